@@ -247,6 +247,13 @@ export const LIMITS = table({
     beyond: '400 that names the limit',
     source: 'Meseta',
   },
+  formFields: {
+    most: 1_000,
+    unit: 'items',
+    what: 'The fields of a form body',
+    beyond: '400 that names the limit',
+    source: 'Meseta',
+  },
   jsonDepth: {
     most: 200,
     unit: 'levels',

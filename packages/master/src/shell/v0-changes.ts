@@ -16,6 +16,7 @@ import { parseExactJson } from '@meseta/wire/json-parser';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import { type Exchange, readBody } from './exchange.js';
+import { parseForm } from './form.js';
 import type { Handler } from './http.js';
 import type { Requests } from './requests.js';
 
@@ -49,7 +50,9 @@ function parameter(form: URLSearchParams, name: string): Read<string> {
 
 /** An agent and its resources, from the forms for reservations and volumes. */
 function agentForm(body: string, list: 'resources' | 'volumes') {
-  const form = new URLSearchParams(body);
+  const fields = parseForm(body);
+  if (!fields.ok) return fields;
+  const form = fields.value;
   const agent = parameter(form, 'slaveId');
   if (!agent.ok) return agent;
   const text = parameter(form, list);
@@ -91,7 +94,8 @@ const destroyVolumes: ReadCall = (body) => {
 };
 
 const teardown: ReadCall = (body) => {
-  const id = parameter(new URLSearchParams(body), 'frameworkId');
+  const form = parseForm(body);
+  const id = form.ok ? parameter(form.value, 'frameworkId') : form;
   return id.ok ? ok({ type: 'TEARDOWN', teardown: { framework_id: { value: id.value } } }) : id;
 };
 

@@ -89,8 +89,9 @@ function does(operation: RegistryOperation, call: MasterCall): boolean {
       return same(operation.machines, call.start_maintenance?.machines);
     case 'stopMaintenance':
       return same(operation.machines, call.stop_maintenance?.machines);
+    // A drained agent is deactivated too.
     case 'drainAgent':
-      return operation.agentId === call.drain_agent?.agent_id.value;
+      return operation.agentId === (call.drain_agent ?? call.deactivate_agent)?.agent_id.value;
     case 'deactivateAgent':
       return operation.agentId === call.deactivate_agent?.agent_id.value;
     case 'reactivateAgent':

@@ -75,3 +75,13 @@ test('a machine that a paused master takes down long after the storm is brought 
   const { failure } = simulate(planWith([], faults));
   assert.equal(failure, undefined);
 });
+
+test('an agent that is drained and deactivated at once is deactivated by one write', () => {
+  const faults: readonly Fault[] = [
+    { atMs: 60_000, kind: 'pauseMaster', master: 0, ms: 20_000 },
+    { atMs: 61_000, kind: 'operator', action: { kind: 'drain', agent: 0, markGone: true } },
+    { atMs: 62_000, kind: 'operator', action: { kind: 'deactivate', agent: 0 } },
+  ];
+  const { failure } = simulate(planWith([], faults));
+  assert.equal(failure, undefined);
+});
