@@ -1,6 +1,6 @@
 // A cluster for experiments of scale: the real cores on a network that delays messages but loses none, without a journal.
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
-import { books } from '@meseta/simulator/checkers/books';
+import { accounting } from '@meseta/simulator/checkers/accounting';
 import { createRecordKeeper } from '@meseta/simulator/checkers/records';
 import { type AgentNode, createAgentNode } from '@meseta/simulator/nodes/agent';
 import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
@@ -72,8 +72,8 @@ export function runUntil({ timeline }: World, everyMs: number, limitMs: number, 
   return true;
 }
 
-/** Checks that no resource is allocated twice and that allocator and master agree; throws the broken invariant. */
-export function checkBooks({ world, masters, agents }: ScaleCluster): void {
+/** Throws if a resource is allocated twice, or if the master's indexes or its allocator disagree with its records. */
+export function checkAccounting({ world, masters, agents }: ScaleCluster): void {
   const nobody = new Map<number, never>();
   const cluster = {
     world,
@@ -83,7 +83,7 @@ export function checkBooks({ world, masters, agents }: ScaleCluster): void {
     frameworks: nobody,
     refused: new Map(),
   };
-  books.create(cluster, () => {}, createRecordKeeper()).atRest?.();
+  accounting.create(cluster, () => {}, createRecordKeeper()).checkQuiescence?.();
 }
 
 /** The number of running containers, from the simulated machines. */

@@ -8,7 +8,7 @@ import type { MasterState } from '@meseta/master/core/state';
 import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
 import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
 import type { Offer } from '@meseta/wire';
-import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
+import { checkAccounting, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
 import { heapUsed, rounded, type Spread, spreadOf } from './figures.js';
 import { type Cost, type Stopwatch, startStopwatch } from './stopwatch.js';
 import { decline, tasksWithin } from './tasks.js';
@@ -104,10 +104,10 @@ export function hold(options: HoldOptions): HoldResult {
   const cluster = createScaleCluster({ seed, masters: 2 });
   const stopwatch = startStopwatch(cluster.world);
   const filled = fill(cluster, options, stopwatch);
-  checkBooks(cluster);
+  checkAccounting(cluster);
   const fullBytes = heapUsed() - emptyBytes;
   const { failover, realSeconds } = failOver(cluster, stopwatch, options);
-  checkBooks(cluster);
+  checkAccounting(cluster);
   const tasks = agents * tasksPerAgent;
   return {
     ...options,

@@ -6,7 +6,7 @@
 // PAPER-LOAD-1: no agent ever runs more than its two tasks, and what the schedulers think runs is what runs.
 import { assert, type Random, uniform } from '@meseta/base';
 import { between } from '@meseta/simulator/engine/chance';
-import { checkBooks, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
+import { checkAccounting, containersRunning, createScaleCluster, runUntil, type ScaleCluster } from './cluster.js';
 import { rounded, type Spread, spreadOf } from './figures.js';
 import { type Cost, startStopwatch } from './stopwatch.js';
 import { decline, tasksWithin } from './tasks.js';
@@ -152,7 +152,7 @@ export function paperLoad(options: LoadOptions): LoadResult {
 
 /** PAPER-LOAD-1. */
 function checkLoad(cluster: ScaleCluster, counts: Counts): void {
-  checkBooks(cluster);
+  checkAccounting(cluster);
   for (const { name, containers } of cluster.agents) {
     const running = [...containers.all.values()].filter(({ state }) => state === 'running').length;
     assert(running <= PLACES, `${name} runs ${running} tasks`);

@@ -5,7 +5,7 @@
 // SHARING-2: every framework that is shared with gets its place: every job that arrived ends.
 import { assert } from '@meseta/base';
 import { streamOf } from '@meseta/simulator/engine/chance';
-import { checkBooks, createScaleCluster, runUntil } from './cluster.js';
+import { checkAccounting, createScaleCluster, runUntil } from './cluster.js';
 import { type Driver, startWorkload } from './drivers.js';
 import { mean, rounded } from './figures.js';
 import { fourWorkloads, type Workload } from './workloads.js';
@@ -81,7 +81,7 @@ function runOn(options: SharingOptions, agents: number, workloads: readonly Work
   const expected = workloads.map((workload) => (workload.kind === 'jobs' ? workload.jobs.length : 0));
   const allEnded = (): boolean => drivers.every((driver, index) => driver.jobSeconds.length >= (expected[index] ?? 0));
   assert(runUntil(cluster.world, SAMPLE_MS, OVERTIME_MS, allEnded), 'not every job ended');
-  checkBooks(cluster);
+  checkAccounting(cluster);
   return {
     jobSeconds: jobSeconds.map((seconds, index) => (expected[index] ? (drivers[index] as Driver).jobSeconds : seconds)),
     samples,

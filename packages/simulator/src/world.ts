@@ -28,8 +28,8 @@ export interface Observer {
   containerStarted?(agent: AgentNode, container: FakeContainer): void;
   containerEnded?(agent: AgentNode, container: FakeContainer): void;
   executorCalled?(executor: ExecutorProcess, call: ExecutorCall): void;
-  executorHeard?(executor: ExecutorProcess, event: ExecutorEvent): void;
-  schedulerHeard?(scheduler: SchedulerClient, event: SchedulerEvent): void;
+  executorReceived?(executor: ExecutorProcess, event: ExecutorEvent): void;
+  schedulerReceived?(scheduler: SchedulerClient, event: SchedulerEvent): void;
   schedulerCalled?(scheduler: SchedulerClient, call: SchedulerCall): void;
 }
 

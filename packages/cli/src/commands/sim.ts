@@ -110,10 +110,10 @@ function runSeed(seed: number, selection: Selection, { log, plan: showPlan, mayS
     write(JSON.stringify({ ...plan, ...lists }, undefined, 2));
     return EXIT.done;
   }
-  const { failure, virtualMs, happenings } = simulate(plan, log ? { onLine: write } : {});
+  const { failure, virtualMs, events } = simulate(plan, log ? { onLine: write } : {});
   if (failure === undefined) {
     write(
-      `seed ${seed}: no invariant was violated in ${Math.round(virtualMs / 60_000)} virtual minutes and ${happenings} events`,
+      `seed ${seed}: no invariant was violated in ${Math.round(virtualMs / 60_000)} virtual minutes and ${events} events`,
     );
     return EXIT.done;
   }

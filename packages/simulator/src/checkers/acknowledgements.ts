@@ -7,7 +7,7 @@ export const acknowledgements: CheckerKind = {
   name: 'acknowledgements',
   invariants: {
     'the master forwards no acknowledged update again':
-      "The master that took a framework's acknowledgement does not forward the update again, even if the agent resends it.",
+      "A master that accepted a framework's acknowledgement does not forward the update again, even if the agent resends it.",
   },
   allowances: {
     disconnectedAgent:
@@ -26,12 +26,12 @@ interface Acknowledged {
 
 const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
   /** By master, then by the update's uuid. */
-  const taken = new Map<MasterProcess, Map<string, Acknowledged>>();
+  const accepted = new Map<MasterProcess, Map<string, Acknowledged>>();
   return {
     observer: {
-      masterStarted: (master) => void taken.set(master, new Map()),
+      masterStarted: (master) => void accepted.set(master, new Map()),
       masterStepped(master, input, effects) {
-        const known = taken.get(master) ?? new Map<string, Acknowledged>();
+        const known = accepted.get(master) ?? new Map<string, Acknowledged>();
         for (const effect of effects) {
           if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') {
             for (const [uuid, { agentId }] of known) if (agentId === effect.note.agentId) known.delete(uuid);
@@ -44,17 +44,17 @@ const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
           world.fail('the master forwards no acknowledged update again', text, [status.task_id.value]);
         }
         if (input.kind === 'message' && input.message.name === 'StatusUpdateMessage') {
-          if (known.has(input.message.body.update.uuid ?? '')) count('acknowledged updates that came again');
+          if (known.has(input.message.body.update.uuid ?? '')) count('acknowledged updates that were resent');
         }
         if (input.kind !== 'schedulerCall' || input.call.acknowledge === undefined) return;
         const { agent_id, task_id, uuid } = input.call.acknowledge;
-        const passedOn = effects.some(
+        const isForwarded = effects.some(
           (it) => it.kind === 'send' && it.message.name === 'StatusUpdateAcknowledgementMessage',
         );
-        if (!passedOn) return;
+        if (!isForwarded) return;
         const frameworkId = input.call.framework_id?.value as FrameworkId;
         known.set(uuid, { agentId: agent_id.value as AgentId, frameworkId, taskId: task_id.value as TaskId });
-        count('acknowledgements taken');
+        count('acknowledgements accepted');
       },
     },
   };
@@ -64,6 +64,6 @@ function isKnown({ core }: MasterProcess, { frameworkId, taskId, agentId }: Ackn
   const framework = core.state.frameworks.get(frameworkId);
   if (framework?.tasks.get(taskId)?.agent_id.value === agentId) return true;
   const ended = [...(framework?.completedTasks.values() ?? [])].find((task) => task.task_id.value === taskId);
-  // The master's own word, that it is lost, has no uuid.
+  // The status with which the master reported the task as lost has no uuid.
   return ended?.statuses?.at(-1)?.uuid !== undefined;
 }

@@ -1,8 +1,8 @@
 // Every checker of a simulation.
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
+import { accounting } from './accounting.js';
 import { acknowledgements } from './acknowledgements.js';
-import { books } from './books.js';
 import { calls } from './calls.js';
 import type { CheckerKind } from './checker.js';
 import { checkpoints } from './checkpoints.js';
@@ -13,15 +13,15 @@ import { limits } from './limits.js';
 import { offers } from './offers.js';
 import { operators } from './operators.js';
 import { pods } from './pods.js';
+import { quiescence } from './quiescence.js';
 import { reconciliation } from './reconciliation.js';
 import { createRecordKeeper } from './records.js';
 import { registry } from './registry.js';
-import { rest } from './rest.js';
 import { returns } from './returns.js';
 import { updates } from './updates.js';
 
 export const CHECKERS: readonly CheckerKind[] = [
-  books,
+  accounting,
   offers,
   updates,
   acknowledgements,
@@ -36,16 +36,16 @@ export const CHECKERS: readonly CheckerKind[] = [
   checkpoints,
   feedback,
   limits,
-  rest,
+  quiescence,
 ];
 
-export function createCheckers(cluster: Cluster): { readonly observers: readonly Observer[]; atRest(): void } {
+export function createCheckers(cluster: Cluster): { readonly observers: readonly Observer[]; checkQuiescence(): void } {
   const keeper = createRecordKeeper();
   const checkers = CHECKERS.map(({ create }) => create(cluster, cluster.world.count, keeper));
   return {
     observers: [keeper.observer, ...checkers.map(({ observer }) => observer)],
-    atRest() {
-      for (const checker of checkers) checker.atRest?.();
+    checkQuiescence() {
+      for (const checker of checkers) checker.checkQuiescence?.();
     },
   };
 }

@@ -3,7 +3,7 @@ import type { FrameworkId, Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { MasterProcess } from '../nodes/master.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
-import { schedulerCallOf } from './told.js';
+import { schedulerCallIn } from './scheduler-messages.js';
 
 export const calls: CheckerKind = {
   name: 'calls',
@@ -18,27 +18,30 @@ export const calls: CheckerKind = {
 };
 
 const createCallsChecker: CreateChecker = ({ world }, count) => {
-  let present: StreamId | undefined;
-  let presentDriver: Pid | undefined;
+  let currentStream: StreamId | undefined;
+  let currentDriver: Pid | undefined;
   const streams = new Map<MasterProcess, Set<StreamId>>();
   return {
     observer: {
       masterStarted: (master) => void streams.set(master, new Set()),
       beforeMasterStep(master, input) {
-        const frameworkId = schedulerCallOf(input)?.framework_id?.value;
+        const frameworkId = schedulerCallIn(input)?.framework_id?.value;
         if (frameworkId === undefined) return;
         const connection = master.core.state.frameworks.get(frameworkId as FrameworkId)?.connection;
-        present = connection?.kind === 'stream' ? connection.id : undefined;
-        presentDriver = connection?.kind === 'pid' ? connection.pid : undefined;
+        currentStream = connection?.kind === 'stream' ? connection.id : undefined;
+        currentDriver = connection?.kind === 'pid' ? connection.pid : undefined;
       },
       masterStepped(master, input, effects) {
         const open = streams.get(master) ?? new Set();
         for (const effect of effects) {
           if (effect.kind === 'openStream') open.add(effect.stream);
           if (effect.kind === 'event') {
-            const nobodys = effect.streams.find((stream) => !open.has(stream));
-            if (nobodys === undefined) continue;
-            world.fail('no event is sent on a closed stream', `${master.name}: ${effect.event.type} on ${nobodys}`);
+            const unknownStream = effect.streams.find((stream) => !open.has(stream));
+            if (unknownStream === undefined) continue;
+            world.fail(
+              'no event is sent on a closed stream',
+              `${master.name}: ${effect.event.type} on ${unknownStream}`,
+            );
           }
           if (effect.kind === 'closeStream') open.delete(effect.stream);
         }
@@ -46,15 +49,15 @@ const createCallsChecker: CreateChecker = ({ world }, count) => {
         if (input.kind === 'message' && input.message.name === 'SchedulerCall') {
           count("drivers' calls");
           const { type, framework_id } = input.message.body;
-          // A driver whose connection broke is told to stop.
-          const done = effects.find(
+          // A driver whose connection broke gets an error, upon which it stops.
+          const effect = effects.find(
             (it) =>
               it.kind !== 'note' &&
               it.kind !== 'persist' &&
               !(it.kind === 'send' && it.message.name === 'FrameworkErrorMessage'),
           );
-          if (type === 'SUBSCRIBE' || input.from === presentDriver || done === undefined) return;
-          const text = `${master.name}: ${type} of ${input.from}, now ${presentDriver}: ${done.kind}`;
+          if (type === 'SUBSCRIBE' || input.from === currentDriver || effect === undefined) return;
+          const text = `${master.name}: ${type} of ${input.from}, now ${currentDriver}: ${effect.kind}`;
           world.fail('calls on an outdated stream are refused', text, [framework_id?.value ?? '']);
         }
         if (input.kind !== 'schedulerCall') return;
@@ -67,12 +70,12 @@ const createCallsChecker: CreateChecker = ({ world }, count) => {
         if (answer === undefined) {
           return world.fail('every scheduler call is answered at once', `${master.name}: ${call.type}`, subjects);
         }
-        if (call.type === 'SUBSCRIBE' || streamId === present) return;
+        if (call.type === 'SUBSCRIBE' || streamId === currentStream) return;
         count('calls on outdated streams');
         if (answer.kind === 'reply' && answer.reply.status >= 400) return;
         world.fail(
           'calls on an outdated stream are refused',
-          `${master.name}: ${call.type} on ${streamId}, now ${present}`,
+          `${master.name}: ${call.type} on ${streamId}, now ${currentStream}`,
           subjects,
         );
       },

@@ -1,15 +1,15 @@
-// What a checker is: it observes the steps of the cores, and at the end checks the whole cluster.
+// A checker observes the steps of the cores, and checks the whole cluster at the end of the run.
 import type { Cluster } from '../run/cluster.js';
 import type { Observer } from '../world.js';
 import type { RecordKeeper } from './records.js';
 
 export interface Checker {
   readonly observer: Observer;
-  /** All faults were healed, and long enough ago. */
-  atRest?(): void;
+  /** Called once, at the end of the run: all faults have ended, and the cluster has had time to recover. */
+  checkQuiescence?(): void;
 }
 
-/** Counts something that the run did or checked. */
+/** Counts an event or a check of the run. The counts are printed with the result. */
 export type Count = (what: string, by?: number) => void;
 
 export type CreateChecker = (cluster: Cluster, count: Count, keeper: RecordKeeper) => Checker;

@@ -18,9 +18,9 @@ export const checkpoints: CheckerKind = {
     'a sandbox stays while its container runs':
       'No sandbox of a container that runs, or is being destroyed, is removed.',
     'master and disk agree on tasks':
-      'At rest the tasks that the master has as running on an agent are those on its disk.',
+      'At the end the tasks that the master has as running on an agent are those on its disk.',
     'master and disk agree on reservations and volumes':
-      'At rest the reservations and volumes that the master has for an agent are those on its disk.',
+      'At the end the reservations and volumes that the master has for an agent are those on its disk.',
   },
   allowances: {},
   create: (cluster, count, keeper) => createCheckpointsChecker(cluster, count, keeper),
@@ -38,13 +38,13 @@ const createCheckpointsChecker: CreateChecker = (cluster, count) => {
             const text = `${agent.name} removes ${effect.path}, whose container runs`;
             world.fail('a sandbox stays while its container runs', text, [effect.containerId]);
           }
-          for (const [frameworkId, taskId] of startedBy(agent, effect)) {
-            if (checkStarted(world, agent, frameworkId, taskId)) count('launches checked against the disk');
+          for (const [frameworkId, taskId] of tasksStartedBy(agent, effect)) {
+            if (checkTaskOnDisk(world, agent, frameworkId, taskId)) count('launches checked against the disk');
           }
         }
       },
     },
-    atRest() {
+    checkQuiescence() {
       const state = cluster.masters.leader()?.core.state;
       if (state === undefined) return;
       for (const agent of cluster.agents.values()) checkTasks(cluster, agent, state);
@@ -53,8 +53,8 @@ const createCheckpointsChecker: CreateChecker = (cluster, count) => {
   };
 };
 
-/** The tasks that begin with an effect: in a container of their own, or in their executor's. */
-function startedBy({ core }: AgentNode, effect: AgentEffect): readonly (readonly [FrameworkId, TaskId])[] {
+/** The tasks that an effect starts: in containers of their own, or in that of their executor. */
+function tasksStartedBy({ core }: AgentNode, effect: AgentEffect): readonly (readonly [FrameworkId, TaskId])[] {
   if (effect.kind === 'launch') {
     const run = core?.state.runs.get(effect.spec.containerId);
     return run?.taskId === undefined ? [] : [[run.frameworkId, run.taskId]];
@@ -66,33 +66,30 @@ function startedBy({ core }: AgentNode, effect: AgentEffect): readonly (readonly
   return run === undefined ? [] : tasks.map(({ task_id }) => [run.frameworkId, task_id.value as TaskId]);
 }
 
-const isKept = ({ reservations = [], disk }: Resource): boolean =>
+/** Whether the agent keeps the resource on its disk: an operation reserved it or created its volume. */
+const isCheckpointed = ({ reservations = [], disk }: Resource): boolean =>
   reservations.some(({ type }) => type === 'DYNAMIC') || disk?.persistence !== undefined;
 
-/** Nothing that an operation made: the flags say it. */
-const isMade = ({ reservations = [], disk }: Resource): boolean =>
-  reservations.at(-1)?.type === 'DYNAMIC' || disk?.persistence !== undefined;
-
-const keptResources = ({ disk }: AgentNode): Resources => {
+const resourcesOnDisk = ({ disk }: AgentNode): Resources => {
   const record = disk.get('resources');
   return record?.kind === 'resources' ? record.resources : [];
 };
 
-function checkStarted(world: World, agent: AgentNode, frameworkId: FrameworkId, taskId: TaskId): boolean {
+function checkTaskOnDisk(world: World, agent: AgentNode, frameworkId: FrameworkId, taskId: TaskId): boolean {
   if (agent.core?.state.frameworks.get(frameworkId)?.info.checkpoint !== true) return false;
   const fail = (text: string): never =>
     world.fail('a task starts only after it is on disk', `${agent.name}: ${taskId} ${text}`, [taskId]);
   const record = agent.disk.get(`task/${frameworkId}/${taskId}`);
-  if (record?.kind !== 'task') return fail('is not there');
-  const wanted = unallocate(record.record.info.resources ?? []).filter(isMade);
-  const kept = keptResources(agent);
+  if (record?.kind !== 'task') return fail('is not on the disk');
+  const wanted = unallocate(record.record.info.resources ?? []).filter(isCheckpointed);
+  const onDisk = resourcesOnDisk(agent);
   if (
     !contains(
-      kept,
+      onDisk,
       wanted.filter((it) => it.shared === undefined),
     )
   ) {
-    fail(`uses ${formatResources(wanted)}, there is ${formatResources(kept)}`);
+    fail(`uses ${formatResources(wanted)}, the disk has ${formatResources(onDisk)}`);
   }
   return true;
 }
@@ -136,9 +133,9 @@ function checkTasks({ world }: Cluster, agent: AgentNode, state: MasterState): v
 function checkResources(world: World, agent: AgentNode, state: MasterState): void {
   const known = state.agents.registered.get(agent.core?.state.info.id?.value as AgentId);
   if (known === undefined) return;
-  const believed = unallocate(sum([known.totalResources.filter(isKept)]));
-  const kept = keptResources(agent);
-  if (equals(believed, kept)) return;
-  const text = `${agent.name}: the master believes in ${formatResources(believed)}, the disk has ${formatResources(kept)}`;
+  const expected = unallocate(sum([known.totalResources.filter(isCheckpointed)]));
+  const onDisk = resourcesOnDisk(agent);
+  if (equals(expected, onDisk)) return;
+  const text = `${agent.name}: the master has ${formatResources(expected)}, the disk has ${formatResources(onDisk)}`;
   world.fail('master and disk agree on reservations and volumes', text, [known.id]);
 }

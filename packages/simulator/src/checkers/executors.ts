@@ -1,5 +1,4 @@
 // Frameworks' own executors at their agents.
-import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { ExecutorCallUpdate, StatusUpdate } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
@@ -8,6 +7,7 @@ import type { ExecutorProcess } from '../nodes/executor.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
 import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
+import { taskOnDisk } from './task-on-disk.js';
 
 export const executors: CheckerKind = {
   name: 'executors',
@@ -22,8 +22,8 @@ export const executors: CheckerKind = {
     'a message is delivered at most once':
       'A message between a scheduler and an executor arrives unchanged and at most once; it may get lost.',
     'every message has an address': 'An agent sends no message to an empty address.',
-    "an executor's updates are acknowledged": 'At rest no executor waits for an acknowledgement.',
-    'master and agent agree on executors': 'At rest the master and the agent have the same executors.',
+    "an executor's updates are acknowledged": 'At the end no executor waits for an acknowledgement.',
+    'master and agent agree on executors': 'At the end the master and the agent have the same executors.',
   },
   allowances: {
     drained: 'A draining agent may report TASK_KILLED as TASK_GONE_BY_OPERATOR.',
@@ -35,34 +35,34 @@ export const executors: CheckerKind = {
   create: (cluster, count, keeper) => createExecutorsChecker(cluster, count, keeper),
 };
 
-/** An update as an executor said it first. */
-interface Said {
+/** An update that an executor sent, and its position among those of its task in this process. */
+interface SentUpdate {
   readonly executor: ExecutorProcess;
   readonly update: ExecutorCallUpdate;
-  /** Among those of its task in this process. */
-  readonly number: number;
+  readonly index: number;
 }
 
 const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
   const { world } = cluster;
-  const words = createWords(world, count);
-  const mail = createMail(world, count);
-  const given = new Map<ExecutorProcess, Set<string>>();
+  const updates = createUpdateTracker(world, count);
+  const messages = createMessageTracker(world, count);
+  const launched = new Map<ExecutorProcess, Set<string>>();
   return {
     observer: {
       executorCalled(executor, call) {
-        if (call.update !== undefined) words.say(executor, call.update);
-        for (const update of call.subscribe?.unacknowledged_updates ?? []) words.say(executor, update);
+        if (call.update !== undefined) updates.recordSent(executor, call.update);
+        for (const update of call.subscribe?.unacknowledged_updates ?? []) updates.recordSent(executor, update);
         if (call.subscribe !== undefined) count('subscriptions of executors');
       },
-      executorHeard(executor, event) {
-        if (event.message !== undefined) mail.executorHeard(executor, event.message.data);
+      executorReceived(executor, event) {
+        if (event.message !== undefined) messages.checkReceivedByExecutor(executor, event.message.data);
         const tasks = event.launch === undefined ? event.launch_group?.task_group.tasks : [event.launch.task];
-        for (const { task_id } of tasks ?? []) giveOnce(world, given, executor, task_id.value);
+        for (const { task_id } of tasks ?? []) checkLaunchedOnce(world, launched, executor, task_id.value);
       },
-      schedulerCalled: (_scheduler, { message }) => message && mail.sent(message.executor_id.value, message.data),
-      schedulerHeard({ memory }, { message }) {
-        if (message !== undefined) mail.heard(memory.frameworkId ?? '', message.data);
+      schedulerCalled: (_scheduler, { message }) =>
+        message && messages.recordSent(message.executor_id.value, message.data),
+      schedulerReceived({ memory }, { message }) {
+        if (message !== undefined) messages.checkReceived(memory.frameworkId ?? '', message.data);
       },
       agentStepped(agent, input, effects) {
         for (const effect of effects) {
@@ -70,125 +70,122 @@ const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
             const { name, body } = effect.message;
             if (effect.to === '' || effect.to.startsWith('@'))
               world.fail('every message has an address', `${agent.name} sends ${name} to '${effect.to}'`);
-            if (name === 'StatusUpdateMessage') words.told(agent, body.update);
+            if (name === 'StatusUpdateMessage') updates.checkForwarded(agent, body.update);
           }
           const acknowledged = effect.kind === 'executorEvent' ? effect.event.acknowledged : undefined;
-          const said = words.said.get(acknowledged?.uuid ?? '');
-          if (said !== undefined && words.since(said) < REMEMBERED) checkKept(world, agent, said);
+          const sent = updates.sent.get(acknowledged?.uuid ?? '');
+          if (sent !== undefined && updates.countAfter(sent) < REMEMBERED) checkReceivedOnDisk(world, agent, sent);
         }
         if (input.kind === 'containerEvent' && input.event.kind === 'exited') {
-          checkEnded(world, agent, input.event.containerId);
+          checkTasksEnded(world, agent, input.event.containerId);
         }
       },
     },
-    atRest: () => atRest(cluster),
+    checkQuiescence: () => checkQuiescence(cluster),
   };
 };
 
-/** What executors said, and what agents told of it. */
-function createWords(world: World, count: Count) {
-  const said = new Map<string, Said>();
-  const numbers = new Map<string, number>();
-  /** The number of the last update that was told, by task and process. */
-  const toldUpTo = new Map<string, number>();
-  const toldUuids = new Set<string>();
+/** The updates that executors sent, compared with those that their agents forward. */
+function createUpdateTracker(world: World, count: Count) {
+  const sent = new Map<string, SentUpdate>();
+  /** By process and task. */
+  const sentCounts = new Map<string, number>();
+  /** The index of the last update that the agent forwarded, by process and task. */
+  const lastForwarded = new Map<string, number>();
+  const forwardedUuids = new Set<string>();
   const keyOf = (executor: ExecutorProcess, taskId: string): string => `${executor.containerId} ${taskId}`;
   return {
-    said,
-    /** How many updates of the same task its executor has said since. */
-    since: ({ executor, update, number }: Said): number =>
-      (numbers.get(keyOf(executor, update.status.task_id.value)) ?? 0) - number - 1,
-    say(executor: ExecutorProcess, update: ExecutorCallUpdate): void {
+    sent,
+    /** How many updates of the same task its executor has sent since this one. */
+    countAfter: ({ executor, update, index }: SentUpdate): number =>
+      (sentCounts.get(keyOf(executor, update.status.task_id.value)) ?? 0) - index - 1,
+    recordSent(executor: ExecutorProcess, update: ExecutorCallUpdate): void {
       const { uuid = '', task_id } = update.status;
-      if (said.has(uuid)) return;
+      if (sent.has(uuid)) return;
       const key = keyOf(executor, task_id.value);
-      const number = numbers.get(key) ?? 0;
-      numbers.set(key, number + 1);
-      said.set(uuid, { executor, update, number });
+      const index = sentCounts.get(key) ?? 0;
+      sentCounts.set(key, index + 1);
+      sent.set(uuid, { executor, update, index });
       count('updates of executors');
     },
-    told(agent: AgentNode, update: StatusUpdate): void {
-      const { uuid = '', status } = update;
-      const words = said.get(uuid);
-      if (words === undefined || toldUuids.has(uuid)) return;
-      toldUuids.add(uuid);
-      const { executor, number } = words;
+    checkForwarded(agent: AgentNode, forwarded: StatusUpdate): void {
+      const { uuid = '', status } = forwarded;
+      const original = sent.get(uuid);
+      if (original === undefined || forwardedUuids.has(uuid)) return;
+      forwardedUuids.add(uuid);
+      const { executor, index } = original;
       const taskId = status.task_id.value;
       const fail = (text: string): never =>
         world.fail("an executor's update is delivered as it was sent", `${agent.name}: ${text}`, [taskId]);
-      const { state } = words.update.status;
+      const { state } = original.update.status;
       const drained = state === 'TASK_KILLED' && status.state === 'TASK_GONE_BY_OPERATOR';
-      if (status.state !== state && !drained) fail(`${executor.name} said ${state}, told is ${status.state}`);
-      if (update.framework_id.value !== executor.frameworkId || agent.name !== executor.agentName) {
-        fail(`${executor.name} said it of a task of framework ${update.framework_id.value}`);
+      if (status.state !== state && !drained)
+        fail(`${executor.name} sent ${state}, the agent forwards ${status.state}`);
+      if (forwarded.framework_id.value !== executor.frameworkId || agent.name !== executor.agentName) {
+        fail(`${executor.name} sent ${state}, which is forwarded to framework ${forwarded.framework_id.value}`);
       }
       const key = keyOf(executor, taskId);
-      if (number < (toldUpTo.get(key) ?? -1)) {
-        fail(`${state} of ${taskId} is told after what ${executor.name} said later`);
+      if (index < (lastForwarded.get(key) ?? -1)) {
+        fail(`${state} of ${taskId} is forwarded after an update that ${executor.name} sent later`);
       }
-      toldUpTo.set(key, number);
+      lastForwarded.set(key, index);
     },
   };
 }
 
 /** Messages between schedulers and executors. */
-function createMail(world: World, count: Count) {
-  const onTheirWay = new Set<string>();
-  const times = new Map<string, number>();
-  const heard = (who: string, data: string): void => {
-    const key = `${who} ${data}`;
-    times.set(key, (times.get(key) ?? 0) + 1);
-    count('messages heard');
-    if (times.get(key) === 1) return;
-    world.fail('a message is delivered at most once', `${who} heard ${atob(data)} again`);
+function createMessageTracker(world: World, count: Count) {
+  const sentToExecutors = new Set<string>();
+  const received = new Set<string>();
+  const checkReceived = (receiver: string, data: string): void => {
+    const key = `${receiver} ${data}`;
+    count('executor messages received');
+    if (received.has(key)) {
+      world.fail('a message is delivered at most once', `${receiver} received ${atob(data)} again`);
+    }
+    received.add(key);
   };
   return {
-    heard,
-    sent: (executorId: string, data: string): void => void onTheirWay.add(`${executorId} ${data}`),
-    executorHeard(executor: ExecutorProcess, data: string): void {
-      if (!onTheirWay.has(`${executor.executorId} ${data}`)) {
-        const text = `${executor.name} heard ${atob(data)}, which nobody sent it`;
+    checkReceived,
+    recordSent: (executorId: string, data: string): void => void sentToExecutors.add(`${executorId} ${data}`),
+    checkReceivedByExecutor(executor: ExecutorProcess, data: string): void {
+      if (!sentToExecutors.has(`${executor.executorId} ${data}`)) {
+        const text = `${executor.name} received ${atob(data)}, which no scheduler sent`;
         world.fail('a message is delivered at most once', text);
       }
-      heard(executor.name, data);
+      checkReceived(executor.name, data);
     },
   };
 }
 
-function giveOnce(
+function checkLaunchedOnce(
   world: World,
-  given: Map<ExecutorProcess, Set<string>>,
+  launched: Map<ExecutorProcess, Set<string>>,
   executor: ExecutorProcess,
   taskId: string,
 ): void {
-  const before = given.get(executor) ?? new Set();
-  given.set(executor, before);
-  if (before.has(taskId)) world.fail('a task reaches its executor once', `${executor.name}: ${taskId}`, [taskId]);
-  before.add(taskId);
+  const taskIds = launched.get(executor) ?? new Set();
+  launched.set(executor, taskIds);
+  if (taskIds.has(taskId)) world.fail('a task reaches its executor once', `${executor.name}: ${taskId}`, [taskId]);
+  taskIds.add(taskId);
 }
 
-/** Updates of a task; see crowdedOut. */
+/** The updates of a task that an agent remembers; see `crowdedOut`. */
 const REMEMBERED = 100;
 
-function checkKept(world: World, agent: AgentNode, said: Said): void {
-  const { executor, update } = said;
+function checkReceivedOnDisk(world: World, agent: AgentNode, { executor, update }: SentUpdate): void {
   const framework = agent.core?.state.frameworks.get(executor.frameworkId as FrameworkId);
   if (framework?.info.checkpoint !== true || framework.state === 'terminating') return;
   const { task_id, uuid = '' } = update.status;
-  const keys = taskKeys(framework.id, task_id.value as TaskId);
-  const entries = keys.flatMap((key) => {
-    const record = agent.disk.get(key);
-    return record === undefined ? [] : [{ key, record }];
-  });
-  const [record] = wholeRecords(entries);
-  // Over and acknowledged: nothing is left to keep.
-  if (record?.kind !== 'task' || isTerminal(record.record.task.state)) return;
+  const record = taskOnDisk(agent.disk, framework.id, task_id.value as TaskId);
+  // The end of the task was acknowledged: the agent no longer keeps its updates.
+  if (record === undefined || isTerminal(record.record.task.state)) return;
   if (record.record.received?.includes(uuid) === true) return;
   const text = `${agent.name} acknowledged ${update.status.state} of ${task_id.value}, which is not on its disk`;
   world.fail('an update acknowledged to its executor is on disk', text, [task_id.value]);
 }
 
-function checkEnded(world: World, agent: AgentNode, containerId: string): void {
+function checkTasksEnded(world: World, agent: AgentNode, containerId: string): void {
   for (const framework of agent.core?.state.frameworks.values() ?? []) {
     for (const executor of framework.executors.values()) {
       if (executor.containerId !== containerId || executor.kind !== 'custom') continue;
@@ -201,7 +198,7 @@ function checkEnded(world: World, agent: AgentNode, containerId: string): void {
   }
 }
 
-function atRest({ world, agents, masters }: Cluster): void {
+function checkQuiescence({ world, agents, masters }: Cluster): void {
   const state = masters.leader()?.core.state;
   for (const { core, executors, name } of agents.values()) {
     for (const executor of executors.values()) {
@@ -216,14 +213,15 @@ function atRest({ world, agents, masters }: Cluster): void {
     for (const [frameworkId, executorIds] of agent.executors) {
       const here = core.state.frameworks.get(frameworkId)?.executors;
       for (const id of executorIds.keys()) {
-        if ((here?.get(id)?.state ?? 'ended') === 'ended') fail(`the master believes in ${id} of ${frameworkId}`);
+        if ((here?.get(id)?.state ?? 'ended') === 'ended')
+          fail(`the agent does not have ${id} of ${frameworkId}, which the master has`);
       }
     }
     for (const framework of core.state.frameworks.values()) {
       for (const [id, executor] of framework.executors) {
         if (executor.kind === 'command' || executor.state === 'ended') continue;
         if (agent.executors.get(framework.id)?.has(id) === true) continue;
-        fail(`the master does not know ${id} of ${framework.id}`);
+        fail(`the master does not have ${id} of ${framework.id}, which the agent has`);
       }
     }
   }

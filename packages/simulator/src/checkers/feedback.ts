@@ -1,4 +1,4 @@
-// Operations with an id, and their outcomes.
+// The statuses of operations that a framework gave an id, which Mesos calls operation feedback.
 import type { FrameworkId, OperationUuid } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { OperationStatus } from '@meseta/wire';
@@ -12,15 +12,15 @@ export const feedback: CheckerKind = {
   name: 'feedback',
   invariants: {
     'an operation has one outcome':
-      'All statuses of an operation with a uuid report the same outcome, of an operation that a framework asked for.',
+      'All statuses of an operation that have a uuid report the same outcome, and a framework requested the operation.',
     'an outcome is reported only after it is on disk': 'Of an operation that an agent received.',
     'an acknowledged outcome is not reported again': "By the agent's process that received the acknowledgement.",
     'no operation stays pending or unacknowledged':
-      "At rest, of a subscribed framework, at the master and on the agents' disks.",
+      "At the end, of a subscribed framework, at the master and on the agents' disks.",
   },
   allowances: {
     neverReceived:
-      'An agent that is asked about an operation that it never received answers OPERATION_DROPPED and keeps nothing.',
+      'An agent that the master asks about an operation that it never received reports OPERATION_DROPPED and stores nothing.',
     lostAgent:
       "The master's statuses of operations of a gone or unreachable agent have no uuid and may differ from the outcome.",
   },
@@ -29,19 +29,19 @@ export const feedback: CheckerKind = {
 
 const createFeedbackChecker: CreateChecker = (cluster, count) => {
   const { world } = cluster;
-  const asked = new Set<string>();
+  const requested = new Set<string>();
   /** The outcome of each operation, by its id. */
   const outcomes = new Map<string, string>();
   const acknowledgedTo = new Map<AgentNode, Set<string>>();
-  const acknowledged = (whom: AgentNode): Set<string> => {
-    const uuids = acknowledgedTo.get(whom) ?? new Set();
-    acknowledgedTo.set(whom, uuids);
+  const acknowledged = (agent: AgentNode): Set<string> => {
+    const uuids = acknowledgedTo.get(agent) ?? new Set();
+    acknowledgedTo.set(agent, uuids);
     return uuids;
   };
   return {
     observer: {
       schedulerCalled(_scheduler, { accept }) {
-        for (const { id } of accept?.operations ?? []) if (id !== undefined) asked.add(id.value);
+        for (const { id } of accept?.operations ?? []) if (id !== undefined) requested.add(id.value);
       },
       agentEnded: (agent) => void acknowledgedTo.delete(agent),
       agentStepped(agent, input, effects) {
@@ -61,17 +61,17 @@ const createFeedbackChecker: CreateChecker = (cluster, count) => {
         for (const { operation_id, state, uuid } of statusesIn(effects)) {
           const id = operation_id?.value ?? '';
           const fail = (text: string): never => world.fail('an operation has one outcome', `${id}: ${text}`, [id]);
-          if (!asked.has(id)) fail(`${state} is told of an operation that was not asked for`);
-          count('outcomes of operations told');
+          if (!requested.has(id)) fail(`${state} is sent of an operation that no framework requested`);
+          count('operation statuses sent');
           if (uuid === undefined) continue;
           const outcome = `${state} ${uuid.value}`;
           const before = outcomes.get(id) ?? outcome;
-          if (before !== outcome) fail(`${outcome} is told after ${before}`);
+          if (before !== outcome) fail(`${outcome} is sent after ${before}`);
           outcomes.set(id, outcome);
         }
       },
     },
-    atRest: () => checkLeftOver(cluster),
+    checkQuiescence: () => checkNoneRemains(cluster),
   };
 };
 
@@ -97,24 +97,24 @@ function checkOnDisk(
   const record = disk.get(`operation/${uuid}`);
   if (record?.kind === 'operation' && record.record.update?.status.uuid?.value === own?.value) return;
   if (state === 'OPERATION_DROPPED' && core?.state.operations.has(uuid as OperationUuid) !== true) return;
-  world.fail('an outcome is reported only after it is on disk', `${name} tells ${state} of ${uuid}`, [uuid]);
+  world.fail('an outcome is reported only after it is on disk', `${name} reports ${state} of ${uuid}`, [uuid]);
 }
 
-function checkLeftOver({ world, agents, masters, frameworks }: Cluster): void {
+function checkNoneRemains({ world, agents, masters, frameworks }: Cluster): void {
   const leader = masters.leader() as MasterProcess;
   const living = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));
-  const complain = (text: string, subject: string): never =>
+  const fail = (text: string, subject: string): never =>
     world.fail('no operation stays pending or unacknowledged', text, [subject]);
   for (const [uuid, { frameworkId, operation }] of leader.core.state.operations) {
     if (!living.has(frameworkId as FrameworkId)) continue;
-    complain(`${leader.name} has ${operation.latest_status.state} of ${operation.info.type} ${uuid}`, uuid);
+    fail(`${leader.name} has ${operation.latest_status.state} of ${operation.info.type} ${uuid}`, uuid);
   }
   for (const { name, disk } of agents.values()) {
     for (const { key, record } of disk.read()) {
       if (record.kind !== 'operation') continue;
       const { framework_id, latest_status } = record.record.operation;
       if (!living.has(framework_id?.value)) continue;
-      complain(`${name} keeps ${latest_status.state} of ${key}`, key);
+      fail(`${name} keeps ${latest_status.state} of ${key}`, key);
     }
   }
 }

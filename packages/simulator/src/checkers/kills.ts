@@ -21,71 +21,71 @@ export const kills: CheckerKind = {
   create: (cluster, count, keeper) => createKillsChecker(cluster, count, keeper),
 };
 
-interface Wanted {
+interface RequestedKill {
   readonly frameworkId: FrameworkId;
   readonly taskId: TaskId;
 }
 
 const createKillsChecker: CreateChecker = ({ world }, count) => {
-  /** By master: one that doesn't know yet that it leads no more has not heard what its successor is asked. */
-  const asked = new Map<MasterProcess, Map<AgentId, Wanted[]>>();
-  /** Since when a process of its agent has known that a container is to end. */
-  const known = new Map<ContainerId, number>();
-  /** What an agent's re-registration says that runs, as long as the master works on it. */
-  const told = new Map<AgentId, ReadonlySet<string>>();
+  /** By master: a deposed master does not receive the calls that its successor receives. */
+  const requestedKills = new Map<MasterProcess, Map<AgentId, RequestedKill[]>>();
+  /** When the running process of the agent was first seen to know that a container has to end. */
+  const killedSinceMs = new Map<ContainerId, number>();
+  /** The tasks that the re-registration on which the master works lists as running. */
+  const listedTasks = new Map<AgentId, ReadonlySet<string>>();
   let steps = 0;
   return {
     observer: {
       agentStarted(agent) {
-        for (const id of agent.containers.all.keys()) known.delete(id);
+        for (const id of agent.containers.all.keys()) killedSinceMs.delete(id);
       },
       agentStepped(agent) {
-        if (steps++ % STEPS_BETWEEN === 0) checkEnding(world, agent, known);
+        if (steps++ % STEPS_PER_CHECK === 0) checkEnding(world, agent, killedSinceMs);
       },
-      masterStarted: (master) => void asked.set(master, new Map()),
+      masterStarted: (master) => void requestedKills.set(master, new Map()),
       masterStepped(master, input, effects) {
-        const wanted = asked.get(master) ?? new Map<AgentId, Wanted[]>();
+        const requested = requestedKills.get(master) ?? new Map<AgentId, RequestedKill[]>();
         if (input.kind === 'schedulerCall' && input.call.kill !== undefined) {
-          const taken = effects.some((it) => it.kind === 'reply' && it.reply.status === 202);
+          const isAccepted = effects.some((it) => it.kind === 'reply' && it.reply.status === 202);
           const frameworkId = input.call.framework_id?.value as FrameworkId;
-          if (taken) note(master.core.state, wanted, frameworkId, input.call.kill);
+          if (isAccepted) recordKill(master.core.state, requested, frameworkId, input.call.kill);
         }
         if (input.kind === 'message' && input.message.name === 'ReregisterAgentMessage') {
-          noteTold(master, told, input.message.body, effects);
+          recordListedTasks(master, listedTasks, input.message.body, effects);
         }
         for (const effect of effects) {
-          // Its tasks were told lost; if they come back they are not killed.
-          if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') wanted.delete(effect.note.agentId);
+          // Its tasks were reported lost; tasks that return later are not killed.
+          if (effect.kind === 'note' && effect.note.kind === 'agentRemoved') requested.delete(effect.note.agentId);
           if (effect.kind !== 'send' || effect.message.name !== 'AgentReregisteredMessage') continue;
           const agentId = effect.message.body.agent_id.value as AgentId;
-          for (const kill of wanted.get(agentId) ?? []) {
-            if (told.get(agentId)?.has(`${kill.frameworkId} ${kill.taskId}`) !== true) continue;
-            check(world, master, kill, effects);
-            count('kills of agents that were away');
+          for (const kill of requested.get(agentId) ?? []) {
+            if (listedTasks.get(agentId)?.has(`${kill.frameworkId} ${kill.taskId}`) !== true) continue;
+            checkKillSent(world, master, kill, effects);
+            count('kills checked at a re-registration');
           }
-          wanted.delete(agentId);
+          requested.delete(agentId);
         }
       },
     },
   };
 };
 
-/** The agent's executors are looked through each so many steps. */
-const STEPS_BETWEEN = 8;
+/** The kills are checked after every so many steps of agents. */
+const STEPS_PER_CHECK = 8;
 /** Between the end of a grace period and the end of a container. */
 const SLACK_MS = 10_000;
 
 function checkEnding(
   world: World,
   { name, core, containers, machine }: AgentNode,
-  known: Map<ContainerId, number>,
+  killedSinceMs: Map<ContainerId, number>,
 ): void {
   const nowMs = world.timeline.nowMs();
   for (const { executors, podTasks } of core?.state.frameworks.values() ?? []) {
     for (const { containerId, kill, ...it } of [...executors.values(), ...podTasks.values()]) {
       if (kill === undefined || containers.all.get(containerId)?.state !== 'running') continue;
-      const sinceMs = known.get(containerId) ?? nowMs;
-      known.set(containerId, sinceMs);
+      const sinceMs = killedSinceMs.get(containerId) ?? nowMs;
+      killedSinceMs.set(containerId, sinceMs);
       if (nowMs <= Math.max(sinceMs + kill.graceMs, machine.pausedUntilMs) + SLACK_MS) continue;
       const taskId = 'taskId' in it ? it.taskId : it.info.executor_id.value;
       world.fail('a kill is carried out', `${taskId} on ${name} runs ${nowMs - sinceMs} ms after its kill`, [taskId]);
@@ -93,22 +93,22 @@ function checkEnding(
   }
 }
 
-function note(
+function recordKill(
   state: MasterState,
-  wanted: Map<AgentId, Wanted[]>,
+  requested: Map<AgentId, RequestedKill[]>,
   frameworkId: FrameworkId,
   { task_id }: SchedulerCallKill,
 ): void {
   const taskId = task_id.value as TaskId;
   const agentId = state.frameworks.get(frameworkId)?.tasks.get(taskId)?.agent_id.value as AgentId;
   if (state.agents.registered.get(agentId)?.connected !== false) return;
-  wanted.set(agentId, [...(wanted.get(agentId) ?? []), { frameworkId, taskId }]);
+  requested.set(agentId, [...(requested.get(agentId) ?? []), { frameworkId, taskId }]);
 }
 
-/** A try that comes while the master works on an earlier one is not looked at. */
-function noteTold(
+/** A message that arrives while the master works on an earlier re-registration of the agent is not recorded. */
+function recordListedTasks(
   { core }: MasterProcess,
-  told: Map<AgentId, ReadonlySet<string>>,
+  listedTasks: Map<AgentId, ReadonlySet<string>>,
   body: ReregisterAgentMessage,
   effects: readonly MasterEffect[],
 ): void {
@@ -117,13 +117,13 @@ function noteTold(
   const isAnswered = effects.some((it) => it.kind === 'send' && it.message.name === 'AgentReregisteredMessage');
   if (!isWorkedOn && !isAnswered) return;
   const alive = (body.tasks ?? []).filter(({ state }) => !isTerminal(state));
-  told.set(id, new Set(alive.map(({ framework_id, task_id }) => `${framework_id.value} ${task_id.value}`)));
+  listedTasks.set(id, new Set(alive.map(({ framework_id, task_id }) => `${framework_id.value} ${task_id.value}`)));
 }
 
-function check(
+function checkKillSent(
   world: World,
   master: MasterProcess,
-  { frameworkId, taskId }: Wanted,
+  { frameworkId, taskId }: RequestedKill,
   effects: readonly MasterEffect[],
 ): void {
   if (master.core.state.frameworks.get(frameworkId)?.tasks.has(taskId) !== true) return;

@@ -1,4 +1,4 @@
-// What flags and the authorizer forbid.
+// The limits that flags set, and the actions that the authorizer refuses.
 import type { AgentId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
@@ -8,7 +8,7 @@ import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
 import type { Checker, CheckerKind, Count } from './checker.js';
-import { schedulerCallOf } from './told.js';
+import { schedulerCallIn } from './scheduler-messages.js';
 
 export const limits: CheckerKind = {
   name: 'limits',
@@ -28,7 +28,7 @@ function createLimitsChecker(cluster: Cluster, count: Count): Checker {
   const { world, refused } = cluster;
   const removals = createRemovals(cluster, count);
   const pruning = createPruning(cluster, count);
-  /** Operators' calls that were refused when they came, by master and request. */
+  /** Operators' calls whose actions were refused when they arrived, by master and request. */
   const denied = new Map<MasterProcess, Map<string, MasterCall['type']>>();
   return {
     observer: {
@@ -39,17 +39,18 @@ function createLimitsChecker(cluster: Cluster, count: Count): Checker {
       registryWritten: pruning.written,
       masterStepped(master, input, effects) {
         removals.stepped(master);
-        const mine = denied.get(master) ?? new Map();
+        const deniedCalls = denied.get(master) ?? new Map();
         if (input.kind === 'operatorCall') {
           const action = OPERATOR_ACTIONS[input.call.type ?? ''];
-          if (action !== undefined && refused.has(action)) mine.set(input.request, input.call.type);
+          if (action !== undefined && refused.has(action)) deniedCalls.set(input.request, input.call.type);
         }
         for (const effect of effects) {
-          if (effect.kind === 'reply' && mine.has(effect.request)) checkRefused(world, master, mine, effect, count);
-          if (schedulerCallOf(input)?.accept === undefined) continue;
+          if (effect.kind === 'reply' && deniedCalls.has(effect.request))
+            checkRefused(world, master, deniedCalls, effect, count);
+          if (schedulerCallIn(input)?.accept === undefined) continue;
           const action = actionOf(effect);
           if (action === undefined || !refused.has(action)) continue;
-          world.fail('refused actions are not performed', `${master.name} sends what ${action} is about`);
+          world.fail('refused actions are not performed', `${master.name} sends a message that needs ${action}`);
         }
       },
     },
@@ -93,7 +94,7 @@ const OPERATION_ACTIONS: Partial<Record<NonNullable<OfferOperation['type']>, Aut
   SHRINK_VOLUME: 'RESIZE_VOLUME',
 };
 
-/** What has to be allowed for this to be sent. */
+/** The action that the authorizer must allow before the message is sent. */
 function actionOf(effect: MasterEffect): AuthorizationAction | undefined {
   if (effect.kind !== 'send') return undefined;
   const { name, body } = effect.message;
@@ -101,7 +102,7 @@ function actionOf(effect: MasterEffect): AuthorizationAction | undefined {
   return name === 'ApplyOperationMessage' ? OPERATION_ACTIONS[body.operation_info.type ?? 'UNKNOWN'] : undefined;
 }
 
-/** The rounding of a clock that runs at another rate. */
+/** The rounding error of a clock that runs at another rate. */
 const ROUNDING_MS = 1;
 
 function createRemovals({ world, plan }: Cluster, count: Count) {
@@ -126,9 +127,9 @@ function createRemovals({ world, plan }: Cluster, count: Count) {
         const before = times.at(-1);
         const spacingMs = limit.perMs / limit.permits;
         times.push(nowMs);
-        count('removals at a limited rate');
+        count('rate-limited removals');
         if (before === undefined || nowMs - before >= spacingMs - ROUNDING_MS) continue;
-        const text = `${master.name}: ${id} ${nowMs - before} ms after the one before, expected ${spacingMs} ms`;
+        const text = `${master.name}: ${id} ${nowMs - before} ms after the previous one, expected ${spacingMs} ms`;
         world.fail('agents are marked unreachable no faster than the limit', text, [id]);
       }
     },
@@ -144,17 +145,18 @@ function createPruning({ world, plan }: Cluster, count: Count) {
   };
   const checkPruned = (what: string, list: string[], pruned: readonly string[]): void => {
     const excess = Math.max(0, list.length - plan.registryMaxAgentCount);
-    const text = `${pruned.length} of ${list.length} ${what} agents are forgotten, the limit is ${plan.registryMaxAgentCount}`;
+    const text = `${pruned.length} of ${list.length} ${what} agents are pruned, the limit is ${plan.registryMaxAgentCount}`;
     if (pruned.length !== excess) world.fail('the registry prunes the oldest entries beyond its limit', text, pruned);
     for (const id of pruned) remove(list, id);
-    count('agents forgotten', pruned.length);
+    count('agents pruned', pruned.length);
   };
-  const yearsMs = 1_000_000_000;
+  /** Longer than a run: no entry is too old. */
+  const neverMs = 1_000_000_000;
   return {
     written(operations: readonly RegistryOperation[]): void {
       for (const operation of operations) {
         const { kind } = operation;
-        if (kind === 'pruneAgents' && plan.registryMaxAgentAgeMs >= yearsMs) {
+        if (kind === 'pruneAgents' && plan.registryMaxAgentAgeMs >= neverMs) {
           checkPruned('unreachable', unreachable, operation.unreachable);
           checkPruned('gone', gone, operation.gone);
         }

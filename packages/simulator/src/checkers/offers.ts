@@ -1,4 +1,4 @@
-// Offers, when they are sent.
+// Offers, checked when they are sent.
 import type { OfferId } from '@meseta/base';
 import type { MasterEffect } from '@meseta/master/core/io';
 import type { MasterState } from '@meseta/master/core/state';
@@ -21,9 +21,9 @@ export const offers: CheckerKind = {
     'unmet guarantees are held back for their roles':
       'No other role is offered the resources that unmet guarantees need.',
     'guarantees are met when they can be':
-      'At rest, when a framework in each such role accepts everything, no usable resource stays free while a guarantee is not met.',
+      'At the end, when a framework in each such role keeps every offer, no usable resource stays free while a guarantee is not met.',
     "only an active agent's resources are offered":
-      "The agent's connection has not broken since its registration, and by the records it is admitted and neither deactivated nor draining.",
+      "The agent's connection has not broken since its registration, and in the records it is admitted and neither deactivated nor draining.",
   },
   allowances: {
     usedBeforeTheLimit:
@@ -35,15 +35,15 @@ export const offers: CheckerKind = {
 const topOf = (role: string): string => role.split('/')[0] ?? role;
 
 const isReserved = (it: Resource): boolean => (it.reservations ?? []).length > 0;
-const counts = (it: Resource): boolean => !isReserved(it) && it.revocable === undefined;
+const isLimited = (it: Resource): boolean => !isReserved(it) && it.revocable === undefined;
 
-/** What offers are checked against. */
-interface Known {
+/** The state of a master that its offers are checked against. */
+interface OfferContext {
   readonly world: World;
   readonly count: Count;
   readonly state: MasterState;
   readonly records: Records;
-  /** Agents that this master has told that they are registered, by id, with the address of that connection. */
+  /** The agents to which this master confirmed their registration: the address of the connection, by agent id. */
   readonly connected: ReadonlyMap<string, string>;
 }
 
@@ -57,24 +57,24 @@ const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: 
         if (input.kind === 'peerLost') {
           for (const [id, address] of connected) if (address === input.address) connected.delete(id);
         }
-        const known: Known = { world, count, state: master.core.state, records: keeper.of(master), connected };
+        const context: OfferContext = { world, count, state: master.core.state, records: keeper.of(master), connected };
         for (const effect of effects) {
-          noteConnection(connected, effect);
+          recordConnection(connected, effect);
           for (const offer of offersIn(effect)) {
-            checkOffer(known, offer);
+            checkOffer(context, offer);
             count('offers checked');
           }
         }
       },
     },
-    atRest() {
+    checkQuiescence() {
       const leader = masters.leader();
       if (leader !== undefined) checkGuarantees(world, count, leader.core.state, keeper.of(leader));
     },
   };
 };
 
-function noteConnection(connected: Map<string, string>, effect: MasterEffect): void {
+function recordConnection(connected: Map<string, string>, effect: MasterEffect): void {
   if (effect.kind !== 'send') return;
   const { name, body } = effect.message;
   if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
@@ -82,14 +82,14 @@ function noteConnection(connected: Map<string, string>, effect: MasterEffect): v
   connected.set(body.agent_id.value, pid.slice(pid.lastIndexOf('@') + 1));
 }
 
-/** On a stream, or to a driver. */
+/** The offers of an event on a stream, or of a message to a driver. */
 function offersIn(effect: MasterEffect): readonly Offer[] {
   if (effect.kind === 'event') return effect.event.offers?.offers ?? [];
   if (effect.kind !== 'send' || effect.message.name !== 'ResourceOffersMessage') return [];
   return effect.message.body.offers ?? [];
 }
 
-function checkOffer({ world, count, state, records, connected }: Known, offer: Offer): void {
+function checkOffer({ world, count, state, records, connected }: OfferContext, offer: Offer): void {
   const role = offer.allocation_info?.role ?? '*';
   const agentId = offer.agent_id.value;
   const subjects = [offer.id.value, agentId];
@@ -113,27 +113,30 @@ function checkOffer({ world, count, state, records, connected }: Known, offer: O
   if (checkHeadroom(world, state, records, offer, role, subjects)) count('offers checked against guarantees of others');
 }
 
-/** Unreserved, non-revocable, in thousandths: what tasks of a top-level role and its descendants have, and offers. */
+/**
+ * The unreserved, non-revocable amount of a resource, in thousandths, that tasks and executors of a top-level role and its
+ * descendants use, and that is in offers to the roles that `offersTo` selects.
+ */
 function used(state: MasterState, top: string, name: string, offersTo: (role: string) => boolean): number {
   const lists: Resource[] = [];
-  const take = (resources: readonly Resource[] | undefined, counted: (role: string) => boolean): void => {
-    for (const it of resources ?? []) if (counts(it) && counted(it.allocation_info?.role ?? '*')) lists.push(it);
+  const add = (resources: readonly Resource[] | undefined, counted: (role: string) => boolean): void => {
+    for (const it of resources ?? []) if (isLimited(it) && counted(it.allocation_info?.role ?? '*')) lists.push(it);
   };
   const isBelow = (role: string): boolean => topOf(role) === top;
   for (const framework of state.frameworks.values()) {
-    for (const task of framework.tasks.values()) if (!isTerminal(task.state)) take(task.resources, isBelow);
+    for (const task of framework.tasks.values()) if (!isTerminal(task.state)) add(task.resources, isBelow);
   }
   for (const { executors } of state.agents.registered.values()) {
-    for (const own of executors.values()) for (const executor of own.values()) take(executor.resources, isBelow);
+    for (const own of executors.values()) for (const executor of own.values()) add(executor.resources, isBelow);
   }
-  for (const offer of state.offers.values()) take(offer.resources, offersTo);
+  for (const offer of state.offers.values()) add(offer.resources, offersTo);
   return quantity(quantitiesOf(lists), name);
 }
 
 const offered = (offer: Offer, name: string): number =>
-  quantity(quantitiesOf((offer.resources ?? []).filter(counts)), name);
+  quantity(quantitiesOf((offer.resources ?? []).filter(isLimited)), name);
 
-/** What is reserved for the role, used or not. */
+/** The amount that is reserved for the role, in thousandths, used or not. */
 function reservedFor(state: MasterState, role: string, name: string): number {
   let amount = 0;
   for (const agent of state.agents.registered.values()) {
@@ -145,7 +148,7 @@ function reservedFor(state: MasterState, role: string, name: string): number {
   return amount;
 }
 
-/** Answers whether there was a limit to keep to. */
+/** Returns whether the role has a limit on a resource of the offer. */
 function checkLimit(
   world: World,
   state: MasterState,
@@ -166,7 +169,7 @@ function checkLimit(
   return limited;
 }
 
-/** Answers whether others were owed something. */
+/** Returns whether guarantees of other roles were not met when the offer was made. */
 function checkHeadroom(
   world: World,
   state: MasterState,
@@ -175,7 +178,7 @@ function checkHeadroom(
   role: string,
   subjects: readonly string[],
 ): boolean {
-  let owed = false;
+  let hasUnmet = false;
   const { quotas } = records;
   for (const name of ['cpus', 'mem']) {
     if (offered(offer, name) === 0) continue;
@@ -183,32 +186,34 @@ function checkHeadroom(
     for (const [other, { guarantees }] of quotas) {
       const guarantee = (guarantees?.[name]?.value ?? 0) * 1000;
       const has = used(state, other, name, (it) => topOf(it) === other) + reservedFor(state, other, name);
-      // A role with a guarantee of its own may be owed what it is offered.
-      if (other === topOf(role) && guarantee > 0) return owed;
+      // The offer may be what the role's own guarantee needs.
+      if (other === topOf(role) && guarantee > 0) return hasUnmet;
       required += Math.max(0, guarantee - has);
     }
     if (required === 0) continue;
-    owed = true;
-    const available = freeOf(state, records, name);
+    hasUnmet = true;
+    const available = freeAmount(state, records, name);
     if (available >= required) continue;
     const text = `role ${role} was offered ${offered(offer, name) / 1000} ${name}; ${available / 1000} are left, guarantees need ${required / 1000}`;
     world.fail('unmet guarantees are held back for their roles', text, subjects);
   }
-  return owed;
+  return hasUnmet;
 }
 
-/** Unreserved and free on agents that are offered. */
-function freeOf(state: MasterState, records: Records, name: string): number {
+/** The unreserved and free amount, in thousandths, on agents whose resources may be offered. */
+function freeAmount(state: MasterState, records: Records, name: string): number {
   let free = 0;
   for (const agent of state.agents.registered.values()) {
     if (!agent.connected || records.agents.get(agent.id)?.deactivated !== false) continue;
-    free += quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(counts)), name);
+    free += quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(isLimited)), name);
   }
   return free;
 }
 
-/** What quota is about here; less of it, in thousandths, is not offered. */
-const [CPUS, LEAST_OFFERED] = ['cpus', 10];
+/** The resource of the simulated quotas. */
+const CPUS = 'cpus';
+/** Smaller amounts, in thousandths, are not offered. */
+const LEAST_OFFERED = 10;
 
 function checkGuarantees(world: World, count: Count, state: MasterState, records: Records): void {
   if (state.allocator.totals().eventsPending > 0) return;
@@ -220,7 +225,7 @@ function checkGuarantees(world: World, count: Count, state: MasterState, records
     if (has >= guarantee) continue;
     for (const agent of state.agents.registered.values()) {
       if (!agent.connected || records.agents.get(agent.id)?.deactivated !== false) continue;
-      const free = quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(counts)), CPUS);
+      const free = quantity(quantitiesOf(state.allocator.available(agent.id).resources.filter(isLimited)), CPUS);
       if (free < LEAST_OFFERED) continue;
       const text = `role ${role} has ${has / 1000} of ${guarantee / 1000} cpus, agent ${agent.id} has ${free / 1000} free`;
       world.fail('guarantees are met when they can be', text, [agent.id]);

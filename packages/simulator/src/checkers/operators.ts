@@ -1,4 +1,4 @@
-// Operators' calls.
+// Operators' calls, and the leading master's state compared with the registry.
 import type { RequestId } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MasterCall } from '@meseta/wire';
@@ -11,53 +11,54 @@ export const operators: CheckerKind = {
   name: 'operators',
   invariants: {
     'an operator is answered 200 only after the change is durable':
-      'The store has a write that does what the call asks for.',
-    'every operator call is answered': 'At rest, if the master that took it lives.',
-    'the leader agrees with the registry': 'At rest its agents, quotas, weights and machines are those of the records.',
+      'The store has a write with the change that the call requests.',
+    'every operator call is answered': 'At the end, if the master that received it still leads.',
+    'the leader agrees with the registry':
+      'At the end its agents, quotas, weights and machines are those of the records.',
   },
   allowances: {},
   create: createOperatorsChecker,
 };
 
-interface Asked {
+interface PendingCall {
   readonly call: MasterCall;
-  /** What it asks for held already when it came. */
-  readonly held: boolean;
-  /** As many operations had been written when it came. */
+  /** The requested change was in effect when the call arrived. */
+  readonly wasInEffect: boolean;
+  /** How many operations had been written when the call arrived. */
   readonly writtenBefore: number;
 }
 
 function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKeeper): Checker {
   const { world, masters } = cluster;
-  const asked = new Map<MasterProcess, Map<RequestId, Asked>>();
+  const pending = new Map<MasterProcess, Map<RequestId, PendingCall>>();
   return {
     observer: {
-      masterStarted: (master) => void asked.set(master, new Map()),
+      masterStarted: (master) => void pending.set(master, new Map()),
       beforeMasterStep(master, input) {
         if (input.kind !== 'operatorCall') return;
         const { call, request } = input;
         const writtenBefore = keeper.written.length;
-        asked.get(master)?.set(request, { call, held: holds(keeper.durable, call), writtenBefore });
+        pending.get(master)?.set(request, { call, wasInEffect: isInEffect(keeper.durable, call), writtenBefore });
       },
       masterStepped(master, _input, effects) {
         for (const effect of effects) {
           if (effect.kind !== 'reply') continue;
-          const question = asked.get(master)?.get(effect.request);
-          if (question === undefined) continue;
-          asked.get(master)?.delete(effect.request);
+          const request = pending.get(master)?.get(effect.request);
+          if (request === undefined) continue;
+          pending.get(master)?.delete(effect.request);
           count(`answers to operators: ${effect.reply.status}`);
-          if (effect.reply.status !== 200 || !isDurable(question.call)) continue;
-          const since = keeper.written.slice(question.writtenBefore);
-          if (question.held || since.some((operation) => does(operation, question.call))) continue;
-          const text = `${master.name}: ${question.call.type} was answered 200 and is not written`;
+          if (effect.reply.status !== 200 || !changesRegistry(request.call)) continue;
+          const since = keeper.written.slice(request.writtenBefore);
+          if (request.wasInEffect || since.some((operation) => performs(operation, request.call))) continue;
+          const text = `${master.name}: ${request.call.type} was answered 200, and the change is not written`;
           world.fail('an operator is answered 200 only after the change is durable', text);
         }
       },
     },
-    atRest() {
+    checkQuiescence() {
       const leader = masters.leader();
       if (leader === undefined) return;
-      for (const { call } of asked.get(leader)?.values() ?? []) {
+      for (const { call } of pending.get(leader)?.values() ?? []) {
         world.fail('every operator call is answered', `${leader.name}: ${call.type}`);
       }
       const difference = differenceOf(leader, keeper.durable);
@@ -68,27 +69,29 @@ function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKe
   };
 }
 
-const isDurable = ({ type }: MasterCall): boolean => type !== 'TEARDOWN' && type?.endsWith('_RESOURCES') === false;
+/** Whether the call changes the registry. */
+const changesRegistry = ({ type }: MasterCall): boolean =>
+  type !== 'TEARDOWN' && type?.endsWith('_RESOURCES') === false;
 
-const same = (a: unknown, b: unknown): boolean => textOf(a) === textOf(b);
+const isSame = (a: unknown, b: unknown): boolean => textOf(a) === textOf(b);
 const textOf = (value: unknown): string =>
   JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? `${it}n` : it)) ?? '';
 
-/** The operation brings about what the call asks for. */
-function does(operation: RegistryOperation, call: MasterCall): boolean {
+/** Whether the registry operation makes the change that the call requests. */
+function performs(operation: RegistryOperation, call: MasterCall): boolean {
   switch (operation.kind) {
     case 'updateQuota':
-      return (call.update_quota?.quota_configs ?? []).every((it) => operation.configs.some((made) => same(made, it)));
+      return (call.update_quota?.quota_configs ?? []).every((it) => operation.configs.some((made) => isSame(made, it)));
     case 'updateWeights':
       return (call.update_weights?.weight_infos ?? []).every((it) =>
         operation.weights.some(({ role, weight }) => role === it.role && weight === it.weight),
       );
     case 'updateMaintenance':
-      return same(operation.schedule, call.update_maintenance_schedule?.schedule);
+      return isSame(operation.schedule, call.update_maintenance_schedule?.schedule);
     case 'startMaintenance':
-      return same(operation.machines, call.start_maintenance?.machines);
+      return isSame(operation.machines, call.start_maintenance?.machines);
     case 'stopMaintenance':
-      return same(operation.machines, call.stop_maintenance?.machines);
+      return isSame(operation.machines, call.stop_maintenance?.machines);
     // A drained agent is deactivated too.
     case 'drainAgent':
       return operation.agentId === (call.drain_agent ?? call.deactivate_agent)?.agent_id.value;
@@ -103,12 +106,12 @@ function does(operation: RegistryOperation, call: MasterCall): boolean {
   }
 }
 
-/** What the call asks for is so. */
-function holds(records: Records, call: MasterCall): boolean {
+/** Whether the change that the call requests is in effect. */
+function isInEffect(records: Records, call: MasterCall): boolean {
   const entry = (id: string | undefined) => records.agents.get(id ?? '') ?? records.unreachable.get(id ?? '');
   switch (call.type) {
     case 'UPDATE_QUOTA':
-      return (call.update_quota?.quota_configs ?? []).every((it) => same(records.quotas.get(it.role), it));
+      return (call.update_quota?.quota_configs ?? []).every((it) => isSame(records.quotas.get(it.role), it));
     case 'UPDATE_WEIGHTS':
       return (call.update_weights?.weight_infos ?? []).every((it) => records.weights.get(it.role ?? '*') === it.weight);
     case 'DEACTIVATE_AGENT':

@@ -4,7 +4,7 @@ import type { MasterState } from '@meseta/master/core/state';
 import type { SchedulerCall, SchedulerCallReconcileTask, TaskState } from '@meseta/wire';
 import type { World } from '../world.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
-import { schedulerCallOf, statusesTold } from './told.js';
+import { schedulerCallIn, statusesSent } from './scheduler-messages.js';
 
 export const reconciliation: CheckerKind = {
   name: 'reconciliation',
@@ -24,27 +24,27 @@ const createReconciliationChecker: CreateChecker = ({ world }, count) => {
   return {
     observer: {
       beforeMasterStep({ core }, input) {
-        const call = schedulerCallOf(input);
+        const call = schedulerCallIn(input);
         expected = call === undefined ? [] : expectedOf(core.state, call);
         const framework = core.state.frameworks.get(call?.framework_id?.value as FrameworkId);
         const { connection } = framework ?? {};
-        const own = connection?.kind === 'pid' && input.kind === 'message' && connection.pid === input.from;
-        if (input.kind === 'message' && !own) expected = [];
+        const isOwnDriver = connection?.kind === 'pid' && input.kind === 'message' && connection.pid === input.from;
+        if (input.kind === 'message' && !isOwnDriver) expected = [];
       },
       masterStepped(master, input, effects) {
         if (expected.length === 0) return;
         if (input.kind === 'schedulerCall') {
           if (!effects.some((it) => it.kind === 'reply' && it.reply.status === 202)) return;
         }
-        const answers = statusesTold(effects).map(({ task_id, state }) => [task_id.value, state] as const);
-        check(world, master.name, expected, answers);
+        const answers = statusesSent(effects).map(({ task_id, state }) => [task_id.value, state] as const);
+        checkAnswers(world, master.name, expected, answers);
         count('tasks reconciled', expected.length);
       },
     },
   };
 };
 
-function check(
+function checkAnswers(
   world: World,
   name: string,
   expected: readonly (readonly [string, Answer])[],
@@ -67,24 +67,24 @@ function expectedOf(state: MasterState, call: SchedulerCall): readonly (readonly
   const framework = state.frameworks.get(call.framework_id?.value as FrameworkId);
   if (framework === undefined) return [];
   const aware = (framework.info.capabilities ?? []).some(({ type }) => type === 'PARTITION_AWARE');
-  const lostOr = (answer: TaskState): TaskState => (aware ? answer : 'TASK_LOST');
-  return (call.reconcile?.tasks ?? []).map((asked) => {
-    const known = framework.tasks.get(asked.task_id.value as TaskId);
-    if (known !== undefined) return [asked.task_id.value, known.status_update_state ?? known.state];
-    return [asked.task_id.value, ofUnknown(state, asked, lostOr)];
+  const stateFor = (answer: TaskState): TaskState => (aware ? answer : 'TASK_LOST');
+  return (call.reconcile?.tasks ?? []).map((task) => {
+    const known = framework.tasks.get(task.task_id.value as TaskId);
+    if (known !== undefined) return [task.task_id.value, known.status_update_state ?? known.state];
+    return [task.task_id.value, answerForUnknownTask(state, task, stateFor)];
   });
 }
 
-function ofUnknown(
+function answerForUnknownTask(
   { agents }: MasterState,
   { agent_id }: SchedulerCallReconcileTask,
-  lostOr: (answer: TaskState) => TaskState,
+  stateFor: (answer: TaskState) => TaskState,
 ): Answer {
   if (agent_id === undefined && agents.recovered.size > 0) return 'none';
   const at = agent_id?.value as AgentId | undefined;
   if (at !== undefined && agents.recovered.has(at)) return 'none';
-  if (at !== undefined && agents.registered.has(at)) return lostOr('TASK_GONE');
-  if (at !== undefined && agents.unreachable.has(at)) return lostOr('TASK_UNREACHABLE');
-  if (at !== undefined && agents.gone.has(at)) return lostOr('TASK_GONE_BY_OPERATOR');
-  return lostOr('TASK_UNKNOWN');
+  if (at !== undefined && agents.registered.has(at)) return stateFor('TASK_GONE');
+  if (at !== undefined && agents.unreachable.has(at)) return stateFor('TASK_UNREACHABLE');
+  if (at !== undefined && agents.gone.has(at)) return stateFor('TASK_GONE_BY_OPERATOR');
+  return stateFor('TASK_UNKNOWN');
 }

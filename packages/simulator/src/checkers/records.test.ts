@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
-import { QUIET_NETWORK } from '../engine/testing.js';
+import { QUIET_NETWORK } from '../engine/network.js';
 import type { MasterProcess } from '../nodes/master.js';
 import { createMasters } from '../nodes/masters.js';
 import { createWorld } from '../world.js';

@@ -1,9 +1,9 @@
-// The registry as its writes say it, kept apart from the registry's own code: what operators decided and which agents
-// there are. Checkers read this, not what a master derived of it.
+// The contents of the registry, computed from its writes without the registry's own code. Checkers compare a master's state
+// with these records.
 //
-// Owns: one set of records for the store, and one for each master: what that master was told is durable.
+// Owns: one set of records for the store, and one for each master with the changes that it knows to be durable.
 // Boundary: plain data in, plain data out; `apply` knows the kinds of operations and nothing of a master's state.
-// RECORDS-1: a master's records are those of the store when it was elected, and what it appended and was told since.
+// RECORDS-1: a master's records are those of the store at its election, and its own appends that were answered since.
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { MachineID, QuotaConfig } from '@meseta/wire';
@@ -45,12 +45,12 @@ const copyOf = (records: Records): Records => ({
 
 export const machineName = ({ hostname = '', ip = '' }: MachineID): string => `${hostname.toLowerCase()} ${ip}`;
 
-const PLAIN: AgentEntry = { deactivated: false, drain: undefined };
+const ACTIVE: AgentEntry = { deactivated: false, drain: undefined };
 
-function change(records: Records, agentId: string, with_: (entry: AgentEntry) => AgentEntry): void {
+function updateAgentEntry(records: Records, agentId: string, update: (entry: AgentEntry) => AgentEntry): void {
   for (const map of [records.agents, records.unreachable]) {
     const entry = map.get(agentId);
-    if (entry !== undefined) map.set(agentId, with_(entry));
+    if (entry !== undefined) map.set(agentId, update(entry));
   }
 }
 
@@ -58,14 +58,14 @@ function apply(records: Records, operation: RegistryOperation): void {
   const { agents, unreachable, gone, quotas, weights, machines } = records;
   switch (operation.kind) {
     case 'admitAgent':
-      agents.set(operation.agentId, PLAIN);
+      agents.set(operation.agentId, ACTIVE);
       return;
     case 'markAgentReachable':
-      agents.set(operation.agentId, unreachable.get(operation.agentId) ?? agents.get(operation.agentId) ?? PLAIN);
+      agents.set(operation.agentId, unreachable.get(operation.agentId) ?? agents.get(operation.agentId) ?? ACTIVE);
       unreachable.delete(operation.agentId);
       return;
     case 'markAgentUnreachable':
-      unreachable.set(operation.agentId, agents.get(operation.agentId) ?? PLAIN);
+      unreachable.set(operation.agentId, agents.get(operation.agentId) ?? ACTIVE);
       agents.delete(operation.agentId);
       return;
     case 'markAgentGone':
@@ -82,13 +82,13 @@ function apply(records: Records, operation: RegistryOperation): void {
       for (const id of operation.gone) gone.delete(id);
       return;
     case 'deactivateAgent':
-      return change(records, operation.agentId, (entry) => ({ ...entry, deactivated: true }));
+      return updateAgentEntry(records, operation.agentId, (entry) => ({ ...entry, deactivated: true }));
     case 'drainAgent':
-      return change(records, operation.agentId, () => ({ deactivated: true, drain: 'DRAINING' }));
+      return updateAgentEntry(records, operation.agentId, () => ({ deactivated: true, drain: 'DRAINING' }));
     case 'markAgentDrained':
-      return change(records, operation.agentId, () => ({ deactivated: true, drain: 'DRAINED' }));
+      return updateAgentEntry(records, operation.agentId, () => ({ deactivated: true, drain: 'DRAINED' }));
     case 'reactivateAgent':
-      return change(records, operation.agentId, () => PLAIN);
+      return updateAgentEntry(records, operation.agentId, () => ACTIVE);
     case 'updateQuota':
       for (const config of operation.configs) {
         if (Object.keys({ ...config.guarantees, ...config.limits }).length === 0) quotas.delete(config.role);
@@ -117,13 +117,13 @@ function apply(records: Records, operation: RegistryOperation): void {
 }
 
 export interface RecordKeeper {
-  /** Comes before the checkers that read. */
+  /** Must be notified before the checkers that read the records. */
   readonly observer: Observer;
   /** Of the store. */
   readonly durable: Records;
   /** Every operation that was written, in order. */
   readonly written: readonly RegistryOperation[];
-  /** What this master may rely on. */
+  /** The changes that this master knows to be durable (RECORDS-1). */
   of(master: MasterProcess): Records;
 }
 

@@ -4,12 +4,12 @@ import type { TaskStatus } from '@meseta/wire';
 import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
-import { statusesTold } from './told.js';
+import { statusesSent } from './scheduler-messages.js';
 
 export const returns: CheckerKind = {
   name: 'returns',
   invariants: {
-    'a framework told that a task is unreachable is told when it returns':
+    'a framework that received TASK_UNREACHABLE is notified when the task returns':
       'By the master that sent TASK_UNREACHABLE, if the framework is connected then.',
   },
   allowances: {
@@ -19,30 +19,31 @@ export const returns: CheckerKind = {
 };
 
 const createReturnsChecker: CreateChecker = ({ world }, count) => {
-  /** The agents of tasks that a master told unreachable, by task. */
-  const told = new Map<MasterProcess, Map<TaskId, AgentId>>();
+  /** The agents of tasks that a master reported as unreachable, by task. */
+  const reported = new Map<MasterProcess, Map<TaskId, AgentId>>();
   return {
     observer: {
-      masterStarted: (master) => void told.set(master, new Map()),
+      masterStarted: (master) => void reported.set(master, new Map()),
       registryWritten(operations) {
         const pruned = new Set(operations.flatMap((it) => (it.kind === 'pruneAgents' ? it.unreachable : [])));
         if (pruned.size === 0) return;
-        for (const lost of told.values()) for (const [taskId, at] of [...lost]) if (pruned.has(at)) lost.delete(taskId);
+        for (const unreachable of reported.values())
+          for (const [taskId, at] of [...unreachable]) if (pruned.has(at)) unreachable.delete(taskId);
       },
       masterStepped(master, _input, effects) {
-        const lost = told.get(master) ?? new Map<TaskId, AgentId>();
-        const statuses = statusesTold(effects);
+        const unreachable = reported.get(master) ?? new Map<TaskId, AgentId>();
+        const statuses = statusesSent(effects);
         for (const { unreachable_time, agent_id, task_id } of statuses) {
           if (unreachable_time === undefined || agent_id === undefined) continue;
-          lost.set(task_id.value as TaskId, agent_id.value as AgentId);
+          unreachable.set(task_id.value as TaskId, agent_id.value as AgentId);
         }
         for (const effect of effects) {
           if (effect.kind !== 'send' || effect.message.name !== 'AgentReregisteredMessage') continue;
           const agentId = effect.message.body.agent_id.value;
-          for (const [taskId, at] of [...lost]) {
+          for (const [taskId, at] of [...unreachable]) {
             if (at !== agentId) continue;
-            lost.delete(taskId);
-            checkTold(world, master, taskId, statuses);
+            unreachable.delete(taskId);
+            checkReported(world, master, taskId, statuses);
             count('tasks back from unreachable');
           }
         }
@@ -51,13 +52,13 @@ const createReturnsChecker: CreateChecker = ({ world }, count) => {
   };
 };
 
-function checkTold(world: World, master: MasterProcess, taskId: TaskId, told: readonly TaskStatus[]): void {
+function checkReported(world: World, master: MasterProcess, taskId: TaskId, statuses: readonly TaskStatus[]): void {
   const frameworks = [...master.core.state.frameworks.values()];
   const framework = frameworks.find(({ tasks }) => tasks.has(taskId));
   if (framework?.connection === undefined) return;
-  if (told.some(({ task_id }) => task_id.value === taskId)) return;
+  if (statuses.some(({ task_id }) => task_id.value === taskId)) return;
   world.fail(
-    'a framework told that a task is unreachable is told when it returns',
+    'a framework that received TASK_UNREACHABLE is notified when the task returns',
     `${master.name}: ${taskId} of ${framework.info.name}`,
     [taskId],
   );

@@ -1,5 +1,4 @@
-// Status updates from a task's end to its framework.
-import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
+// Status updates, from the agent that sends them to the framework that receives them.
 import type { AgentEffect } from '@meseta/agent/core/io';
 import type { AgentState } from '@meseta/agent/core/state';
 import type { FrameworkId, TaskId } from '@meseta/base';
@@ -11,17 +10,18 @@ import type { SchedulerClient } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
 import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
-import { statusesTold } from './told.js';
+import { statusesSent } from './scheduler-messages.js';
+import { taskOnDisk } from './task-on-disk.js';
 
 export const updates: CheckerKind = {
   name: 'updates',
   invariants: {
     'the master forwards an update once per message of an agent':
-      'A master forwards an update with a uuid in the step in which it received it, and once.',
+      'A master forwards an update that has a uuid once, in the step that received it.',
     'updates are delivered in order':
       'A framework receives the updates of a task for the first time in the order in which the agent sent them.',
     'no update is lost':
-      'At rest a framework that lives and acknowledges has received everything that its agents sent.',
+      'At the end a framework that lives and acknowledges has received every update that its agents sent.',
     'an agent sends no acknowledged update again': 'After the agent received the acknowledgement.',
     'an update is sent only after it is on disk': 'Of a checkpointing framework (STATUS-UPDATES-2).',
     'a task ends once, as its container ended':
@@ -29,67 +29,67 @@ export const updates: CheckerKind = {
   },
   allowances: {
     forgotten:
-      'An agent that crashed may have forgotten updates of a framework without checkpointing, and of launches that it dropped, which are asked for again.',
+      'An agent that crashed may have forgotten updates of a framework without checkpointing, and of launches that it dropped, whose tasks the master asks about again.',
     tornDown:
       'An agent drops the undelivered updates of a framework that is shut down, though a later master, which does not know that, may let the framework subscribe under its id.',
-    newId: 'An agent that left, or was told to, comes back under another id; the master reports the end of its tasks.',
-    acknowledgementNotDurable: 'An acknowledgement that was not on disk at a crash has to come again.',
+    newId:
+      'An agent that unregistered, or that the master shut down, registers under another id; the master reports the end of its tasks.',
+    acknowledgementNotDurable: 'An agent that crashed before an acknowledgement was on disk sends the update again.',
     reconciled:
       'A task that the agent does not know is reported as DROPPED or LOST, REASON_RECONCILIATION or REASON_EXECUTOR_TERMINATED, even after its end was acknowledged.',
   },
   create: (cluster, count, keeper) => createUpdatesChecker(cluster, count, keeper),
 };
 
-/** One task on one agent. */
-interface Story {
+/** The updates of one task on one agent. */
+interface UpdateHistory {
   readonly taskId: string;
   readonly agent: AgentNode;
   /** In the order in which they were first sent. */
-  readonly told: StatusUpdate[];
-  /** How many of them the framework has seen. */
-  seen: number;
+  readonly sent: StatusUpdate[];
+  /** How many of them the framework has received. */
+  receivedCount: number;
   readonly acknowledged: Set<string>;
-  /** How its container ended. */
-  ended: ExitStatus | undefined;
+  exitStatus: ExitStatus | undefined;
   started: boolean;
   /** Of a framework whose tasks outlive their agent's process. */
   checkpoints: boolean;
-  /** A framework's own executor says how it ended (executors.ts). */
-  custom: boolean;
-  /** Nobody may expect the rest of what was told so far. */
-  forgotten: boolean;
+  /** Its state is that which a framework's own executor reports (executors.ts). */
+  hasCustomExecutor: boolean;
+  /** The updates that were sent so far may be lost. */
+  mayBeLost: boolean;
 }
 
 type ExecutorEventEffect = Extract<AgentEffect, { readonly kind: 'executorEvent' }>;
 
 interface Shared {
   readonly world: World;
-  readonly stories: Map<string, Story>;
-  readonly byUuid: Map<string, Story>;
+  readonly histories: Map<string, UpdateHistory>;
+  readonly byUuid: Map<string, UpdateHistory>;
   readonly count: Count;
 }
 
 const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
   const { world } = cluster;
-  const shared: Shared = { world, stories: new Map(), byUuid: new Map(), count };
-  /** Which task runs in a container. */
-  const tasks = new Map<string, Story>();
+  const shared: Shared = { world, histories: new Map(), byUuid: new Map(), count };
+  /** By the container in which the task runs. */
+  const byContainer = new Map<string, UpdateHistory>();
   const observer: Observer = {
     agentStepped(agent, input, effects) {
       const state = agent.core?.state;
       if (state === undefined) return;
       if (input.kind === 'message' && input.message.name === 'StatusUpdateAcknowledgementMessage') {
-        // One that comes while it is not registered, or for another update than the one under way, is ignored.
+        // The agent ignores one that comes while it is not registered, or for another update than the one in flight.
         const { uuid } = input.message.body;
-        const story = shared.byUuid.get(uuid);
+        const history = shared.byUuid.get(uuid);
         const { registered, master } = state.registration;
-        const taken = registered && input.from === master && story?.told.at(-1)?.uuid === uuid;
-        if (taken) story?.acknowledged.add(uuid);
+        const isAccepted = registered && input.from === master && history?.sent.at(-1)?.uuid === uuid;
+        if (isAccepted) history?.acknowledged.add(uuid);
       }
       if (input.kind === 'message' && input.message.name === 'ShutdownFrameworkMessage') {
         const id = input.message.body.framework_id.value;
-        for (const story of shared.stories.values()) {
-          if (story.agent === agent && story.told[0]?.framework_id.value === id) story.forgotten = true;
+        for (const history of shared.histories.values()) {
+          if (history.agent === agent && history.sent[0]?.framework_id.value === id) history.mayBeLost = true;
         }
       }
       for (const effect of effects) {
@@ -97,49 +97,52 @@ const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
           const run = state.runs.get(effect.spec.containerId);
           // Tasks of a framework's own executor have no containers (executors.ts).
           if (run !== undefined && effect.executor === undefined)
-            tasks.set(effect.spec.containerId, storyOf(shared, agent, run.frameworkId, run.taskId ?? run.executorId));
+            byContainer.set(
+              effect.spec.containerId,
+              historyOf(shared, agent, run.frameworkId, run.taskId ?? run.executorId),
+            );
         } else if (effect.kind === 'send' && effect.message.name === 'StatusUpdateMessage') {
-          told(shared, agent, state, effect.message.body.update);
-        } else if (effect.kind === 'executorEvent') launched(shared, agent, state, effect);
+          recordSent(shared, agent, state, effect.message.body.update);
+        } else if (effect.kind === 'executorEvent') recordLaunched(shared, agent, state, effect);
       }
     },
-    agentEnded: (agent) => agentEnded(shared, agent),
+    agentEnded: (agent) => recordAgentEnded(shared, agent),
     containerStarted(_agent, container) {
-      const story = tasks.get(container.id);
-      if (story !== undefined) story.started = true;
+      const history = byContainer.get(container.id);
+      if (history !== undefined) history.started = true;
     },
     containerEnded(_agent, container) {
-      const story = tasks.get(container.id);
-      if (story !== undefined) story.ended = container.status;
+      const history = byContainer.get(container.id);
+      if (history !== undefined) history.exitStatus = container.status;
     },
     masterStepped(master, input, effects) {
-      const handed = statusesTold(effects).filter(({ uuid }) => uuid !== undefined);
-      if (handed.length === 0) return;
-      const got =
+      const forwarded = statusesSent(effects).filter(({ uuid }) => uuid !== undefined);
+      if (forwarded.length === 0) return;
+      const received =
         input.kind === 'message' && input.message.name === 'StatusUpdateMessage'
           ? input.message.body.update.uuid
           : undefined;
-      if (handed.length === 1 && handed[0]?.uuid === got) return;
-      const text = `${master.name} handed out ${handed.map((it) => it.state).join(', ')} on ${input.kind}`;
+      if (forwarded.length === 1 && forwarded[0]?.uuid === received) return;
+      const text = `${master.name} forwarded ${forwarded.map((it) => it.state).join(', ')} on ${input.kind}`;
       world.fail(
         'the master forwards an update once per message of an agent',
         text,
-        handed.map((it) => it.task_id.value),
+        forwarded.map((it) => it.task_id.value),
       );
     },
-    schedulerHeard(client, event) {
-      if (event.update?.status.uuid !== undefined) heard(shared, client, event.update.status);
+    schedulerReceived(client, event) {
+      if (event.update?.status.uuid !== undefined) checkReceived(shared, client, event.update.status);
     },
   };
-  return { observer, atRest: () => checkNothingLost(cluster, shared) };
+  return { observer, checkQuiescence: () => checkNothingLost(cluster, shared) };
 };
 
-function checkNothingLost({ world, frameworks }: Cluster, { stories, count }: Shared): void {
+function checkNothingLost({ world, frameworks }: Cluster, { histories, count }: Shared): void {
   const alive = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));
-  for (const { taskId, agent, told, seen, forgotten } of stories.values()) {
-    const missing = told.slice(seen);
-    count('updates looked after at rest', told.length);
-    if (forgotten || missing.length === 0) continue;
+  for (const { taskId, agent, sent, receivedCount, mayBeLost } of histories.values()) {
+    const missing = sent.slice(receivedCount);
+    count('updates checked for delivery', sent.length);
+    if (mayBeLost || missing.length === 0) continue;
     const [first] = missing;
     const left = agent.core?.state.info.id?.value !== first?.agent_id?.value;
     if (left || !alive.has(first?.framework_id.value)) continue;
@@ -148,7 +151,7 @@ function checkNothingLost({ world, frameworks }: Cluster, { stories, count }: Sh
   }
 }
 
-function launched(
+function recordLaunched(
   shared: Shared,
   agent: AgentNode,
   state: AgentState,
@@ -158,49 +161,49 @@ function launched(
   if (tasks === undefined) return;
   const run = [...state.runs.values()].find((it) => it.connection === connection);
   if (run === undefined) return;
-  for (const { task_id } of tasks) storyOf(shared, agent, run.frameworkId, task_id.value).custom = true;
+  for (const { task_id } of tasks) historyOf(shared, agent, run.frameworkId, task_id.value).hasCustomExecutor = true;
 }
 
-function storyOf({ stories }: Shared, agent: AgentNode, frameworkId: string, taskId: string): Story {
+function historyOf({ histories }: Shared, agent: AgentNode, frameworkId: string, taskId: string): UpdateHistory {
   const key = `${frameworkId} ${taskId} ${agent.name}`;
-  const known = stories.get(key);
+  const known = histories.get(key);
   if (known !== undefined) return known;
-  const story: Story = {
+  const history: UpdateHistory = {
     taskId,
     agent,
-    told: [],
-    seen: 0,
+    sent: [],
+    receivedCount: 0,
     acknowledged: new Set(),
-    ended: undefined,
+    exitStatus: undefined,
     started: false,
     checkpoints: false,
-    custom: false,
-    forgotten: false,
+    hasCustomExecutor: false,
+    mayBeLost: false,
   };
-  stories.set(key, story);
-  return story;
+  histories.set(key, history);
+  return history;
 }
 
-function told(shared: Shared, agent: AgentNode, state: AgentState, update: StatusUpdate): void {
+function recordSent(shared: Shared, agent: AgentNode, state: AgentState, update: StatusUpdate): void {
   const { world } = shared;
   const { uuid, status } = update;
   const taskId = status.task_id.value;
-  const story = storyOf(shared, agent, update.framework_id.value, taskId);
+  const history = historyOf(shared, agent, update.framework_id.value, taskId);
   if (uuid === undefined) return;
-  story.checkpoints = state.frameworks.get(update.framework_id.value as FrameworkId)?.info.checkpoint === true;
-  if (story.acknowledged.has(uuid)) {
+  history.checkpoints = state.frameworks.get(update.framework_id.value as FrameworkId)?.info.checkpoint === true;
+  if (history.acknowledged.has(uuid)) {
     world.fail('an agent sends no acknowledged update again', `${agent.name}: ${status.state} of ${taskId}`, [taskId]);
   }
   if (shared.byUuid.has(uuid)) return;
-  shared.byUuid.set(uuid, story);
-  shared.count('updates told');
+  shared.byUuid.set(uuid, history);
+  shared.count('updates sent by agents');
   checkOnDisk(world, agent, state, update);
-  if (isTerminal(status.state)) checkEnd(world, story, status);
-  story.told.push(update);
+  if (isTerminal(status.state)) checkEnd(world, history, status);
+  history.sent.push(update);
 }
 
-/** These come of a container, and with it of a task that is on disk. */
-const OF_A_RUN: ReadonlySet<string> = new Set(['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED', 'TASK_FAILED']);
+/** The states that only a task with a container has; such a task is on disk. */
+const STATES_OF_A_RUN: ReadonlySet<string> = new Set(['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED', 'TASK_FAILED']);
 
 function checkOnDisk(
   world: World,
@@ -208,84 +211,80 @@ function checkOnDisk(
   state: AgentState,
   { framework_id, status, uuid }: StatusUpdate,
 ): void {
-  if (!OF_A_RUN.has(status.state)) return;
+  if (!STATES_OF_A_RUN.has(status.state)) return;
   if (state.frameworks.get(framework_id.value as FrameworkId)?.info.checkpoint !== true) return;
-  const updates = onDiskOf(agent, framework_id.value, status.task_id.value);
+  const updates = updatesOnDisk(agent, framework_id.value, status.task_id.value);
   if (updates?.some((update) => update.uuid === uuid) === true) return;
-  const text = `${agent.name} told ${status.state} of ${status.task_id.value}, which is not on its disk`;
+  const text = `${agent.name} sent ${status.state} of ${status.task_id.value}, which is not on its disk`;
   world.fail('an update is sent only after it is on disk', text, [status.task_id.value]);
 }
 
-/** The updates of a task that its agent would find after a crash; undefined: it would not find the task. */
-function onDiskOf({ disk }: AgentNode, frameworkId: string, taskId: string): readonly StatusUpdate[] | undefined {
-  const keys = taskKeys(frameworkId as FrameworkId, taskId as TaskId);
-  const entries = keys.flatMap((key) => {
-    const record = disk.get(key);
-    return record === undefined ? [] : [{ key, record }];
-  });
-  const [record] = wholeRecords(entries);
-  return record?.kind === 'task' ? (record.updates ?? []) : undefined;
+/** The updates of a task that its agent would find after a crash; undefined if it would not find the task. */
+function updatesOnDisk({ disk }: AgentNode, frameworkId: string, taskId: string): readonly StatusUpdate[] | undefined {
+  const record = taskOnDisk(disk, frameworkId as FrameworkId, taskId as TaskId);
+  return record === undefined ? undefined : (record.updates ?? []);
 }
 
-const isDenial = ({ reason }: TaskStatus): boolean =>
+/** `reconciled`: the agent does not know the task. */
+const isOfUnknownTask = ({ reason }: TaskStatus): boolean =>
   reason === 'REASON_RECONCILIATION' || reason === 'REASON_EXECUTOR_TERMINATED';
 
-function checkEnd(world: World, story: Story, status: TaskStatus): void {
+function checkEnd(world: World, history: UpdateHistory, status: TaskStatus): void {
   const fail = (text: string): never =>
-    world.fail('a task ends once, as its container ended', `${story.agent.name}: ${text}`, [story.taskId]);
-  if (isDenial(status)) return;
-  const earlier = story.told.find((update) => isTerminal(update.status.state) && !isDenial(update.status));
-  if (earlier !== undefined && !story.forgotten) {
-    fail(`${status.state} of ${story.taskId}, which had ended as ${earlier.status.state}`);
+    world.fail('a task ends once, as its container ended', `${history.agent.name}: ${text}`, [history.taskId]);
+  if (isOfUnknownTask(status)) return;
+  const earlier = history.sent.find((update) => isTerminal(update.status.state) && !isOfUnknownTask(update.status));
+  if (earlier !== undefined && !history.mayBeLost) {
+    fail(`${status.state} of ${history.taskId}, which had ended as ${earlier.status.state}`);
   }
-  if (story.custom) return;
-  const { ended } = story;
-  if (status.state === 'TASK_FINISHED' && !(ended?.kind === 'exited' && ended.code === 0)) {
-    fail(`TASK_FINISHED of ${story.taskId}, whose container ${endText(story)}`);
+  if (history.hasCustomExecutor) return;
+  const { exitStatus } = history;
+  if (status.state === 'TASK_FINISHED' && !(exitStatus?.kind === 'exited' && exitStatus.code === 0)) {
+    fail(`TASK_FINISHED of ${history.taskId}, whose container ${endText(history)}`);
   }
-  if (status.state === 'TASK_FAILED' && ended?.kind === 'exited' && ended.code === 0) {
-    fail(`TASK_FAILED of ${story.taskId}, whose container ${endText(story)}`);
+  if (status.state === 'TASK_FAILED' && exitStatus?.kind === 'exited' && exitStatus.code === 0) {
+    fail(`TASK_FAILED of ${history.taskId}, whose container ${endText(history)}`);
   }
-  if (story.started && ended === undefined) fail(`${status.state} of ${story.taskId}, whose container runs`);
+  if (history.started && exitStatus === undefined) fail(`${status.state} of ${history.taskId}, whose container runs`);
 }
 
-const endText = ({ ended }: Story): string =>
-  ended === undefined ? 'has not ended' : `ended so: ${JSON.stringify(ended)}`;
+const endText = ({ exitStatus }: UpdateHistory): string =>
+  exitStatus === undefined ? 'has not ended' : `ended with ${JSON.stringify(exitStatus)}`;
 
-/** Of a task of a checkpointing framework that ran here, what is not acknowledged is on disk. */
-const mayForget = ({ checkpoints, told, acknowledged }: Story): boolean =>
+/** Updates of a checkpointing framework's task that ran on the agent are on its disk until they are acknowledged. */
+const mayForget = ({ checkpoints, sent, acknowledged }: UpdateHistory): boolean =>
   !checkpoints ||
-  !told.some(({ status }) => OF_A_RUN.has(status.state)) ||
-  told.every(({ uuid }) => acknowledged.has(uuid ?? ''));
+  !sent.some(({ status }) => STATES_OF_A_RUN.has(status.state)) ||
+  sent.every(({ uuid }) => acknowledged.has(uuid ?? ''));
 
-function agentEnded({ stories }: Shared, agent: AgentNode): void {
-  for (const story of stories.values()) {
-    if (story.agent !== agent) continue;
-    const [frameworkId] = story.told.map((update) => update.framework_id.value);
-    const onDisk = frameworkId === undefined ? undefined : onDiskOf(agent, frameworkId, story.taskId);
-    if (onDisk === undefined && mayForget(story)) story.forgotten = true;
-    for (const { uuid } of onDisk ?? []) if (uuid !== undefined) story.acknowledged.delete(uuid);
+function recordAgentEnded({ histories }: Shared, agent: AgentNode): void {
+  for (const history of histories.values()) {
+    if (history.agent !== agent) continue;
+    const [frameworkId] = history.sent.map((update) => update.framework_id.value);
+    const onDisk = frameworkId === undefined ? undefined : updatesOnDisk(agent, frameworkId, history.taskId);
+    if (onDisk === undefined && mayForget(history)) history.mayBeLost = true;
+    for (const { uuid } of onDisk ?? []) if (uuid !== undefined) history.acknowledged.delete(uuid);
   }
 }
 
-function heard({ world, byUuid, count }: Shared, client: SchedulerClient, status: TaskStatus): void {
+function checkReceived({ world, byUuid, count }: Shared, client: SchedulerClient, status: TaskStatus): void {
   const uuid = status.uuid as string;
   const taskId = status.task_id.value;
-  const story = byUuid.get(uuid);
-  if (story === undefined) {
+  const history = byUuid.get(uuid);
+  if (history === undefined) {
     return world.fail(
       'the master forwards an update once per message of an agent',
-      `${client.name} heard ${status.state} of ${taskId}`,
+      `${client.name} received ${status.state} of ${taskId}, which no agent sent`,
       [taskId],
     );
   }
-  const index = story.told.findIndex((update) => update.uuid === uuid);
-  count('updates heard');
-  if (index < story.seen) return;
-  if (index > story.seen && !story.forgotten) {
-    const missed = story.told.slice(story.seen, index).map((update) => update.status.state);
-    const text = `${client.name} heard ${status.state} of ${taskId} before ${missed.join(', ')}`;
+  const index = history.sent.findIndex((update) => update.uuid === uuid);
+  count('updates received by schedulers');
+  if (index < history.receivedCount) return;
+  if (index > history.receivedCount && !history.mayBeLost) {
+    const missed = history.sent.slice(history.receivedCount, index).map((update) => update.status.state);
+    const text = `${client.name} received ${status.state} of ${taskId} before ${missed.join(', ')}`;
     world.fail('updates are delivered in order', text, [taskId]);
   }
-  story.seen = index + 1;
+  history.receivedCount = index + 1;
 }

@@ -19,8 +19,8 @@ export const wholeBetween = (random: Random, low: number, high: number): number 
 
 export const pick = <T>(random: Random, items: readonly T[]): T => items[below(random, items.length)] as T;
 
-/** A delay with a long tail: the mean is about `meanMs`, the longest 20 times that. */
-export function waiting(random: Random, meanMs: number): number {
+/** A delay with a long tail: the mean is about `meanMs`, the maximum 20 times that. */
+export function drawDelayMs(random: Random, meanMs: number): number {
   const u = uniform(random);
   const stretched = u * u * u;
   return meanMs * (0.2 + 2.2 * stretched + (u > 0.99 ? 17 * uniform(random) : 0));

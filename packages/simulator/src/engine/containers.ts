@@ -1,8 +1,8 @@
-// Fake containers: the command says what its process does. They outlive their agent's process, as supervised processes
-// do, and end with their host.
+// Fake containers. The command describes what the process does. Containers outlive the agent's process, as supervised
+// processes do, and end with their host.
 //
-// The words of a command: `run 30000` (milliseconds; without it the process runs forever), `exit 3`, `stubborn` (ignores
-// SIGTERM), `broken` (its launch fails). `executor`: a framework's own executor (`nodes/executor.ts`), which ends by
+// A command is a list of words: `run 30000` (milliseconds; without it the process runs forever), `exit 3`, `stubborn` (ignores
+// SIGTERM), `broken` (fails to launch). `executor`: a framework's own executor (`nodes/executor.ts`), which ends by
 // itself.
 //
 // FAKE-CONTAINERS-1: the running agent is notified once of a container's end: `launchFailed` if its command never ran, otherwise
@@ -10,7 +10,7 @@
 // FAKE-CONTAINERS-2: the exit status is on disk before it is reported, so an agent that starts later finds it.
 import type { ContainerId, Random } from '@meseta/base';
 import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
-import { happens, waiting } from './chance.js';
+import { drawDelayMs, happens } from './chance.js';
 import type { Scheduled, Timeline } from './timeline.js';
 
 export interface FakeContainer {
@@ -63,7 +63,7 @@ function behaviourOf(command: string): Behaviour {
 const START_MS = 80;
 const END_MS = 30;
 
-interface Happenings {
+interface ContainerListener {
   started(container: FakeContainer): void;
   ended(container: FakeContainer): void;
 }
@@ -73,7 +73,7 @@ const asRecovered = ({ id, state, status, pid }: FakeContainer): RecoveredContai
     ? { containerId: id, state, pid }
     : { containerId: id, state: 'ended', status: status ?? { kind: 'unknown' } };
 
-const created = (spec: ContainerSpec, pid: number): FakeContainer => ({
+const createContainer = (spec: ContainerSpec, pid: number): FakeContainer => ({
   id: spec.containerId,
   behaviour: behaviourOf(spec.command.value ?? ''),
   program: (spec.command.value ?? '').split(' ').includes('executor') ? spec : undefined,
@@ -83,15 +83,15 @@ const created = (spec: ContainerSpec, pid: number): FakeContainer => ({
   pid,
 });
 
-export function createFakeContainers(timeline: Timeline, random: Random, happenings: Happenings): FakeContainers {
+export function createFakeContainers(timeline: Timeline, random: Random, listener: ContainerListener): FakeContainers {
   const all = new Map<ContainerId, FakeContainer>();
   let nextPid = 1000;
-  const tell = (event: ContainerEvent): void => containers.listener?.(event);
+  const notify = (event: ContainerEvent): void => containers.listener?.(event);
 
-  const neverRan = (container: FakeContainer, message: string): void => {
+  const failLaunch = (container: FakeContainer, message: string): void => {
     container.state = 'ended';
     all.delete(container.id);
-    tell({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
+    notify({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
   };
 
   const end = (container: FakeContainer | undefined, status: ExitStatus): void => {
@@ -99,28 +99,28 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     timeline.cancel(container.end);
     container.state = 'ended';
     container.status = status;
-    happenings.ended(container);
-    tell({ kind: 'exited', containerId: container.id, status });
+    listener.ended(container);
+    notify({ kind: 'exited', containerId: container.id, status });
   };
 
   const start = (container: FakeContainer, problem?: string): void => {
     if (container.state !== 'starting') return;
     const { durationMs, code, broken } = container.behaviour;
     if (broken || problem !== undefined) {
-      neverRan(container, problem ?? 'it is broken');
+      failLaunch(container, problem ?? 'it is broken');
       return;
     }
     container.state = 'running';
-    happenings.started(container);
-    tell({ kind: 'started', containerId: container.id, pid: container.pid });
+    listener.started(container);
+    notify({ kind: 'started', containerId: container.id, pid: container.pid });
     if (durationMs === undefined) return;
     container.end = timeline.after(durationMs, () => end(container, { kind: 'exited', code }));
   };
 
   const endLater = (container: FakeContainer, signal: number): void => {
-    timeline.after(waiting(random, END_MS), () => {
+    timeline.after(drawDelayMs(random, END_MS), () => {
       if (container.state !== 'starting') end(container, { kind: 'signaled', signal });
-      else neverRan(container, 'destroyed before it was started');
+      else failLaunch(container, 'destroyed before it was started');
     });
   };
 
@@ -128,9 +128,9 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
     all,
     listener: undefined,
     launch(spec, problem) {
-      const container = created(spec, nextPid++);
+      const container = createContainer(spec, nextPid++);
       all.set(container.id, container);
-      timeline.after(waiting(random, START_MS), () => start(container, problem));
+      timeline.after(drawDelayMs(random, START_MS), () => start(container, problem));
     },
     signal(id, signal) {
       const container = all.get(id);
@@ -162,7 +162,7 @@ export function createFakeContainers(timeline: Timeline, random: Random, happeni
         container.state = 'ended';
         if (!ran) continue;
         container.status = { kind: 'unknown' };
-        happenings.ended(container);
+        listener.ended(container);
       }
       all.clear();
     },

@@ -1,11 +1,11 @@
 // An agent's checkpoints on a simulated disk: a batch is durable once it is synced; batches before that may be lost.
 //
 // SIMULATED-DISK-1: batches are synced, and answered, in the order in which they were written.
-// SIMULATED-DISK-2: a crash keeps a prefix of the unanswered batches: the kernel may have written them.
+// SIMULATED-DISK-2: a crash keeps a prefix of the unanswered batches: the kernel may have written these.
 
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '@meseta/agent/core/io';
 import { type Random, uniform } from '@meseta/base';
-import { waiting } from './chance.js';
+import { drawDelayMs } from './chance.js';
 import { freeze } from './freeze.js';
 import type { Timeline } from './timeline.js';
 
@@ -30,7 +30,7 @@ interface Batch {
 
 export function createDisk(timeline: Timeline, random: Random, asText: boolean): Disk {
   const records = new Map<string, CheckpointRecord>();
-  let waitingBatches: Batch[] = [];
+  let unsyncedBatches: Batch[] = [];
   let lastSyncMs = 0;
 
   const apply = (batch: Batch): void => {
@@ -45,14 +45,14 @@ export function createDisk(timeline: Timeline, random: Random, asText: boolean):
     onNextWrite: undefined,
     write(changes, durable) {
       const batch: Batch = { changes, durable };
-      waitingBatches.push(batch);
+      unsyncedBatches.push(batch);
       const { onNextWrite } = disk;
       disk.onNextWrite = undefined;
       onNextWrite?.();
-      lastSyncMs = Math.max(lastSyncMs, timeline.nowMs() + waiting(random, disk.meanSyncMs));
+      lastSyncMs = Math.max(lastSyncMs, timeline.nowMs() + drawDelayMs(random, disk.meanSyncMs));
       timeline.at(lastSyncMs, () => {
         if (batch.durable === undefined) return;
-        waitingBatches.shift();
+        unsyncedBatches.shift();
         apply(batch);
         batch.durable();
       });
@@ -60,13 +60,13 @@ export function createDisk(timeline: Timeline, random: Random, asText: boolean):
     read: () => [...records].map(([key, record]) => ({ key, record })),
     get: (key) => records.get(key),
     crash() {
-      const kept = Math.floor(uniform(random) * (waitingBatches.length + 1));
-      waitingBatches.forEach((batch, index) => {
+      const kept = Math.floor(uniform(random) * (unsyncedBatches.length + 1));
+      unsyncedBatches.forEach((batch, index) => {
         if (index < kept) apply(batch);
         batch.durable = undefined;
       });
-      const lost = waitingBatches.length - kept;
-      waitingBatches = [];
+      const lost = unsyncedBatches.length - kept;
+      unsyncedBatches = [];
       return lost;
     },
     wipe: () => records.clear(),

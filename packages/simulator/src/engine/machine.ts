@@ -1,5 +1,5 @@
-// A machine: its clocks and its pauses. A process on a paused machine (a stopped VM) takes no input until the pause is
-// over, then all of it at once.
+// A machine, its clocks and its pauses. A process on a paused machine (a stopped VM) handles no input until the pause ends,
+// and then all of it at once.
 import type { Now } from '@meseta/base';
 import type { Timeline } from './timeline.js';
 

@@ -1,13 +1,13 @@
 // The network: connections between addresses, each with two ordered pipes, and their faults.
 //
-// Owns: every connection, the packets in flight, the cut directions, the probabilities of delays and breaks.
+// Owns: every connection, the packets in flight, the cut directions, and the options.
 // SIMULATED-NETWORK-1: packets of a connection arrive at most once and in order; a new connection may overtake packets in
 //     flight on an old one.
 // SIMULATED-NETWORK-2: a connection that breaks loses a suffix of the packets in flight: TCP loses nothing in the middle.
 // SIMULATED-NETWORK-3: an end is notified of the other's end once, as `closed` or `broken`. A cut, a dead host and a pause
 //     are noticed only when a packet stays unacknowledged for `unacknowledgedMs`.
 import { type Random, uniform } from '@meseta/base';
-import { happens, waiting } from './chance.js';
+import { drawDelayMs, happens } from './chance.js';
 import { isPending, type Scheduled, type Timeline } from './timeline.js';
 
 export type Ending = 'closed' | 'broken';
@@ -26,12 +26,12 @@ export interface End {
 }
 
 export interface Listener {
-  /** A connection was made; `protocol` is what the connecting side speaks. */
+  /** A peer connected with `protocol`. */
   accepted(end: End, protocol: string): Handlers;
 }
 
-/** Counts the faults of the network by name. */
-export type Happened = (what: string, times?: number) => void;
+/** Counts a fault of the network by its name. */
+export type CountFault = (what: string, times?: number) => void;
 
 /** The delays and probabilities of faults. */
 export interface NetworkOptions {
@@ -45,11 +45,20 @@ export interface NetworkOptions {
   readonly unacknowledgedMs: number;
 }
 
+/** A network without faults. */
+export const QUIET_NETWORK: NetworkOptions = {
+  meanDelayMs: 1,
+  breakChance: 0,
+  stallChance: 0,
+  repeatChance: 0,
+  unacknowledgedMs: 20_000,
+};
+
 export interface Network {
   options: NetworkOptions;
   listen(address: string, listener: Listener): void;
   /** The process at the address ended. `reset`: the kernel notifies its peers; `silent`: the host died with it. */
-  gone(address: string, how: 'reset' | 'silent'): void;
+  endProcess(address: string, how: 'reset' | 'silent'): void;
   connect(from: string, to: string, protocol: string, handlers: Handlers): End;
   cut(from: string, to: string): void;
   heal(from: string, to: string): void;
@@ -70,11 +79,11 @@ interface Pipe {
   readonly to: string;
   lastArrivalMs: number;
   /** The scheduled arrivals of the packets in flight, in order. */
-  readonly onTheWay: Scheduled[];
-  readonly heldUp: Packet[];
+  readonly inFlight: Scheduled[];
+  readonly heldBack: Packet[];
   /** When the writer gives up; set while a packet stays unacknowledged. */
   deadline: Scheduled | undefined;
-  /** The reader's. */
+  /** The handlers of the reader. */
   handlers: Handlers | undefined;
   readerGone: boolean;
   writerGone: boolean;
@@ -85,18 +94,18 @@ interface Pipe {
 interface Connection {
   readonly pipes: readonly [Pipe, Pipe];
   established: boolean;
-  readonly before: Packet[];
+  /** Packets written before it was established. */
+  readonly unsent: Packet[];
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Both directions of a connection from one address to another. */
 const createPipe = (from: string, to: string): Pipe => ({
   from,
   to,
   lastArrivalMs: 0,
-  onTheWay: [],
-  heldUp: [],
+  inFlight: [],
+  heldBack: [],
   deadline: undefined,
   handlers: undefined,
   readerGone: false,
@@ -108,7 +117,7 @@ const createPipe = (from: string, to: string): Pipe => ({
 interface State {
   readonly timeline: Timeline;
   readonly random: Random;
-  readonly happened: Happened;
+  readonly countFault: CountFault;
   options: NetworkOptions;
   readonly listeners: Map<string, Listener>;
   readonly cuts: Set<string>;
@@ -120,30 +129,30 @@ const isCut = ({ cuts }: State, from: string, to: string): boolean => cuts.size 
 const other = (connection: Connection, pipe: Pipe): Pipe =>
   connection.pipes[0] === pipe ? connection.pipes[1] : connection.pipes[0];
 
-function settle(state: State, connection: Connection): void {
+function deleteIfClosed(state: State, connection: Connection): void {
   const [a, b] = connection.pipes;
   if (a.writerGone && a.readerGone && b.writerGone && b.readerGone) state.connections.delete(connection);
 }
 
 /** Notifies the reader of `pipe` that the connection ended; it can no longer write either. */
-function tellEnded(state: State, connection: Connection, pipe: Pipe, how: Ending): void {
+function notifyEnded(state: State, connection: Connection, pipe: Pipe, how: Ending): void {
   if (pipe.readerGone) return;
   const back = other(connection, pipe);
   pipe.readerGone = true;
   back.writerGone = true;
   state.timeline.cancel(back.deadline);
-  settle(state, connection);
+  deleteIfClosed(state, connection);
   pipe.handlers?.ended(how);
 }
 
 function arrive(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
   if (pipe.readerGone) return;
-  if (pipe.heldUp.length > 0 || isCut(state, pipe.from, pipe.to)) {
-    pipe.heldUp.push(packet);
-    state.happened('packets held up by a cut');
+  if (pipe.heldBack.length > 0 || isCut(state, pipe.from, pipe.to)) {
+    pipe.heldBack.push(packet);
+    state.countFault('packets held back by a cut');
     expectAcknowledgement(state, connection, pipe);
   } else if (packet.kind === 'data') pipe.handlers?.data(packet.payload);
-  else tellEnded(state, connection, pipe, packet.kind);
+  else notifyEnded(state, connection, pipe, packet.kind);
 }
 
 /** The writer gives up if by then a direction is still cut or the reader's host is still dead. */
@@ -151,57 +160,57 @@ function expectAcknowledgement(state: State, connection: Connection, pipe: Pipe)
   if (isPending(pipe.deadline) || pipe.writerGone) return;
   pipe.deadline = state.timeline.after(state.options.unacknowledgedMs, () => {
     if (pipe.silent || isCut(state, pipe.from, pipe.to) || isCut(state, pipe.to, pipe.from)) {
-      state.happened('connections given up, unacknowledged');
-      tellEnded(state, connection, other(connection, pipe), 'broken');
+      state.countFault('connections timed out unacknowledged');
+      notifyEnded(state, connection, other(connection, pipe), 'broken');
     }
   });
 }
 
-function transport(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
+function scheduleArrival(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
   const { timeline, random, options } = state;
   const stallMs = happens(random, options.stallChance) ? 4_000 * uniform(random) : 0;
-  if (stallMs > 0) state.happened('packets stalled');
-  const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + waiting(random, options.meanDelayMs) + stallMs);
+  if (stallMs > 0) state.countFault('packets stalled');
+  const arrivalMs = Math.max(pipe.lastArrivalMs, timeline.nowMs() + drawDelayMs(random, options.meanDelayMs) + stallMs);
   pipe.lastArrivalMs = arrivalMs;
   const arrival = timeline.at(arrivalMs, () => {
     // SIMULATED-NETWORK-1: this arrival is the first.
-    pipe.onTheWay.shift();
+    pipe.inFlight.shift();
     arrive(state, connection, pipe, packet);
   });
-  pipe.onTheWay.push(arrival);
+  pipe.inFlight.push(arrival);
 }
 
 /** SIMULATED-NETWORK-2: a prefix of the packets in flight still arrives. */
-function loseTail({ timeline, random, happened }: State, pipe: Pipe): void {
-  const kept = Math.floor(uniform(random) * (pipe.onTheWay.length + 1));
-  happened('packets lost with their connection', pipe.onTheWay.length - kept);
-  for (const lost of pipe.onTheWay.splice(kept)) timeline.cancel(lost);
-  pipe.lastArrivalMs = Math.max(timeline.nowMs(), pipe.onTheWay.at(-1)?.atMs ?? 0);
+function loseTail({ timeline, random, countFault }: State, pipe: Pipe): void {
+  const kept = Math.floor(uniform(random) * (pipe.inFlight.length + 1));
+  countFault('packets lost with their connection', pipe.inFlight.length - kept);
+  for (const lost of pipe.inFlight.splice(kept)) timeline.cancel(lost);
+  pipe.lastArrivalMs = Math.max(timeline.nowMs(), pipe.inFlight.at(-1)?.atMs ?? 0);
 }
 
 const BROKEN: Packet = { kind: 'broken', payload: undefined };
 
 function breakBoth(state: State, connection: Connection): void {
-  state.happened('connections broken');
+  state.countFault('connections broken');
   for (const pipe of connection.pipes) {
     if (pipe.readerGone) continue;
     loseTail(state, pipe);
-    // No more packets are accepted, though the writer was not notified yet.
+    // Further packets are dropped; the writer is notified later.
     pipe.writerGone = true;
-    transport(state, connection, pipe, BROKEN);
+    scheduleArrival(state, connection, pipe, BROKEN);
   }
 }
 
 function send(state: State, connection: Connection, pipe: Pipe, packet: Packet): void {
   if (pipe.writerGone) return;
-  if (!connection.established) connection.before.push(packet);
+  if (!connection.established) connection.unsent.push(packet);
   else if (pipe.silent) {
     // A host that is back does not know the connection and resets it; a dead host answers nothing.
-    if (state.listeners.has(pipe.to)) transport(state, connection, other(connection, pipe), BROKEN);
+    if (state.listeners.has(pipe.to)) scheduleArrival(state, connection, other(connection, pipe), BROKEN);
     else expectAcknowledgement(state, connection, pipe);
   } else if (happens(state.random, state.options.breakChance)) breakBoth(state, connection);
   else {
-    transport(state, connection, pipe, packet);
+    scheduleArrival(state, connection, pipe, packet);
     if (isCut(state, pipe.to, pipe.from)) expectAcknowledgement(state, connection, pipe);
   }
 }
@@ -213,7 +222,7 @@ const endOf = (state: State, connection: Connection, outgoing: Pipe): End => ({
     send(state, connection, outgoing, { kind: 'closed', payload: undefined });
     outgoing.writerGone = true;
     other(connection, outgoing).readerGone = true;
-    settle(state, connection);
+    deleteIfClosed(state, connection);
   },
 });
 
@@ -225,21 +234,21 @@ function establish(state: State, connection: Connection, deadlineMs: number, pro
     return;
   }
   if (isCut(state, out.from, out.to) || isCut(state, out.to, out.from)) {
-    if (timeline.nowMs() >= deadlineMs) tellEnded(state, connection, back, 'broken');
+    if (timeline.nowMs() >= deadlineMs) notifyEnded(state, connection, back, 'broken');
     else timeline.after(1_000, () => establish(state, connection, deadlineMs, protocol));
     return;
   }
   const listener = listeners.get(out.to);
   if (listener === undefined) {
-    tellEnded(state, connection, back, 'broken');
+    notifyEnded(state, connection, back, 'broken');
     return;
   }
   connection.established = true;
   out.handlers = listener.accepted(endOf(state, connection, back), protocol);
-  for (const packet of connection.before.splice(0)) send(state, connection, out, packet);
+  for (const packet of connection.unsent.splice(0)) send(state, connection, out, packet);
 }
 
-function gone(state: State, address: string, how: 'reset' | 'silent'): void {
+function endProcess(state: State, address: string, how: 'reset' | 'silent'): void {
   state.listeners.delete(address);
   for (const connection of [...state.connections]) {
     for (const pipe of connection.pipes) {
@@ -251,9 +260,9 @@ function gone(state: State, address: string, how: 'reset' | 'silent'): void {
       state.timeline.cancel(pipe.deadline);
       loseTail(state, pipe);
       inward.silent = how === 'silent';
-      if (how === 'silent') state.happened('connections that went silent');
-      if (how === 'reset' && connection.established) transport(state, connection, pipe, BROKEN);
-      settle(state, connection);
+      if (how === 'silent') state.countFault('connections that went silent');
+      if (how === 'reset' && connection.established) scheduleArrival(state, connection, pipe, BROKEN);
+      deleteIfClosed(state, connection);
     }
   }
 }
@@ -263,8 +272,8 @@ function heal(state: State, from: string, to: string): void {
   for (const connection of state.connections) {
     for (const pipe of connection.pipes) {
       if (pipe.from !== from || pipe.to !== to) continue;
-      // Before the packets that were sent later.
-      for (const packet of pipe.heldUp.splice(0)) arrive(state, connection, pipe, packet);
+      // These arrive before the packets that were sent later.
+      for (const packet of pipe.heldBack.splice(0)) arrive(state, connection, pipe, packet);
     }
   }
 }
@@ -285,12 +294,12 @@ export function createNetwork(
   timeline: Timeline,
   random: Random,
   options: NetworkOptions,
-  happened: Happened = () => {},
+  countFault: CountFault = () => {},
 ): Network {
   const state: State = {
     timeline,
     random,
-    happened,
+    countFault,
     options,
     listeners: new Map(),
     cuts: new Set(),
@@ -305,17 +314,17 @@ export function createNetwork(
     },
     isCut: (from, to) => isCut(state, from, to),
     listen: (address, listener) => void state.listeners.set(address, listener),
-    gone: (address, how) => gone(state, address, how),
+    endProcess: (address, how) => endProcess(state, address, how),
     connect(from, to, protocol, handlers) {
       const connection: Connection = {
         pipes: [createPipe(from, to), createPipe(to, from)],
         established: false,
-        before: [],
+        unsent: [],
       };
       connection.pipes[1].handlers = handlers;
       state.connections.add(connection);
       const deadlineMs = timeline.nowMs() + CONNECT_TIMEOUT_MS;
-      const roundTripMs = 2 * waiting(random, state.options.meanDelayMs);
+      const roundTripMs = 2 * drawDelayMs(random, state.options.meanDelayMs);
       timeline.after(roundTripMs, () => establish(state, connection, deadlineMs, protocol));
       return endOf(state, connection, connection.pipes[0]);
     },

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pidOf, seededRandom } from '@meseta/base';
-import { createNetwork } from './network.js';
+import { createNetwork, QUIET_NETWORK } from './network.js';
 import { createPeers } from './peers.js';
-import { QUIET_NETWORK } from './testing.js';
 import { createTimeline } from './timeline.js';
 
 test('SIMULATED-PEERS-1: a linked address is reported lost once per break, however many of its pids are linked', () => {

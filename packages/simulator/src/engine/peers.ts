@@ -36,7 +36,7 @@ type Packet =
   | PeerMessage
   | { readonly to: string; readonly from: Pid; readonly wireName: string; readonly bytes: Uint8Array };
 
-const actorOf = (pid: Pid): string => pid.slice(0, pid.lastIndexOf('@'));
+const processIdOf = (pid: Pid): string => pid.slice(0, pid.lastIndexOf('@'));
 
 export function createPeers({ network, address, encoded, onMessage, onPeerLost }: PeersOptions): Peers {
   const open = new Map<string, End>();
@@ -58,7 +58,7 @@ export function createPeers({ network, address, encoded, onMessage, onPeerLost }
 
   return {
     send(to, from, message) {
-      const head = { to: actorOf(to), from: `${from}@${address}` as Pid };
+      const head = { to: processIdOf(to), from: `${from}@${address}` as Pid };
       const packet: Packet = encoded ? { ...head, ...encodeMessage(message) } : { ...head, message: freeze(message) };
       connectionTo(addressOfPid(to)).write(packet);
     },

@@ -7,7 +7,7 @@ import { type Random, uniform } from '@meseta/base';
 import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { RegistryState } from '@meseta/master/registry/state';
-import { waiting } from './chance.js';
+import { drawDelayMs } from './chance.js';
 import type { Timeline } from './timeline.js';
 
 export interface RegistryStore {
@@ -33,12 +33,12 @@ export function createRegistryStore(
   onWritten: (operations: readonly RegistryOperation[]) => void,
 ): RegistryStore {
   const batches: string[] = [];
-  let newest = 0;
-  let last = 0;
+  let newestReadEpoch = 0;
+  let lastEpoch = 0;
   let pending: Append[] = [];
 
   const write = (append: Append): boolean => {
-    if (append.epoch < newest) return false;
+    if (append.epoch < newestReadEpoch) return false;
     batches.push(encodeOperations(append.operations));
     onWritten(append.operations);
     return true;
@@ -47,9 +47,9 @@ export function createRegistryStore(
   const store: RegistryStore = {
     meanWriteMs: 5,
     onNextWrite: undefined,
-    nextEpoch: () => ++last,
+    nextEpoch: () => ++lastEpoch,
     read(epoch) {
-      newest = Math.max(newest, epoch);
+      newestReadEpoch = Math.max(newestReadEpoch, epoch);
       return decodeRegistry(undefined, batches);
     },
     append(epoch, operations, done) {
@@ -58,7 +58,7 @@ export function createRegistryStore(
       const { onNextWrite } = store;
       store.onNextWrite = undefined;
       onNextWrite?.();
-      timeline.after(waiting(random, store.meanWriteMs), () => {
+      timeline.after(drawDelayMs(random, store.meanWriteMs), () => {
         if (append.done === undefined) return;
         pending = pending.filter((it) => it !== append);
         append.done(write(append));

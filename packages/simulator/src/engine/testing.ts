@@ -1,17 +1,8 @@
-// What unit tests of the simulator's parts need: a network without faults, and containers.
+// Containers for unit tests of the simulator's parts.
 import type { ContainerId } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
-import type { NetworkOptions } from './network.js';
 
-export const QUIET_NETWORK: NetworkOptions = {
-  meanDelayMs: 1,
-  breakChance: 0,
-  stallChance: 0,
-  repeatChance: 0,
-  unacknowledgedMs: 20_000,
-};
-
-/** `command`: in the words of containers.ts. */
+/** `command`: see containers.ts. */
 export const containerSpec = (
   id: string,
   command: string,

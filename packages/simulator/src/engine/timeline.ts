@@ -49,8 +49,8 @@ function put(heap: Entry[], place: number, entry: Entry): void {
   entry.place = place;
 }
 
-/** From a free place upwards, to where `entry` belongs. */
-function rise(heap: Entry[], place: number, entry: Entry): void {
+/** Moves `entry` from a free place up to where it belongs. */
+function siftUp(heap: Entry[], place: number, entry: Entry): void {
   let free = place;
   while (free > 0) {
     const parent = (free - 1) >> 1;
@@ -62,8 +62,8 @@ function rise(heap: Entry[], place: number, entry: Entry): void {
   put(heap, free, entry);
 }
 
-/** From a free place downwards. */
-function sink(heap: Entry[], place: number, entry: Entry): void {
+/** Moves `entry` from a free place down to where it belongs. */
+function siftDown(heap: Entry[], place: number, entry: Entry): void {
   let free = place;
   for (;;) {
     let child = 2 * free + 1;
@@ -77,16 +77,16 @@ function sink(heap: Entry[], place: number, entry: Entry): void {
   put(heap, free, entry);
 }
 
-function settle(heap: Entry[], place: number, entry: Entry): void {
-  if (place > 0 && before(entry, heap[(place - 1) >> 1] as Entry)) rise(heap, place, entry);
-  else sink(heap, place, entry);
+function sift(heap: Entry[], place: number, entry: Entry): void {
+  if (place > 0 && before(entry, heap[(place - 1) >> 1] as Entry)) siftUp(heap, place, entry);
+  else siftDown(heap, place, entry);
 }
 
 function remove(heap: Entry[], entry: Entry): void {
   const { place } = entry;
   entry.place = NOWHERE;
   const last = heap.pop() as Entry;
-  if (last !== entry) settle(heap, place, last);
+  if (last !== entry) sift(heap, place, last);
 }
 
 /** The callbacks due at the current time, in the order in which they were scheduled. The array is reused. */
@@ -112,7 +112,7 @@ function dequeue(queue: Queue): Entry {
   return entry;
 }
 
-function leaveQueue(queue: Queue, entry: Entry): void {
+function removeFromQueue(queue: Queue, entry: Entry): void {
   const place = queue.entries.indexOf(entry, queue.head);
   queue.entries.copyWithin(place, place + 1, queue.tail);
   queue.entries[--queue.tail] = undefined;
@@ -126,33 +126,33 @@ export function createTimeline(): Timeline {
   let sequence = 0;
   let count = 0;
 
-  const place = (entry: Entry): void => {
+  const insert = (entry: Entry): void => {
     const { atMs } = entry;
-    if (!(atMs >= nowMs)) assert(false, `something was asked for at ${atMs}, which is before ${nowMs}`);
+    if (!(atMs >= nowMs)) assert(false, `cannot schedule a callback at ${atMs}, which is before ${nowMs}`);
     if (atMs === nowMs) enqueue(queue, entry);
-    else rise(heap, heap.length, entry);
+    else siftUp(heap, heap.length, entry);
   };
 
-  const displace = (entry: Entry): void => {
-    if (entry.place === QUEUED) leaveQueue(queue, entry);
+  const removeEntry = (entry: Entry): void => {
+    if (entry.place === QUEUED) removeFromQueue(queue, entry);
     else remove(heap, entry);
   };
 
   const at = (atMs: number, run: () => void): Scheduled => {
     const entry: Entry = { atMs, sequence: sequence++, run, place: NOWHERE };
-    place(entry);
+    insert(entry);
     return entry;
   };
 
   /** TIMELINE-1: the heap's entries for the current time were scheduled before those in the queue. */
-  const take = (untilMs: number): Entry | undefined => {
-    const waiting = queue.head < queue.tail;
+  const takeNext = (untilMs: number): Entry | undefined => {
+    const hasQueued = queue.head < queue.tail;
     const first = heap[0];
-    if (first !== undefined && first.atMs <= (waiting ? nowMs : untilMs)) {
+    if (first !== undefined && first.atMs <= (hasQueued ? nowMs : untilMs)) {
       remove(heap, first);
       return first;
     }
-    return waiting ? dequeue(queue) : undefined;
+    return hasQueued ? dequeue(queue) : undefined;
   };
 
   return {
@@ -160,11 +160,11 @@ export function createTimeline(): Timeline {
     at,
     after: (delayMs, run) => at(nowMs + Math.max(0, delayMs), run),
     cancel(scheduled) {
-      if (isPending(scheduled)) displace(scheduled);
+      if (isPending(scheduled)) removeEntry(scheduled);
     },
     runUntil(untilMs) {
       assert(untilMs >= nowMs, 'time never goes back');
-      for (let next = take(untilMs); next !== undefined; next = take(untilMs)) {
+      for (let next = takeNext(untilMs); next !== undefined; next = takeNext(untilMs)) {
         nowMs = next.atMs;
         count++;
         next.run();

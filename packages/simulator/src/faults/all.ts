@@ -1,4 +1,5 @@
 // Every kind of fault, and what happens to them in a run: they are drawn, strike and are healed.
+import { QUIET_NETWORK } from '../engine/network.js';
 import type { Cluster } from '../run/cluster.js';
 import { type KillAgent, killAgent, type PowerOffAgent, powerOffAgent } from './agent-crashes.js';
 import { type AgentLeaves, agentLeaves } from './agent-leaves.js';
@@ -81,7 +82,7 @@ export function scheduleFaults(cluster: Cluster): void {
 export function healAll(cluster: Cluster): void {
   const { world, frameworks } = cluster;
   world.journal.record('faults', 'all is healed');
-  world.network.options = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
+  world.network.options = QUIET_NETWORK;
   for (const { heal } of FAULT_KINDS) heal?.(cluster);
   for (const framework of frameworks.values()) framework.calm();
 }

@@ -4,7 +4,7 @@
 // Heals: it stays.
 import { between } from '../engine/chance.js';
 import { anyAgent, anyMaster, type FaultKind } from './fault.js';
-import { type MachineOf, struckMachine } from './machines.js';
+import { type MachineOf, targetMachine } from './machines.js';
 
 export type SkewAgent = { readonly kind: 'skewAgent'; readonly agent: number; readonly offsetMs: number };
 export type SkewMaster = { readonly kind: 'skewMaster'; readonly master: number; readonly offsetMs: number };
@@ -12,7 +12,7 @@ export type SkewMaster = { readonly kind: 'skewMaster'; readonly master: number;
 const HOUR_MS = 3_600_000;
 
 const strike: FaultKind<MachineOf & { readonly offsetMs: number }>['strike'] = (cluster, fault) => {
-  const { machine, isRunning } = struckMachine(cluster, fault);
+  const { machine, isRunning } = targetMachine(cluster, fault);
   if (machine !== undefined) machine.wallOffsetMs = fault.offsetMs;
   return isRunning;
 };

@@ -3,7 +3,7 @@
 //
 // FAULT-KINDS-1: each kind draws from a random stream of its own, so a new kind changes no seed that does not draw it.
 import type { Random } from '@meseta/base';
-import { between, happens, pick, streamOf, waiting, wholeBetween } from '../engine/chance.js';
+import { between, drawDelayMs, happens, pick, streamOf, wholeBetween } from '../engine/chance.js';
 import type { Cluster } from '../run/cluster.js';
 
 /** The parts of a plan that faults are drawn for. */
@@ -11,7 +11,7 @@ export interface Shape {
   readonly agents: number;
   readonly frameworks: number;
   readonly masters: number;
-  readonly stormMs: number;
+  readonly faultPhaseMs: number;
 }
 
 /** Faults of one kind; `F` is what the kind draws. */
@@ -42,7 +42,7 @@ export function drawFaults<F>(
   if (!happens(random, share * strengthOf(seed))) return [];
   const count = wholeBetween(random, 1, Math.min(most, pick(random, [2, 4, 12])));
   return Array.from({ length: count }, () => ({
-    atMs: between(random, 1_000, shape.stormMs),
+    atMs: between(random, 1_000, shape.faultPhaseMs),
     ...draw(random, shape),
   }));
 }
@@ -55,8 +55,8 @@ const LONGEST_MS = 600_000;
 
 /** How long a crashed process is down. */
 export const drawDownMs = (random: Random): number =>
-  Math.min(LONGEST_MS, 500 + waiting(random, pick(random, [2_000, 20_000, 90_000])));
+  Math.min(LONGEST_MS, 500 + drawDelayMs(random, pick(random, [2_000, 20_000, 90_000])));
 
 /** How long a fault lasts that ends by itself. */
 export const drawDurationMs = (random: Random): number =>
-  Math.min(LONGEST_MS, 500 + waiting(random, pick(random, [3_000, 30_000, 100_000])));
+  Math.min(LONGEST_MS, 500 + drawDelayMs(random, pick(random, [3_000, 30_000, 100_000])));

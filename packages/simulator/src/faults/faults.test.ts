@@ -10,7 +10,7 @@ import { type Fault, faultsOf } from './all.js';
 import { drawDownMs, drawDurationMs } from './fault.js';
 import { slowDisk } from './slow-disk.js';
 
-const SHAPE = { agents: 5, frameworks: 3, masters: 2, stormMs: 180_000 };
+const SHAPE = { agents: 5, frameworks: 3, masters: 2, faultPhaseMs: 180_000 };
 
 test('FAULT-KINDS-1: the faults of one kind are the same with and without the others', () => {
   for (let seed = 1; seed <= 50; seed++) {
@@ -41,7 +41,7 @@ test('faults strike in the order of their times, within the storm, and their tar
       timesMs.toSorted((a, b) => a - b),
     );
     for (const fault of faults) {
-      assert(fault.atMs >= 1_000 && fault.atMs <= SHAPE.stormMs);
+      assert(fault.atMs >= 1_000 && fault.atMs <= SHAPE.faultPhaseMs);
       if ('agent' in fault) assert(fault.agent < SHAPE.agents);
       if ('master' in fault) assert(fault.master < SHAPE.masters);
     }
@@ -55,11 +55,11 @@ test('some seeds have no fault, and some have many', () => {
 });
 
 test('a framework that was removed while its agent was down is torn down when the agent brings it back', () => {
-  const { restMs, stormMs } = planOf(1);
+  const { recoveryPhaseMs, faultPhaseMs } = planOf(1);
   const faults: readonly Fault[] = [
     // Back after the operator's first look, which is at half of the rest.
-    { atMs: 20_000, kind: 'killAgent', agent: 0, downMs: stormMs + restMs * 0.7, atWrite: false },
-    { atMs: stormMs - 1, kind: 'killMaster', master: 0, downMs: 5_000, atWrite: false },
+    { atMs: 20_000, kind: 'killAgent', agent: 0, downMs: faultPhaseMs + recoveryPhaseMs * 0.7, atWrite: false },
+    { atMs: faultPhaseMs - 1, kind: 'killMaster', master: 0, downMs: 5_000, atWrite: false },
   ];
   const { failure, counts } = simulate(planWith([frameworkPlan({ kind: 'failover', failoverTimeoutMs: 0 })], faults));
   assert.equal(failure, undefined);

@@ -9,7 +9,7 @@ export const runs = (masters: Masters, machine: Machine | undefined): boolean =>
   masters.running().some((process) => process.machine === machine);
 
 /** The machine, and whether its process runs. Of a master that does not run, the machine of the one that leads. */
-export function struckMachine(
+export function targetMachine(
   { agents, masters }: Cluster,
   of: MachineOf,
 ): { readonly machine: Machine | undefined; readonly isRunning: boolean } {
@@ -17,6 +17,6 @@ export function struckMachine(
     const agent = agents.get(of.agent);
     return { machine: agent?.machine, isRunning: agent?.core !== undefined };
   }
-  const machine = masters.machines[masters.struck(of.master)];
+  const machine = masters.machines[masters.faultTarget(of.master)];
   return { machine, isRunning: runs(masters, machine) };
 }

@@ -25,7 +25,7 @@ const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): 
     ...drawCrash(random),
   }),
   strike({ world, masters }, fault) {
-    const index = masters.struck(fault.master);
+    const index = masters.faultTarget(fault.master);
     const strikes = runs(masters, masters.machines[index]);
     crashAtWrite(world, fault.atWrite ? masters.store : undefined, () => masters.crash(index, how, fault.downMs));
     return strikes;

@@ -6,7 +6,7 @@
 import { type Random, shuffle } from '@meseta/base';
 import type { AgentID, MachineID, MasterCall } from '@meseta/wire';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
-import { requestOnTheWire } from '../nodes/http.js';
+import { transmitRequest } from '../nodes/http.js';
 import type { Cluster } from '../run/cluster.js';
 import { QUOTA_ROLES, ROLES } from '../schedulers/roles.js';
 import { anyAgent, type FaultKind, type Shape } from './fault.js';
@@ -96,10 +96,10 @@ function askLeader({ world, masters }: Cluster, call: MasterCall): void {
   const leader = masters.leader();
   if (leader === undefined) return;
   const end = world.network.connect(OPERATOR_ADDRESS, leader.machine.address, 'http', {
-    data: (answer) => world.journal.record('operator', 'hears', answer),
+    data: (answer) => world.journal.record('operator', 'receives', answer),
     ended: () => {},
   });
-  end.write(requestOnTheWire({ kind: 'operatorCall', call }, world.encoded));
+  end.write(transmitRequest({ kind: 'operatorCall', call }, world.encoded));
 }
 
 function operate(cluster: Cluster, action: OperatorAction): boolean {
@@ -198,7 +198,7 @@ const TEAR_DOWN_INTERVAL_MS = 30_000;
  * one back, whenever the agent itself comes back. Such a framework has no scheduler and no failover timer.
  */
 export function tearDownForgotten(cluster: Cluster): void {
-  const ended = new Set([...cluster.frameworks.values()].flatMap(({ memory }) => memory.ended));
+  const ended = new Set([...cluster.frameworks.values()].flatMap(({ memory }) => memory.formerIds));
   for (const { id, status } of cluster.masters.leader()?.core.state.frameworks.values() ?? []) {
     if (status !== 'recovered' || !ended.has(id)) continue;
     askLeader(cluster, tearDown(id));

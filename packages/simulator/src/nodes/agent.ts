@@ -15,7 +15,7 @@ import { type CoreProcess, startCoreProcess } from '../engine/process.js';
 import { coreFailed, type World } from '../world.js';
 import type { AgentSize } from './agent-size.js';
 import { type ExecutorProcess, startExecutor } from './executor.js';
-import { createExecutorSide, type ExecutorSide } from './executor-api.js';
+import { createExecutorApi, type ExecutorApi } from './executor-api.js';
 import { masterPid } from './master.js';
 import type { Masters, Watcher } from './masters.js';
 
@@ -28,11 +28,11 @@ export interface AgentNode {
   /** Frameworks' own executors that run here. */
   readonly executors: ReadonlyMap<ContainerId, ExecutorProcess>;
   size: AgentSize;
-  /** Until then launches fail, and the disk measures full. */
+  /** Until then launches fail, and the disk is measured as full. */
   diskFullUntilMs: number;
   /** The core of the running process. */
   readonly core: AgentCore | undefined;
-  /** `killed`: the process alone; `powerOff`: the host with its containers. */
+  /** `killed` ends the process only, `powerOff` the host with its containers. */
   crash(how: 'killed' | 'powerOff', downMs: number): void;
   start(): void;
   push(input: AgentInput): void;
@@ -129,7 +129,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     process = undefined;
     containers.listener = undefined;
     world.count('unsynced writes lost in a crash', disk.crash());
-    network.gone(machine.address, how === 'powerOff' ? 'silent' : 'reset');
+    network.endProcess(machine.address, how === 'powerOff' ? 'silent' : 'reset');
     world.journal.record(name, how);
     for (const observer of world.observers) observer.agentEnded?.(node, how);
   };
@@ -159,7 +159,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
         startAt(timeline.nowMs() + between(random, 1_000, 5_000));
       });
       timeline.after(0, () => {
-        if (core === process?.core) masters.look(watcher);
+        if (core === process?.core) masters.queryLeader(watcher);
       });
       for (const observer of world.observers) observer.agentStarted?.(node);
     },
@@ -167,8 +167,8 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
 
   const watcher: Watcher = {
     address: machine.address,
-    listening: () => process !== undefined && timeline.nowMs() >= machine.pausedUntilMs,
-    changed: (leader) =>
+    isListening: () => process !== undefined && timeline.nowMs() >= machine.pausedUntilMs,
+    leaderChanged: (leader) =>
       node.push({ kind: 'masterDetected', master: leader === undefined ? undefined : masterPid(leader) }),
   };
 
@@ -177,7 +177,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
   return node;
 }
 
-/** The containers of a machine, and the processes of frameworks' own executors in them. */
+/** Creates the containers of a machine, with the processes of frameworks' own executors in them. */
 function createContainers(world: World, machine: Machine, node: () => AgentNode) {
   const executors = new Map<ContainerId, ExecutorProcess>();
   const [ip = ''] = machine.address.split(':');
@@ -199,7 +199,7 @@ function createContainers(world: World, machine: Machine, node: () => AgentNode)
   return { containers, executors };
 }
 
-/** Starts a process on the node's machine, with the checkpoint and containers of the process before. */
+/** Starts a process on the node's machine. It recovers the checkpoint and the containers of its predecessor. */
 function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
   const { timeline, network } = world;
   const { name, machine, disk, containers } = node;
@@ -211,7 +211,7 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
     onMessage: ({ to, from, message }) => to === 'slave(1)' && push({ kind: 'message', from, message }),
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
-  const executorSide = createExecutorSide(world.encoded, push);
+  const executorApi = createExecutorApi(world.encoded, push);
   const driven = startCoreProcess<AgentInput, AgentEffect>({
     timeline,
     machine,
@@ -225,11 +225,11 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
     failed: (cause) => coreFailed(world, name, cause),
     perform(effect) {
       if (effect.kind === 'exit') exited(effect.message);
-      else perform({ world, node, peers, executorSide, push }, effect);
+      else perform({ world, node, peers, executorApi, push }, effect);
     },
   });
   network.listen(machine.address, {
-    accepted: (end, protocol) => (protocol === 'http' ? executorSide.accept(end) : peers.accept()),
+    accepted: (end, protocol) => (protocol === 'http' ? executorApi.accept(end) : peers.accept()),
   });
   containers.listener = (event) => push({ kind: 'containerEvent', event });
   world.journal.record(name, 'starts');
@@ -241,13 +241,13 @@ interface Ports {
   readonly world: World;
   readonly node: AgentNode;
   readonly peers: Peers;
-  readonly executorSide: ExecutorSide;
+  readonly executorApi: ExecutorApi;
   push(input: AgentInput): void;
 }
 
 /** Performs an effect of the core, as the agent's shell does. */
 function perform(
-  { world, node, peers, executorSide, push }: Ports,
+  { world, node, peers, executorApi, push }: Ports,
   effect: Exclude<AgentEffect, { readonly kind: 'exit' }>,
 ): void {
   const { containers, disk, name } = node;
@@ -278,13 +278,13 @@ function perform(
       return;
     }
     case 'reply':
-      return executorSide.reply(effect.connection, effect.status);
+      return executorApi.reply(effect.connection, effect.status);
     case 'openStream':
-      return executorSide.open(effect.connection);
+      return executorApi.open(effect.connection);
     case 'executorEvent':
-      return executorSide.event(effect.connection, effect.event);
+      return executorApi.event(effect.connection, effect.event);
     case 'closeStream':
-      return executorSide.close(effect.connection);
+      return executorApi.close(effect.connection);
     case 'measureDisk':
       world.timeline.after(5, () => push({ kind: 'diskUsage', usedShare: isFull ? 1 : 0.2 }));
       return;

@@ -1,8 +1,9 @@
-// The transport of a scheduler on a v0 driver: libprocess messages, as libmesos sends them, or (`old`) those from before
-// `scheduler.Call`. Its process receives the same events as a scheduler on HTTP.
+// The transport of a scheduler on a v0 driver: libprocess messages as libmesos sends them or, if `old`, as it did before
+// `scheduler.Call`. The scheduler receives the same events as over HTTP.
 //
 // SIMULATED-DRIVER-1: delivery is at most once; a registration is repeated until the master answers, nothing else is.
-// SIMULATED-DRIVER-2: it drops messages that are not of the master that it registers with, except messages of executors.
+// SIMULATED-DRIVER-2: it drops messages from processes other than the master that it registers with, except messages of
+//     executors.
 import { addressOfPid, type Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { LibprocessMessage, SchedulerCall, SchedulerEvent } from '@meseta/wire';
@@ -38,7 +39,7 @@ export function createDriver({ world, address, name, old, stopped }: DriverOptio
   let session: Session | undefined;
   /** This process was registered before: it re-registers instead of failing over. */
   let wasRegistered = false;
-  const answer = (to: Session, given: HttpAnswer): void => to.handlers.data(given);
+  const deliver = (to: Session, answer: HttpAnswer): void => to.handlers.data(answer);
 
   const peers = createPeers({
     network: world.network,
@@ -51,15 +52,15 @@ export function createDriver({ world, address, name, old, stopped }: DriverOptio
       if (event.type === 'SUBSCRIBED') {
         session.registered = true;
         wasRegistered = true;
-        answer(session, { kind: 'opened', stream: address as StreamId });
+        deliver(session, { kind: 'opened', stream: address as StreamId });
       }
-      answer(session, { kind: 'event', event });
+      deliver(session, { kind: 'event', event });
     },
     onPeerLost(lost) {
-      const over = session;
-      if (over === undefined || addressOfPid(over.master) !== lost) return;
+      const ended = session;
+      if (ended === undefined || addressOfPid(ended.master) !== lost) return;
       session = undefined;
-      over.handlers.ended('broken');
+      ended.handlers.ended('broken');
     },
   });
   world.network.listen(address, { accepted: () => peers.accept() });
@@ -104,7 +105,7 @@ function messageOf(call: SchedulerCall, wasRegistered: boolean): LibprocessMessa
   return { name: 'SchedulerCall', body: { ...call, subscribe: { ...subscribe, force } } };
 }
 
-/** Undefined: nobody ever said it otherwise. */
+/** The message that preceded `scheduler.Call`; undefined if there was none for this call. */
 function oldMessageOf(call: SchedulerCall, wasRegistered: boolean): LibprocessMessage | undefined {
   const { framework_id, accept, decline, kill, acknowledge, message, subscribe, reconcile } = call;
   if (subscribe !== undefined) {
@@ -147,9 +148,9 @@ function eventOf({ name, body }: LibprocessMessage): SchedulerEvent | undefined 
     case 'StatusUpdateMessage': {
       const { status, uuid, agent_id } = body.update;
       const { uuid: _, ...plain } = status;
-      const given = uuid === undefined || uuid === '' ? {} : { uuid };
-      const place = agent_id === undefined ? {} : { agent_id };
-      return { type: 'UPDATE', update: { status: { ...plain, ...place, ...given } } };
+      const uuidField = uuid === undefined || uuid === '' ? {} : { uuid };
+      const agentField = agent_id === undefined ? {} : { agent_id };
+      return { type: 'UPDATE', update: { status: { ...plain, ...agentField, ...uuidField } } };
     }
     case 'LostAgentMessage':
       return { type: 'FAILURE', failure: { agent_id: body.agent_id } };

@@ -1,4 +1,4 @@
-// An agent's side of the executor API: requests that wait for the core's answer, streams of events to executors.
+// The executor API of a simulated agent: requests that wait for the core's answer, and streams of events to executors.
 //
 // SIMULATED-EXECUTOR-API-1: a request is answered once: by `reply`, or by `open` and then events.
 // SIMULATED-EXECUTOR-API-2: the core is notified once of a stream that its executor closed, and not of one that it closed.
@@ -7,20 +7,20 @@ import type { ExecutorCall, ExecutorEvent } from '@meseta/wire';
 import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';
 import { freeze } from '../engine/freeze.js';
 import type { End, Handlers } from '../engine/network.js';
-import { through } from './http.js';
+import { roundTrip } from './http.js';
 
 export type ExecutorAnswer =
   | { readonly kind: 'reply'; readonly status: number }
   | { readonly kind: 'opened' }
   | { readonly kind: 'event'; readonly event: ExecutorEvent };
 
-export const callOnTheWire = (call: ExecutorCall, encoded: boolean): ExecutorCall =>
-  encoded ? through(ExecutorCallCodec, call) : freeze(call);
+export const transmitCall = (call: ExecutorCall, encoded: boolean): ExecutorCall =>
+  encoded ? roundTrip(ExecutorCallCodec, call) : freeze(call);
 
-const eventOnTheWire = (event: ExecutorEvent, encoded: boolean): ExecutorEvent =>
-  encoded ? through(ExecutorEventCodec, event) : freeze(event);
+const transmitEvent = (event: ExecutorEvent, encoded: boolean): ExecutorEvent =>
+  encoded ? roundTrip(ExecutorEventCodec, event) : freeze(event);
 
-export interface ExecutorSide {
+export interface ExecutorApi {
   /** A connection on which an executor sends calls in sequence. */
   accept(end: End): Handlers;
   reply(connection: ConnectionId, status: number): void;
@@ -29,7 +29,7 @@ export interface ExecutorSide {
   close(connection: ConnectionId): void;
 }
 
-export function createExecutorSide(encoded: boolean, push: (input: AgentInput) => void): ExecutorSide {
+export function createExecutorApi(encoded: boolean, push: (input: AgentInput) => void): ExecutorApi {
   const requests = new Map<ConnectionId, End>();
   const streams = new Map<ConnectionId, End>();
   let next = 0;
@@ -67,7 +67,7 @@ export function createExecutorSide(encoded: boolean, push: (input: AgentInput) =
       end.write({ kind: 'opened' });
     },
     event(connection, event) {
-      streams.get(connection)?.write({ kind: 'event', event: eventOnTheWire(event, encoded) });
+      streams.get(connection)?.write({ kind: 'event', event: transmitEvent(event, encoded) });
     },
     close(connection) {
       streams.get(connection)?.close();

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { ContainerSpec } from '@meseta/containers/types';
 import type { ExecutorCall, ExecutorCallUpdate, ExecutorEvent } from '@meseta/wire';
 import { createMachine } from '../engine/machine.js';
-import type { End, NetworkOptions } from '../engine/network.js';
-import { containerSpec, QUIET_NETWORK } from '../engine/testing.js';
+import { type End, type NetworkOptions, QUIET_NETWORK } from '../engine/network.js';
+import { containerSpec } from '../engine/testing.js';
 import { createWorld } from '../world.js';
 import { startExecutor } from './executor.js';
 import type { ExecutorAnswer } from './executor-api.js';
@@ -146,7 +146,7 @@ test('SIMULATED-EXECUTOR-2: with checkpointing it subscribes again, until the re
   });
   run(1_000);
   for (const awayMs of [20_000, 20_000]) {
-    world.network.gone(AGENT.address, 'reset');
+    world.network.endProcess(AGENT.address, 'reset');
     run(awayMs);
     startAgent();
     run(5_000);
@@ -155,7 +155,7 @@ test('SIMULATED-EXECUTOR-2: with checkpointing it subscribes again, until the re
   assert.deepEqual(exitedAtMs, []);
 
   const goneAtMs = world.timeline.nowMs();
-  world.network.gone(AGENT.address, 'reset');
+  world.network.endProcess(AGENT.address, 'reset');
   run(60_000);
   assert.deepEqual(
     exitedAtMs.map((atMs) => Math.round((atMs - goneAtMs) / 1_000)),

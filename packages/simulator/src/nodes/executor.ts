@@ -1,26 +1,26 @@
 // A framework's own executor: a process in a container that behaves as Mesos' executor library does, and its tasks.
 //
-// Its command says what it does, and the tasks' data what they do (in the words of engine/containers.ts). `executor` and
-// any of: `dies 3000` (crashes after 3000 ms), `hangs 3000` (stops responding, keeps its connection), `deaf` (ignores
+// Its command describes what it does, and the data of a task what the task does (as in engine/containers.ts). The command
+// is `executor` and any of: `dies 3000` (crashes after 3000 ms), `hangs 3000` (stops responding, keeps its connection), `deaf` (ignores
 // KILL), `stubborn` (ignores SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection at random), `stays`
 // (does not end when it is idle). A task of `updates 200` sends 200 updates while it runs.
 //
 // SIMULATED-EXECUTOR-1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is
-//     acknowledged; a task is named there until the first acknowledgement of an update of it.
+//     acknowledged; a SUBSCRIBE names a task until the first acknowledgement of an update of it.
 // SIMULATED-EXECUTOR-2: without checkpointing it ends with its connection; else it subscribes again, for as long as the
 //     recovery timeout.
-// SIMULATED-EXECUTOR-3: the agent receives its calls in order, as long as one connection lives.
+// SIMULATED-EXECUTOR-3: the agent receives its calls in order as long as its connection stays open.
 
 import { type ContainerId, parseDuration, type Random } from '@meseta/base';
 import type { ContainerSpec, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorCall, ExecutorCallUpdate, ExecutorEvent, TaskInfo, TaskState } from '@meseta/wire';
 import { randomUuidBytes } from '@meseta/wire/uuid';
-import { between, happens, waiting } from '../engine/chance.js';
+import { between, drawDelayMs, happens } from '../engine/chance.js';
 import { type Machine, timeOn } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
-import { callOnTheWire, type ExecutorAnswer } from './executor-api.js';
+import { type ExecutorAnswer, transmitCall } from './executor-api.js';
 
 export interface ExecutorProcess {
   readonly name: string;
@@ -28,14 +28,14 @@ export interface ExecutorProcess {
   readonly frameworkId: string;
   readonly executorId: string;
   readonly agentName: string;
-  /** Every task that it was sent. */
+  /** Every task that it received. */
   readonly tasks: ReadonlyMap<string, ExecutorTask>;
   /** Updates that were sent and not acknowledged, oldest first, by uuid. */
   readonly unacknowledged: ReadonlyMap<string, ExecutorCallUpdate>;
   readonly subscribed: boolean;
   /** It stopped responding. */
   readonly hung: boolean;
-  /** It does not end the task although it was asked to, or hangs. */
+  /** It hangs, or it received a KILL of the task and ignores it. */
   ignoresKillOf(taskId: string): boolean;
   /** The container ended. `silent`: with its host. */
   stop(how: 'reset' | 'silent'): void;
@@ -44,7 +44,7 @@ export interface ExecutorProcess {
 export interface ExecutorTask {
   readonly info: TaskInfo;
   state: TaskState;
-  killAsked: boolean;
+  killRequested: boolean;
 }
 
 export interface ExecutorOptions {
@@ -52,17 +52,17 @@ export interface ExecutorOptions {
   readonly machine: Machine;
   readonly address: string;
   readonly spec: ContainerSpec;
-  /** The program ended by itself. */
+  /** The process ended by itself. */
   exited(status: ExitStatus): void;
 }
 
 interface Session {
-  /** Of the SUBSCRIBE and then of events. */
+  /** The connection of the SUBSCRIBE, which then streams events. */
   readonly stream: End;
-  /** Of all other calls. */
+  /** The connection of all other calls. */
   readonly calls: End;
-  /** The updates that its SUBSCRIBE named. */
-  readonly named: ReadonlySet<string>;
+  /** The uuids of the updates in its SUBSCRIBE. */
+  readonly updatesInSubscribe: ReadonlySet<string>;
   subscribed: boolean;
 }
 
@@ -71,14 +71,14 @@ const wordsOf = (text: string | undefined): readonly string[] => (text ?? '').sp
 const numberAfter = (words: readonly string[], word: string): number | undefined =>
   words.includes(word) ? Number(words[words.indexOf(word) + 1]) : undefined;
 
-const END_OF_TASKS: ReadonlySet<string> = new Set(['TASK_FINISHED', 'TASK_FAILED', 'TASK_KILLED']);
+const TERMINAL_STATES: ReadonlySet<string> = new Set(['TASK_FINISHED', 'TASK_FAILED', 'TASK_KILLED']);
 
 const durationOf = (environment: ContainerSpec['environment'], name: string, otherwise: number): number => {
   const parsed = parseDuration(environment[name] ?? '');
   return parsed.ok ? parsed.value : otherwise;
 };
 
-/** How long it waits for a task before it ends. */
+/** How long it waits for another task before it ends. */
 const IDLE_MS = 5_000;
 const KILL_MS = 400;
 const SHUTDOWN_MS = 300;
@@ -99,9 +99,9 @@ class Executor implements ExecutorProcess {
   private readonly words: readonly string[];
   private readonly checkpoint: boolean;
   private session: Session | undefined;
-  private knowsKilling = false;
+  private supportsTaskKilling = false;
   private stopped = false;
-  private lastChance: Scheduled | undefined;
+  private recoveryTimeout: Scheduled | undefined;
   /** The callbacks that wait while the machine is paused, in order. */
   private readonly inbox: (() => void)[] = [];
 
@@ -117,18 +117,18 @@ class Executor implements ExecutorProcess {
     this.checkpoint = spec.environment['MESOS_CHECKPOINT'] === '1';
     world.journal.record(this.name, 'starts');
     if (this.words.includes('mute')) return;
-    this.later(waiting(this.random, 50), () => this.connect());
-    this.later(IDLE_MS, () => this.lookForWork());
+    this.runAfter(drawDelayMs(this.random, 50), () => this.connect());
+    this.runAfter(IDLE_MS, () => this.endWhenIdle());
     const dies = numberAfter(this.words, 'dies');
-    if (dies !== undefined) this.later(dies, () => this.end({ kind: 'signaled', signal: 11 }));
+    if (dies !== undefined) this.runAfter(dies, () => this.end({ kind: 'signaled', signal: 11 }));
     const hangs = numberAfter(this.words, 'hangs');
     if (hangs !== undefined) {
-      this.later(hangs, () => {
+      this.runAfter(hangs, () => {
         world.journal.record(this.name, 'hangs');
         this.hung = true;
       });
     }
-    if (this.words.includes('flaky')) this.stumbles();
+    if (this.words.includes('flaky')) this.disconnectRepeatedly();
   }
 
   get subscribed(): boolean {
@@ -136,11 +136,11 @@ class Executor implements ExecutorProcess {
   }
 
   ignoresKillOf(taskId: string): boolean {
-    return this.hung || (this.words.includes('deaf') && this.tasks.get(taskId)?.killAsked === true);
+    return this.hung || (this.words.includes('deaf') && this.tasks.get(taskId)?.killRequested === true);
   }
 
   /** Calls back now, or when the machine's pause is over; not after the process has ended or while it hangs. */
-  private soon(what: () => void): void {
+  private runWhenAwake(callback: () => void): void {
     const { world, machine } = this.options;
     const run = (next: () => void): void => {
       if (!this.stopped && !this.hung) next();
@@ -149,26 +149,26 @@ class Executor implements ExecutorProcess {
       if (world.timeline.nowMs() < machine.pausedUntilMs) world.timeline.at(machine.pausedUntilMs, drain);
       else for (let next = this.inbox.shift(); next !== undefined; next = this.inbox.shift()) run(next);
     };
-    if (this.inbox.length === 0 && world.timeline.nowMs() >= machine.pausedUntilMs) run(what);
-    else if (this.inbox.push(what) === 1) drain();
+    if (this.inbox.length === 0 && world.timeline.nowMs() >= machine.pausedUntilMs) run(callback);
+    else if (this.inbox.push(callback) === 1) drain();
   }
 
-  private later(ms: number, what: () => void): Scheduled {
-    return this.options.world.timeline.after(ms, () => this.soon(what));
+  private runAfter(ms: number, callback: () => void): Scheduled {
+    return this.options.world.timeline.after(ms, () => this.runWhenAwake(callback));
   }
 
   private connect(): void {
     if (this.session !== undefined) return;
     const { world, address, spec } = this.options;
     const agent = spec.environment['MESOS_AGENT_ENDPOINT'] ?? '';
-    const ended = (): void => this.soon(() => this.disconnected(session));
+    const ended = (): void => this.runWhenAwake(() => this.handleDisconnect(session));
     const session: Session = {
       stream: world.network.connect(address, agent, 'http', {
-        data: (payload) => this.soon(() => this.answered(session, payload as ExecutorAnswer)),
+        data: (payload) => this.runWhenAwake(() => this.receiveAnswer(session, payload as ExecutorAnswer)),
         ended,
       }),
       calls: world.network.connect(address, agent, 'http', { data: () => {}, ended }),
-      named: new Set(this.unacknowledged.keys()),
+      updatesInSubscribe: new Set(this.unacknowledged.keys()),
       subscribed: false,
     };
     this.session = session;
@@ -187,11 +187,11 @@ class Executor implements ExecutorProcess {
     };
     world.journal.record(this.name, `call ${call.type}`, call);
     for (const observer of world.observers) observer.executorCalled?.(this, call);
-    end.write(callOnTheWire(call, world.encoded));
+    end.write(transmitCall(call, world.encoded));
   }
 
   /** SIMULATED-EXECUTOR-2. */
-  private disconnected(session: Session): void {
+  private handleDisconnect(session: Session): void {
     if (this.session !== session) return;
     this.session = undefined;
     session.stream.close();
@@ -203,35 +203,35 @@ class Executor implements ExecutorProcess {
       return;
     }
     const recoveryMs = durationOf(spec.environment, 'MESOS_RECOVERY_TIMEOUT', 900_000);
-    this.lastChance ??= this.later(recoveryMs, () => this.end({ kind: 'exited', code: 0 }));
+    this.recoveryTimeout ??= this.runAfter(recoveryMs, () => this.end({ kind: 'exited', code: 0 }));
     const backoffMs = durationOf(spec.environment, 'MESOS_SUBSCRIPTION_BACKOFF_MAX', 2_000);
-    this.later(between(this.random, 0, backoffMs), () => this.connect());
+    this.runAfter(between(this.random, 0, backoffMs), () => this.connect());
   }
 
-  private answered(session: Session, answer: ExecutorAnswer): void {
+  private receiveAnswer(session: Session, answer: ExecutorAnswer): void {
     if (this.session !== session) return;
-    if (answer.kind === 'reply') this.disconnected(session);
-    else if (answer.kind === 'event') this.heard(session, answer.event);
+    if (answer.kind === 'reply') this.handleDisconnect(session);
+    else if (answer.kind === 'event') this.receiveEvent(session, answer.event);
   }
 
-  private heard(session: Session, event: ExecutorEvent): void {
+  private receiveEvent(session: Session, event: ExecutorEvent): void {
     const { world } = this.options;
-    world.journal.record(this.name, `hears ${event.type}`, event);
-    for (const observer of world.observers) observer.executorHeard?.(this, event);
+    world.journal.record(this.name, `receives ${event.type}`, event);
+    for (const observer of world.observers) observer.executorReceived?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
-      // Updates of the time between SUBSCRIBE and SUBSCRIBED.
+      // Updates that were made between SUBSCRIBE and SUBSCRIBED.
       for (const [uuid, update] of this.unacknowledged) {
-        if (!session.named.has(uuid)) this.call({ type: 'UPDATE', update });
+        if (!session.updatesInSubscribe.has(uuid)) this.call({ type: 'UPDATE', update });
       }
-      world.timeline.cancel(this.lastChance);
-      this.lastChance = undefined;
+      world.timeline.cancel(this.recoveryTimeout);
+      this.recoveryTimeout = undefined;
       const capabilities = event.subscribed.framework_info.capabilities ?? [];
-      this.knowsKilling = capabilities.some(({ type }) => type === 'TASK_KILLING_STATE');
+      this.supportsTaskKilling = capabilities.some(({ type }) => type === 'TASK_KILLING_STATE');
     }
-    if (event.launch !== undefined) this.launched(event.launch.task);
-    for (const task of event.launch_group?.task_group.tasks ?? []) this.launched(task);
-    if (event.kill !== undefined) this.killed(event.kill.task_id.value);
+    if (event.launch !== undefined) this.launchTask(event.launch.task);
+    for (const task of event.launch_group?.task_group.tasks ?? []) this.launchTask(task);
+    if (event.kill !== undefined) this.killTask(event.kill.task_id.value);
     if (event.acknowledged !== undefined) {
       this.unacknowledged.delete(event.acknowledged.uuid);
       this.unacknowledgedTasks.delete(event.acknowledged.task_id.value);
@@ -244,8 +244,8 @@ class Executor implements ExecutorProcess {
     if (this.session?.subscribed === true) this.write(this.session.calls, content);
   }
 
-  private tell(task: ExecutorTask, state: TaskState): void {
-    if (END_OF_TASKS.has(task.state)) return;
+  private sendUpdate(task: ExecutorTask, state: TaskState): void {
+    if (TERMINAL_STATES.has(task.state)) return;
     task.state = state;
     const { world, machine } = this.options;
     const uuid = randomUuidBytes(this.random);
@@ -256,71 +256,73 @@ class Executor implements ExecutorProcess {
     };
     this.unacknowledged.set(uuid, update);
     this.call({ type: 'UPDATE', update });
-    // The update arrives, its acknowledgement does not.
-    if (this.words.includes('flaky') && happens(this.random, 0.2)) this.later(1, () => this.stumble());
+    // The update arrives, but its acknowledgement is lost.
+    if (this.words.includes('flaky') && happens(this.random, 0.2)) this.runAfter(1, () => this.disconnect());
   }
 
-  private launched(info: TaskInfo): void {
+  private launchTask(info: TaskInfo): void {
     const id = info.task_id.value;
-    const task: ExecutorTask = { info, state: 'TASK_STAGING', killAsked: false };
+    const task: ExecutorTask = { info, state: 'TASK_STAGING', killRequested: false };
     this.tasks.set(id, task);
     this.unacknowledgedTasks.set(id, info);
     const words = wordsOf(Buffer.from(info.data ?? '', 'base64').toString());
-    if (happens(this.random, 0.5)) this.tell(task, 'TASK_STARTING');
-    this.later(waiting(this.random, 80), () => {
-      if (task.state === 'TASK_STAGING' || task.state === 'TASK_STARTING') this.tell(task, 'TASK_RUNNING');
+    if (happens(this.random, 0.5)) this.sendUpdate(task, 'TASK_STARTING');
+    this.runAfter(drawDelayMs(this.random, 80), () => {
+      if (task.state === 'TASK_STAGING' || task.state === 'TASK_STARTING') this.sendUpdate(task, 'TASK_RUNNING');
       const updates = numberAfter(words, 'updates');
       if (updates !== undefined) {
-        this.goOn(task, updates, words);
+        this.sendUpdates(task, updates, words);
         return;
       }
       const run = numberAfter(words, 'run');
       if (run === undefined) return;
       const end = (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED';
-      this.later(run, () => this.tell(task, end));
+      this.runAfter(run, () => this.sendUpdate(task, end));
     });
   }
 
   /** Sends that many updates of TASK_RUNNING, then ends the task. */
-  private goOn(task: ExecutorTask, updates: number, words: readonly string[]): void {
+  private sendUpdates(task: ExecutorTask, updates: number, words: readonly string[]): void {
     if (task.state !== 'TASK_RUNNING') return;
-    this.later(between(this.random, 20, 400), () => {
+    this.runAfter(between(this.random, 20, 400), () => {
       if (task.state !== 'TASK_RUNNING') return;
       if (updates > 0) {
-        this.tell(task, 'TASK_RUNNING');
-        this.goOn(task, updates - 1, words);
-      } else this.tell(task, (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED');
+        this.sendUpdate(task, 'TASK_RUNNING');
+        this.sendUpdates(task, updates - 1, words);
+      } else this.sendUpdate(task, (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED');
     });
   }
 
-  private killed(taskId: string): void {
+  private killTask(taskId: string): void {
     const task = this.tasks.get(taskId);
-    if (task !== undefined) task.killAsked = true;
-    if (task === undefined || this.words.includes('deaf') || END_OF_TASKS.has(task.state)) return;
-    if (this.knowsKilling && task.state !== 'TASK_KILLING') this.tell(task, 'TASK_KILLING');
-    this.later(waiting(this.random, KILL_MS), () => this.tell(task, 'TASK_KILLED'));
+    if (task !== undefined) task.killRequested = true;
+    if (task === undefined || this.words.includes('deaf') || TERMINAL_STATES.has(task.state)) return;
+    if (this.supportsTaskKilling && task.state !== 'TASK_KILLING') this.sendUpdate(task, 'TASK_KILLING');
+    this.runAfter(drawDelayMs(this.random, KILL_MS), () => this.sendUpdate(task, 'TASK_KILLED'));
   }
 
   private shutDown(): void {
     if (this.words.includes('stubborn')) return;
-    for (const task of this.tasks.values()) this.tell(task, 'TASK_KILLED');
-    this.later(waiting(this.random, SHUTDOWN_MS), () => this.end({ kind: 'exited', code: 0 }));
+    for (const task of this.tasks.values()) this.sendUpdate(task, 'TASK_KILLED');
+    this.runAfter(drawDelayMs(this.random, SHUTDOWN_MS), () => this.end({ kind: 'exited', code: 0 }));
   }
 
-  private lookForWork(): void {
-    const busy = this.unacknowledged.size > 0 || [...this.tasks.values()].some(({ state }) => !END_OF_TASKS.has(state));
-    if (busy || this.words.includes('stays') || this.tasks.size === 0) this.later(IDLE_MS, () => this.lookForWork());
+  private endWhenIdle(): void {
+    const isBusy =
+      this.unacknowledged.size > 0 || [...this.tasks.values()].some(({ state }) => !TERMINAL_STATES.has(state));
+    if (isBusy || this.words.includes('stays') || this.tasks.size === 0)
+      this.runAfter(IDLE_MS, () => this.endWhenIdle());
     else this.end({ kind: 'exited', code: 0 });
   }
 
-  private stumble(): void {
-    if (this.session !== undefined) this.disconnected(this.session);
+  private disconnect(): void {
+    if (this.session !== undefined) this.handleDisconnect(this.session);
   }
 
-  private stumbles(): void {
-    this.later(waiting(this.random, 20_000), () => {
-      this.stumble();
-      this.stumbles();
+  private disconnectRepeatedly(): void {
+    this.runAfter(drawDelayMs(this.random, 20_000), () => {
+      this.disconnect();
+      this.disconnectRepeatedly();
     });
   }
 
@@ -333,6 +335,6 @@ class Executor implements ExecutorProcess {
     this.stopped = true;
     this.session = undefined;
     this.options.world.journal.record(this.name, 'ends');
-    this.options.world.network.gone(this.options.address, how);
+    this.options.world.network.endProcess(this.options.address, how);
   }
 }

@@ -1,4 +1,4 @@
-// What travels on a scheduler's or an operator's connection: one request, then its answer or a stream of events.
+// The messages on a scheduler's or an operator's connection: one request, then its answer or a stream of events.
 import type { Reply, StreamId } from '@meseta/master/core/io';
 import type { MasterCall, SchedulerCall, SchedulerEvent } from '@meseta/wire';
 import { MasterCallCodec, SchedulerCallCodec, SchedulerEventCodec } from '@meseta/wire/codecs';
@@ -13,27 +13,27 @@ export type HttpAnswer =
   | { readonly kind: 'opened'; readonly stream: StreamId }
   | { readonly kind: 'event'; readonly event: SchedulerEvent };
 
-interface Parsed<T> {
+interface Codec<T> {
   encode(value: T): Uint8Array;
   decode(bytes: Uint8Array): { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 }
 
-/** The value after encoding and decoding. */
-export function through<T>(codec: Parsed<T>, value: T): T {
+/** Encodes and decodes a message. */
+export function roundTrip<T>(codec: Codec<T>, value: T): T {
   const decoded = codec.decode(codec.encode(value));
-  if (!decoded.ok) throw new Error(`what was encoded can't be decoded: ${JSON.stringify(decoded.error)}`);
+  if (!decoded.ok) throw new Error(`the encoded message can't be decoded: ${JSON.stringify(decoded.error)}`);
   return freeze(decoded.value);
 }
 
-/** A request as the server receives it: encoded and decoded if messages travel as bytes. */
-export function requestOnTheWire(request: HttpRequest, encoded: boolean): HttpRequest {
+/** The request as the server receives it: frozen, or encoded and decoded if messages travel as bytes. */
+export function transmitRequest(request: HttpRequest, encoded: boolean): HttpRequest {
   if (!encoded) return freeze(request);
   return request.kind === 'schedulerCall'
-    ? { ...request, call: through(SchedulerCallCodec, request.call) }
-    : { ...request, call: through(MasterCallCodec, request.call) };
+    ? { ...request, call: roundTrip(SchedulerCallCodec, request.call) }
+    : { ...request, call: roundTrip(MasterCallCodec, request.call) };
 }
 
-export function answerOnTheWire(answer: HttpAnswer, encoded: boolean): HttpAnswer {
+export function transmitAnswer(answer: HttpAnswer, encoded: boolean): HttpAnswer {
   if (!encoded || answer.kind !== 'event') return freeze(answer);
-  return { kind: 'event', event: through(SchedulerEventCodec, answer.event) };
+  return { kind: 'event', event: roundTrip(SchedulerEventCodec, answer.event) };
 }

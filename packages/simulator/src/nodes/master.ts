@@ -1,4 +1,4 @@
-// A master's process: the real core; its effects are performed on the simulated network and the shared store.
+// A master's process: the real core, whose effects are performed on the simulated network and the shared store.
 import type { createAllocator } from '@meseta/allocator';
 import { type Pid, pidOf, uuid } from '@meseta/base';
 import { callOfDriver } from '@meseta/master/core/driver-calls';
@@ -12,7 +12,7 @@ import { createPeers, type Peers } from '../engine/peers.js';
 import { startCoreProcess } from '../engine/process.js';
 import type { RegistryStore } from '../engine/registry-store.js';
 import { coreFailed, type World } from '../world.js';
-import { answerOnTheWire, type HttpAnswer, type HttpRequest } from './http.js';
+import { type HttpAnswer, type HttpRequest, transmitAnswer } from './http.js';
 
 export interface MasterProcess {
   readonly name: string;
@@ -49,12 +49,12 @@ function identityOf(world: World, machine: Machine, incarnation: number): Master
   };
 }
 
-export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
-  const { world, machine, store, name } = given;
-  const info = identityOf(world, machine, given.incarnation);
+export function startMasterProcess(processOptions: MasterProcessOptions): MasterProcess {
+  const { world, machine, store, name } = processOptions;
+  const info = identityOf(world, machine, processOptions.incarnation);
   const identity = { info, pid: pidOf('master', machine.address) };
-  const random = world.random(`master core ${given.incarnation}`);
-  const core = createMaster(identity, given.options, random, random, given.makeAllocator);
+  const random = world.random(`master core ${processOptions.incarnation}`);
+  const core = createMaster(identity, processOptions.options, random, random, processOptions.makeAllocator);
   const epoch = store.nextEpoch();
   const process: MasterProcess = {
     name,
@@ -67,28 +67,28 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
       if (driven.isStopped) return;
       driven.stop();
       world.count('registry writes lost in a crash', store.crash(epoch));
-      world.network.gone(machine.address, how);
+      world.network.endProcess(machine.address, how);
     },
   };
   const push = (input: MasterInput): void => driven.push(input);
   const exit = (message: string): void => {
     world.journal.record(name, 'exits', message);
     process.stop('reset');
-    given.onExit(message);
+    processOptions.onExit(message);
   };
   const peers: Peers = createPeers({
     network: world.network,
     address: machine.address,
     encoded: world.encoded,
     onMessage({ from, message }) {
-      // As the shell does with the messages of old drivers.
-      const said = callOfDriver(message);
-      if (said.ok) push({ kind: 'message', from, message: said.value });
-      else peers.send(from, 'master', { name: 'FrameworkErrorMessage', body: { message: said.error } });
+      // The shell converts the messages of old drivers in the same way.
+      const converted = callOfDriver(message);
+      if (converted.ok) push({ kind: 'message', from, message: converted.value });
+      else peers.send(from, 'master', { name: 'FrameworkErrorMessage', body: { message: converted.error } });
     },
     onPeerLost: (address) => push({ kind: 'peerLost', address }),
   });
-  const http = createHttpSide(world, core, push);
+  const http = createHttpServer(world, core, push);
   const driven = startCoreProcess<MasterInput, MasterEffect>({
     timeline: world.timeline,
     machine,
@@ -124,9 +124,9 @@ export function startMasterProcess(given: MasterProcessOptions): MasterProcess {
   return process;
 }
 
-type Outside = Exclude<MasterEffect, { readonly kind: 'persist' | 'exit' }>;
+type NetworkEffect = Exclude<MasterEffect, { readonly kind: 'persist' | 'exit' }>;
 
-function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSide, effect: Outside): void {
+function performOnNetwork(world: World, name: string, peers: Peers, http: HttpServer, effect: NetworkEffect): void {
   switch (effect.kind) {
     case 'send':
       for (const to of effect.to) {
@@ -163,7 +163,7 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSi
   }
 }
 
-interface HttpSide {
+interface HttpServer {
   accept(end: End): Handlers;
   answer(request: RequestId, answer: HttpAnswer): void;
   open(request: RequestId, stream: StreamId): void;
@@ -172,11 +172,11 @@ interface HttpSide {
 }
 
 /** The unanswered requests and the open streams, as in the master's shell. */
-function createHttpSide(world: World, core: MasterCore, push: (input: MasterInput) => void): HttpSide {
-  const waiting = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
+function createHttpServer(world: World, core: MasterCore, push: (input: MasterInput) => void): HttpServer {
+  const unanswered = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
   const streams = new Map<StreamId, End>();
   let next = 0;
-  const answerTo = (end: End, answer: HttpAnswer): void => end.write(answerOnTheWire(answer, world.encoded));
+  const answerTo = (end: End, answer: HttpAnswer): void => end.write(transmitAnswer(answer, world.encoded));
 
   return {
     accept(end) {
@@ -184,32 +184,32 @@ function createHttpSide(world: World, core: MasterCore, push: (input: MasterInpu
       let stream: StreamId | undefined;
       return {
         data(payload) {
-          const asked = payload as HttpRequest;
+          const received = payload as HttpRequest;
           if (!core.state.recovered) {
             answerTo(end, { kind: 'reply', reply: { status: 503 } });
             end.close();
             return;
           }
-          waiting.set(request, { end, opened: (opened) => (stream = opened) });
-          if (asked.kind === 'operatorCall') push({ ...asked, request, principal: undefined });
-          else push({ ...asked, request, principal: undefined });
+          unanswered.set(request, { end, opened: (opened) => (stream = opened) });
+          if (received.kind === 'operatorCall') push({ ...received, request, principal: undefined });
+          else push({ ...received, request, principal: undefined });
         },
         ended() {
-          waiting.delete(request);
+          unanswered.delete(request);
           if (stream !== undefined && streams.delete(stream)) push({ kind: 'streamClosed', stream });
         },
       };
     },
     answer(request, answer) {
-      const found = waiting.get(request);
-      waiting.delete(request);
+      const found = unanswered.get(request);
+      unanswered.delete(request);
       if (found === undefined) return;
       answerTo(found.end, answer);
       found.end.close();
     },
     open(request, stream) {
-      const found = waiting.get(request);
-      waiting.delete(request);
+      const found = unanswered.get(request);
+      unanswered.delete(request);
       if (found === undefined) {
         // The client closed the connection before the response: the stream that was opened for it is closed at once.
         push({ kind: 'streamClosed', stream });

@@ -17,23 +17,22 @@ export const ELECTION = 'election';
 
 export interface Watcher {
   readonly address: string;
-  /** Whether its process runs; else it is not notified. */
-  listening(): boolean;
-  changed(leader: Machine | undefined): void;
+  /** Whether its process runs; otherwise it is not notified. */
+  isListening(): boolean;
+  leaderChanged(leader: Machine | undefined): void;
 }
 
 export interface Masters {
   readonly machines: readonly Machine[];
   readonly store: RegistryStore;
-  readonly elected: boolean;
   /** The process of the elected master. */
   leader(): MasterProcess | undefined;
   running(): readonly MasterProcess[];
-  /** The index itself if its process runs, else that of the leader: a fault of a standby has no consequence. */
-  struck(index: number): number;
+  /** The index of the master that a fault hits: the given one if it runs, otherwise the leader. */
+  faultTarget(index: number): number;
   watch(watcher: Watcher): void;
-  /** A watcher's process starts and asks for the leader. */
-  look(watcher: Watcher): void;
+  /** A watcher's process has started and asks for the leader. */
+  queryLeader(watcher: Watcher): void;
   crash(index: number, how: 'reset' | 'silent', downMs: number): void;
 }
 
@@ -41,7 +40,7 @@ const POLL_MS = 1_000;
 const SESSION_MS = 10_000;
 const RESTART_MS = 2_000;
 
-interface Place {
+interface MasterHost {
   readonly machine: Machine;
   process: MasterProcess | undefined;
   /** Until then its process is down. */
@@ -49,31 +48,31 @@ interface Place {
 }
 
 interface Election {
-  leading: Place | undefined;
+  leading: MasterHost | undefined;
   renewedAtMs: number;
 }
 
-const isHealthy = ({ timeline, network }: World, { machine, upAtMs }: Place): boolean =>
+const isHealthy = ({ timeline, network }: World, { machine, upAtMs }: MasterHost): boolean =>
   timeline.nowMs() >= Math.max(upAtMs, machine.pausedUntilMs) &&
   !network.isCut(machine.address, ELECTION) &&
   !network.isCut(ELECTION, machine.address);
 
 /** One poll of the election service. Returns true if a new leader has to be started. */
-function elect(world: World, places: readonly Place[], election: Election, random: Random): boolean {
+function elect(world: World, hosts: readonly MasterHost[], election: Election, random: Random): boolean {
   const nowMs = world.timeline.nowMs();
   const { leading } = election;
   if (leading?.process !== undefined && isHealthy(world, leading)) election.renewedAtMs = nowMs;
   if (leading !== undefined && nowMs - election.renewedAtMs > SESSION_MS) election.leading = undefined;
-  for (const place of places) {
-    // A master that loses the leadership ends at once.
-    if (place === election.leading || place.process === undefined || !isHealthy(world, place)) continue;
-    world.journal.record(place.machine.name, 'lost the leadership');
-    place.process.stop('reset');
-    place.process = undefined;
-    place.upAtMs = nowMs + RESTART_MS;
+  for (const host of hosts) {
+    // A master that loses the leadership exits at once.
+    if (host === election.leading || host.process === undefined || !isHealthy(world, host)) continue;
+    world.journal.record(host.machine.name, 'lost the leadership');
+    host.process.stop('reset');
+    host.process = undefined;
+    host.upAtMs = nowMs + RESTART_MS;
   }
   if (election.leading !== undefined) return false;
-  const candidates = places.filter((place) => isHealthy(world, place));
+  const candidates = hosts.filter((host) => isHealthy(world, host));
   election.leading = candidates.length === 0 ? undefined : pick(random, candidates);
   election.renewedAtMs = nowMs;
   return election.leading !== undefined;
@@ -87,12 +86,12 @@ export function createMasters(
   makeAllocator = createAllocator,
 ): Masters {
   const { timeline, network } = world;
-  const elected = count > 1;
+  const hasElection = count > 1;
   const random = world.random('election');
   const store = createRegistryStore(timeline, world.random('registry'), (operations) => {
     for (const observer of world.observers) observer.registryWritten?.(operations);
   });
-  const places: Place[] = Array.from({ length: count }, (_, i) => ({
+  const hosts: MasterHost[] = Array.from({ length: count }, (_, i) => ({
     machine: createMachine(`master-${i}`, `10.0.1.${i + 1}:5050`, rates[i] ?? 1),
     process: undefined,
     upAtMs: 0,
@@ -101,66 +100,65 @@ export function createMasters(
   const election: Election = { leading: undefined, renewedAtMs: 0 };
   let incarnations = 0;
 
-  const start = (place: Place): void => {
-    place.process = startMasterProcess({
+  const start = (host: MasterHost): void => {
+    host.process = startMasterProcess({
       world,
-      name: place.machine.name,
-      machine: place.machine,
+      name: host.machine.name,
+      machine: host.machine,
       options,
       store,
       incarnation: incarnations++,
       makeAllocator,
       onExit() {
-        place.process = undefined;
-        place.upAtMs = timeline.nowMs() + RESTART_MS;
+        host.process = undefined;
+        host.upAtMs = timeline.nowMs() + RESTART_MS;
       },
     });
-    world.journal.record(place.machine.name, 'leads');
+    world.journal.record(host.machine.name, 'leads');
   };
 
-  const tell = (watcher: Watcher): void => {
-    if (!watcher.listening() || network.isCut(watcher.address, ELECTION)) return;
+  const notify = (watcher: Watcher): void => {
+    if (!watcher.isListening() || network.isCut(watcher.address, ELECTION)) return;
     const leader = election.leading?.machine;
     if (views.get(watcher) === leader || !happens(random, 0.6)) return;
     views.set(watcher, leader);
-    watcher.changed(leader);
+    watcher.leaderChanged(leader);
   };
 
   const poll = (): void => {
     timeline.after(POLL_MS, poll);
-    if (elected) {
-      if (elect(world, places, election, random)) start(election.leading as Place);
-      for (const watcher of views.keys()) tell(watcher);
+    if (hasElection) {
+      if (elect(world, hosts, election, random)) start(election.leading as MasterHost);
+      for (const watcher of views.keys()) notify(watcher);
       return;
     }
-    const [only] = places as [Place];
+    const [only] = hosts as [MasterHost];
     if (only.process === undefined && timeline.nowMs() >= Math.max(only.upAtMs, only.machine.pausedUntilMs))
       start(only);
   };
   timeline.after(0, poll);
 
   return {
-    machines: places.map(({ machine }) => machine),
+    machines: hosts.map(({ machine }) => machine),
     store,
-    elected,
-    leader: () => (elected ? election.leading?.process : places[0]?.process),
-    running: () => places.flatMap(({ process }) => (process === undefined ? [] : [process])),
-    struck: (index) => {
-      const leads = election.leading === undefined ? -1 : places.indexOf(election.leading);
-      return places[index]?.process === undefined && leads >= 0 ? leads : index;
+    leader: () => (hasElection ? election.leading?.process : hosts[0]?.process),
+    running: () => hosts.flatMap(({ process }) => (process === undefined ? [] : [process])),
+    faultTarget: (index) => {
+      const leaderIndex = election.leading === undefined ? -1 : hosts.indexOf(election.leading);
+      return hosts[index]?.process === undefined && leaderIndex >= 0 ? leaderIndex : index;
     },
     watch: (watcher) => void views.set(watcher, undefined),
-    look(watcher) {
+    queryLeader(watcher) {
       views.set(watcher, undefined);
-      if (!elected) watcher.changed(places[0]?.machine);
-      else tell(watcher);
+      if (!hasElection) watcher.leaderChanged(hosts[0]?.machine);
+      else notify(watcher);
     },
     crash(index, how, downMs) {
-      const place = places[index % count];
-      if (place === undefined) return;
-      place.process?.stop(how);
-      place.process = undefined;
-      place.upAtMs = timeline.nowMs() + downMs;
+      const host = hosts[index % count];
+      if (host === undefined) return;
+      host.process?.stop(how);
+      host.process = undefined;
+      host.upAtMs = timeline.nowMs() + downMs;
     },
   };
 }

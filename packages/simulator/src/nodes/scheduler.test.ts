@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import type { StreamId } from '@meseta/master/core/io';
 import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import type { Offer, SchedulerCall, SchedulerEvent, TaskInfo, TaskState } from '@meseta/wire';
-import type { End } from '../engine/network.js';
-import { QUIET_NETWORK } from '../engine/testing.js';
+import { type End, QUIET_NETWORK } from '../engine/network.js';
 import { createWorld } from '../world.js';
 import type { HttpAnswer, HttpRequest } from './http.js';
 import { createMasters } from './masters.js';
@@ -109,7 +108,7 @@ const taskView = (id: string, state: TaskState | undefined, changes: Partial<Tas
     executorId: undefined,
     launchedAtMs: 0,
     status: state === undefined ? undefined : { task_id: { value: id }, state },
-    lastNewsMs: 0,
+    lastUpdateMs: 0,
     refused: false,
     killed: false,
     ...changes,

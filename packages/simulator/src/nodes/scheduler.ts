@@ -2,8 +2,8 @@
 //
 // Owns: the stream, and the memory of the framework (a database that survives every process).
 // SIMULATED-SCHEDULER-1: a task is in memory before its launch is sent; an update is in memory before it is acknowledged.
-// SIMULATED-SCHEDULER-2: at each subscription it reconciles every task that has not ended for it, and later those of which
-//     it has received no update for a minute.
+// SIMULATED-SCHEDULER-2: at each subscription it reconciles every task that it does not know to have ended; later those of
+//     which it has received no update for a minute.
 
 import type { Random } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
@@ -25,7 +25,7 @@ import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
 import { createDriver, type Dial } from './driver.js';
-import { type HttpAnswer, type HttpRequest, requestOnTheWire } from './http.js';
+import { type HttpAnswer, type HttpRequest, transmitRequest } from './http.js';
 import type { Masters } from './masters.js';
 
 export interface TaskView {
@@ -36,7 +36,7 @@ export interface TaskView {
   readonly launchedAtMs: number;
   /** The last status that it received. */
   status: TaskStatus | undefined;
-  lastNewsMs: number;
+  lastUpdateMs: number;
   /** The ACCEPT that launched it was refused: the task never existed. */
   refused: boolean;
   /** The framework sent a KILL. */
@@ -48,25 +48,21 @@ export interface Memory {
   frameworkId: string | undefined;
   readonly tasks: Map<string, TaskView>;
   nextTask: number;
-  /** Former ids of this framework: the master removed it, and it subscribed anew. */
-  readonly ended: string[];
-  /** The process that subscribed last. */
-  current: SchedulerClient | undefined;
+  /** Ids under which the master removed this framework, which then subscribed without an id. */
+  readonly formerIds: string[];
 }
 
 export const createMemory = (): Memory => ({
   frameworkId: undefined,
   tasks: new Map(),
   nextTask: 0,
-  ended: [],
-  current: undefined,
+  formerIds: [],
 });
 
 /** The behaviour of a kind of framework. Each function is called after the client has handled the event. */
 export interface Script {
   subscribed?(client: SchedulerClient): void;
   offers?(client: SchedulerClient, offers: readonly Offer[]): void;
-  rescinded?(client: SchedulerClient, offerId: string): void;
   updated?(client: SchedulerClient, task: TaskView, status: TaskStatus): void;
   event?(client: SchedulerClient, event: SchedulerEvent): void;
   /** The stream ended: offers are void. */
@@ -83,18 +79,18 @@ export interface SchedulerClient {
   readonly stopped: boolean;
   /** Another process took over: this one never subscribes again. */
   readonly replaced: boolean;
-  /** Acknowledges updates. */
+  /** Whether it acknowledges updates. */
   acknowledges: boolean;
   /** Sends a call on its current or last stream; `answered` gets the status, undefined if no response came. */
   call(call: Partial<SchedulerCall>, answered?: (status: number | undefined) => void): void;
   launch(offers: readonly Offer[], tasks: readonly TaskInfo[], more?: readonly OfferOperation[]): void;
-  /** The tasks of the operations are remembered first. */
+  /** Records the tasks of the operations in the memory before it sends the call. */
   accept(offers: readonly Offer[], operations: readonly OfferOperation[], filters?: Filters): void;
   /** Ends the connection; it subscribes again after a pause. */
   disconnect(pauseMs: number): void;
   /** The process dies. */
   kill(): void;
-  every(ms: number, what: () => void): void;
+  every(ms: number, callback: () => void): void;
 }
 
 export interface SchedulerOptions {
@@ -112,7 +108,7 @@ export interface SchedulerOptions {
   readonly script: Script;
 }
 
-/** Whether the task has not ended for its framework. TASK_UNKNOWN counts as an end: the master does not know it. */
+/** Whether the framework does not know that the task ended. TASK_UNKNOWN counts as an end. */
 export const isAlive = (task: TaskView): boolean =>
   !task.refused && !isTerminal(task.status?.state) && task.status?.state !== 'TASK_UNKNOWN';
 
@@ -127,11 +123,11 @@ const REPEATABLE: ReadonlySet<string | undefined> = new Set([
   'SUPPRESS',
 ]);
 
-const HEARTBEATS_MISSED_MS = 45_000;
+const HTTP_SILENCE_MS = 45_000;
 const RECONCILE_EVERY_MS = 60_000;
-/** A task that was reported lost may run: only implicit reconciliation reports that. */
+/** A task that was reported lost may still run; only implicit reconciliation reports that. */
 const RECONCILE_ALL_EVERY_MS = 600_000;
-/** Drivers get no heartbeats: after this silence a driver subscribes again, as only the master may have noticed a break. */
+/** Drivers receive no heartbeats. After this time without an event a driver registers again, as only the master may know that the connection broke. */
 const DRIVER_SILENT_MS = 150_000;
 
 const viewOf = (task: TaskInfo, executor: ExecutorInfo | undefined, nowMs: number): TaskView => ({
@@ -140,7 +136,7 @@ const viewOf = (task: TaskInfo, executor: ExecutorInfo | undefined, nowMs: numbe
   executorId: executor?.executor_id.value,
   launchedAtMs: nowMs,
   status: undefined,
-  lastNewsMs: nowMs,
+  lastUpdateMs: nowMs,
   refused: false,
   killed: false,
 });
@@ -149,7 +145,7 @@ interface Session {
   readonly end: End;
   stream: StreamId | undefined;
   subscribed: boolean;
-  heardMs: number;
+  lastEventMs: number;
 }
 
 class Client implements SchedulerClient {
@@ -160,18 +156,18 @@ class Client implements SchedulerClient {
   readonly info: FrameworkInfo;
   acknowledges: boolean;
   stopped = false;
+  replaced = false;
   private session: Session | undefined;
-  /** Also that of the last session: a process that was replaced may go on using it. */
+  /** The stream of this or the last session: a process that was replaced may continue to use it. */
   private stream: StreamId | undefined;
   private leader: Machine | undefined;
   private reconnection: Scheduled | undefined;
-  replaced = false;
   private readonly world: World;
   private readonly script: Script;
   private readonly reconciles: boolean;
   private readonly dial: Dial;
   private readonly speaks: 'http' | 'driver' | 'oldDriver';
-  /** It subscribes again after this time without an event. */
+  /** After this time without an event it subscribes again. */
   private readonly silenceMs: number;
 
   constructor(options: SchedulerOptions) {
@@ -185,15 +181,15 @@ class Client implements SchedulerClient {
     this.random = options.world.random(`scheduler ${options.name}`);
     const { world, address, name, speaks = 'http' } = options;
     this.speaks = speaks;
-    this.silenceMs = speaks === 'http' ? HEARTBEATS_MISSED_MS : DRIVER_SILENT_MS;
+    this.silenceMs = speaks === 'http' ? HTTP_SILENCE_MS : DRIVER_SILENT_MS;
     this.dial =
       speaks === 'http'
         ? (leader, handlers) => world.network.connect(address, leader.address, 'http', handlers)
         : createDriver({ world, address, name, old: speaks === 'oldDriver', stopped: () => this.stopped });
     const watcher = {
       address: this.address,
-      listening: () => !this.stopped,
-      changed: (leader: Machine | undefined) => {
+      isListening: () => !this.stopped,
+      leaderChanged: (leader: Machine | undefined) => {
         if (this.leader === leader) return;
         this.leader = leader;
         this.dropSession();
@@ -201,8 +197,8 @@ class Client implements SchedulerClient {
       },
     };
     options.masters.watch(watcher);
-    this.world.timeline.after(0, () => options.masters.look(watcher));
-    this.every(15_000, () => this.watchHeartbeats());
+    this.world.timeline.after(0, () => options.masters.queryLeader(watcher));
+    this.every(15_000, () => this.checkHeartbeats());
     this.reconciles = options.reconciles;
     if (this.reconciles) this.every(RECONCILE_EVERY_MS, () => this.reconcileSilent());
     if (this.reconciles) this.every(RECONCILE_ALL_EVERY_MS, () => this.connected && this.reconcileAll());
@@ -212,11 +208,11 @@ class Client implements SchedulerClient {
     return this.session?.subscribed === true;
   }
 
-  every(ms: number, what: () => void): void {
+  every(ms: number, callback: () => void): void {
     this.world.timeline.after(ms, () => {
       if (this.stopped) return;
-      what();
-      this.every(ms, what);
+      callback();
+      this.every(ms, callback);
     });
   }
 
@@ -230,7 +226,7 @@ class Client implements SchedulerClient {
     if (this.leader === undefined) return this.connectIn(1_000);
     const session: Session = {
       end: this.dial(this.leader, {
-        data: (payload) => this.session === session && this.answered(session, payload as HttpAnswer),
+        data: (payload) => this.session === session && this.receiveAnswer(session, payload as HttpAnswer),
         ended: () => {
           if (this.session !== session) return;
           this.dropSession();
@@ -239,7 +235,7 @@ class Client implements SchedulerClient {
       }),
       stream: undefined,
       subscribed: false,
-      heardMs: this.world.timeline.nowMs(),
+      lastEventMs: this.world.timeline.nowMs(),
     };
     this.session = session;
     this.subscribe(session);
@@ -260,7 +256,7 @@ class Client implements SchedulerClient {
     this.world.journal.record(this.name, `call ${call.type}`, call);
     for (const observer of this.world.observers) observer.schedulerCalled?.(this, call);
     const request: HttpRequest = { kind: 'schedulerCall', streamId, call };
-    end.write(requestOnTheWire(request, this.world.encoded));
+    end.write(transmitRequest(request, this.world.encoded));
   }
 
   private dropSession(): void {
@@ -274,39 +270,37 @@ class Client implements SchedulerClient {
     }
   }
 
-  private answered(session: Session, answer: HttpAnswer): void {
-    session.heardMs = this.world.timeline.nowMs();
+  private receiveAnswer(session: Session, answer: HttpAnswer): void {
+    session.lastEventMs = this.world.timeline.nowMs();
     if (answer.kind === 'reply') {
       this.dropSession();
       this.connectIn(between(this.random, 500, 3_000));
     } else if (answer.kind === 'opened') {
       session.stream = answer.stream;
       this.stream = answer.stream;
-    } else this.heard(session, answer.event);
+    } else this.receiveEvent(session, answer.event);
   }
 
-  private heard(session: Session, event: SchedulerEvent): void {
-    if (event.type !== 'HEARTBEAT') this.world.journal.record(this.name, `hears ${event.type}`, event);
-    for (const observer of this.world.observers) observer.schedulerHeard?.(this, event);
+  private receiveEvent(session: Session, event: SchedulerEvent): void {
+    if (event.type !== 'HEARTBEAT') this.world.journal.record(this.name, `receives ${event.type}`, event);
+    for (const observer of this.world.observers) observer.schedulerReceived?.(this, event);
     if (event.subscribed !== undefined) {
       session.subscribed = true;
       this.memory.frameworkId = event.subscribed.framework_id.value;
-      this.memory.current = this;
       if (this.reconciles) this.reconcileAll();
       this.script.subscribed?.(this);
     }
     if (event.offers !== undefined) this.script.offers?.(this, event.offers.offers ?? []);
-    if (event.rescind !== undefined) this.script.rescinded?.(this, event.rescind.offer_id.value);
-    if (event.update !== undefined) this.updated(event.update.status);
-    if (event.error !== undefined) this.errored(event.error.message);
+    if (event.update !== undefined) this.receiveUpdate(event.update.status);
+    if (event.error !== undefined) this.handleError(event.error.message);
     this.script.event?.(this, event);
   }
 
-  private updated(status: TaskStatus): void {
+  private receiveUpdate(status: TaskStatus): void {
     const task = this.memory.tasks.get(status.task_id.value);
     if (task !== undefined) {
       task.status = status;
-      task.lastNewsMs = this.world.timeline.nowMs();
+      task.lastUpdateMs = this.world.timeline.nowMs();
     }
     if (status.uuid !== undefined && this.acknowledges && status.agent_id !== undefined) {
       const { agent_id, task_id, uuid } = status;
@@ -315,8 +309,8 @@ class Client implements SchedulerClient {
     if (task !== undefined) this.script.updated?.(this, task, status);
   }
 
-  /** The framework failed over to another process, was disconnected, or was removed: then it subscribes anew. */
-  private errored(message: string): void {
+  /** The framework failed over to another process, was disconnected, or was removed; then it subscribes without an id. */
+  private handleError(message: string): void {
     if (message === 'Framework disconnected') {
       // The process restarts its driver with the same framework id.
       this.dropSession();
@@ -329,22 +323,22 @@ class Client implements SchedulerClient {
       this.dropSession();
       return;
     }
-    if (this.memory.frameworkId !== undefined) this.memory.ended.push(this.memory.frameworkId);
+    if (this.memory.frameworkId !== undefined) this.memory.formerIds.push(this.memory.frameworkId);
     this.memory.frameworkId = undefined;
     this.memory.tasks.clear();
     this.dropSession();
     this.connectIn(between(this.random, 1_000, 5_000));
   }
 
-  private watchHeartbeats(): void {
+  private checkHeartbeats(): void {
     const { session } = this;
     const nowMs = this.world.timeline.nowMs();
-    if (session === undefined || nowMs - session.heardMs < this.silenceMs) return;
+    if (session === undefined || nowMs - session.lastEventMs < this.silenceMs) return;
     if (this.speaks === 'http') {
       this.dropSession();
       this.connectIn(between(this.random, 0, 2_000));
     } else {
-      session.heardMs = nowMs;
+      session.lastEventMs = nowMs;
       this.subscribe(session);
     }
   }
@@ -356,7 +350,7 @@ class Client implements SchedulerClient {
 
   private reconcileSilent(): void {
     const before = this.world.timeline.nowMs() - RECONCILE_EVERY_MS;
-    this.reconcile([...this.memory.tasks.values()].filter((task) => isAlive(task) && task.lastNewsMs < before));
+    this.reconcile([...this.memory.tasks.values()].filter((task) => isAlive(task) && task.lastUpdateMs < before));
   }
 
   private reconcile(tasks: readonly TaskView[]): void {
@@ -425,7 +419,7 @@ class Client implements SchedulerClient {
     this.stopped = true;
     this.world.timeline.cancel(this.reconnection);
     this.session = undefined;
-    this.world.network.gone(this.address, 'reset');
+    this.world.network.endProcess(this.address, 'reset');
     this.world.journal.record(this.name, 'dies');
   }
 }

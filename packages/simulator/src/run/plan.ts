@@ -22,9 +22,9 @@ export interface Plan {
   readonly seed: number;
   readonly encoded: boolean;
   /** The duration of the phase in which faults strike. */
-  readonly stormMs: number;
+  readonly faultPhaseMs: number;
   /** The duration of the phase in which the healed cluster comes to rest. */
-  readonly restMs: number;
+  readonly recoveryPhaseMs: number;
   readonly masters: number;
   readonly masterRates: readonly number[];
   readonly network: NetworkOptions;
@@ -51,7 +51,7 @@ export const planOf = (seed: number): Plan => vary(basePlanOf(seed), VARIATIONS)
 
 function basePlanOf(seed: number): Plan {
   const random = streamOf(seed, 'plan');
-  const stormMs = wholeBetween(random, 2, 5) * 60_000;
+  const faultPhaseMs = wholeBetween(random, 2, 5) * 60_000;
   const agents = new Map(
     Array.from({ length: wholeBetween(random, 1, 8) }, (_, i): [number, AgentPlan] => [
       i,
@@ -62,13 +62,13 @@ function basePlanOf(seed: number): Plan {
     Array.from({ length: wholeBetween(random, 1, 5) }, (_, i): [number, FrameworkPlan] => [i, frameworkOf(random)]),
   );
   const masters = pick(random, [1, 1, 2, 3]);
-  const shape: Shape = { agents: agents.size, frameworks: frameworks.size, masters, stormMs };
+  const shape: Shape = { agents: agents.size, frameworks: frameworks.size, masters, faultPhaseMs };
   for (const other of [...companionsOf(seed), ...strangersOf(seed)]) frameworks.set(frameworks.size, other);
   return {
     seed,
     encoded: seed % 20 === 0,
-    stormMs,
-    restMs: 30 * 60_000,
+    faultPhaseMs,
+    recoveryPhaseMs: 30 * 60_000,
     masters,
     masterRates: Array.from({ length: masters }, () => rateOf(random)),
     network: {

@@ -34,7 +34,13 @@ test('the shrinker removes the parts that the failure does not need', () => {
   const base = planOf(9);
   const faults = new Map([...base.faults].map(([index, fault]) => [index, fault]));
   const last = faults.size;
-  faults.set(last, { atMs: base.stormMs - 1, kind: 'killAgent', agent: 0, downMs: base.restMs * 2, atWrite: false });
+  faults.set(last, {
+    atMs: base.faultPhaseMs - 1,
+    kind: 'killAgent',
+    agent: 0,
+    downMs: base.recoveryPhaseMs * 2,
+    atWrite: false,
+  });
   const plan = { ...base, faults };
   const { failure } = simulate(plan);
   assert.equal(failure?.invariant, 'all agents and schedulers are connected');

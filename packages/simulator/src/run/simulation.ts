@@ -1,7 +1,7 @@
 // Runs one simulation: from a plan to its outcome.
 
 import { createCheckers } from '../checkers/all.js';
-import { type Entry, renderEntry } from '../engine/journal.js';
+import { type JournalEntry, renderEntry } from '../engine/journal.js';
 import { healAll, scheduleFaults } from '../faults/all.js';
 import { tearDownForgotten } from '../faults/operator.js';
 import { createWorld, InvariantBroken, type World } from '../world.js';
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly seed: number;
   readonly failure: Failure | undefined;
   readonly virtualMs: number;
-  readonly happenings: number;
+  readonly events: number;
   /** How often each fault struck and each check was made, by name. */
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -39,7 +39,7 @@ export function simulate(plan: Plan, { onLine }: SimulationOptions = {}): Outcom
     seed,
     failure,
     virtualMs: world.timeline.nowMs(),
-    happenings: world.timeline.count(),
+    events: world.timeline.count(),
     counts: world.counts,
   });
   try {
@@ -58,17 +58,17 @@ function run(world: World, plan: Plan): void {
   world.observers.push(...checkers.observers);
   world.count(plan.encoded ? 'runs with messages as bytes' : 'runs with messages as objects');
   scheduleFaults(cluster);
-  world.timeline.runUntil(plan.stormMs);
+  world.timeline.runUntil(plan.faultPhaseMs);
   healAll(cluster);
-  world.timeline.runUntil(plan.stormMs + plan.restMs / 2);
+  world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs / 2);
   tearDownForgotten(cluster);
-  world.timeline.runUntil(plan.stormMs + plan.restMs * 0.75);
+  world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs * 0.75);
   askForGuarantees(cluster);
-  world.timeline.runUntil(plan.stormMs + plan.restMs);
-  checkers.atRest();
+  world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs);
+  checkers.checkQuiescence();
 }
 
 function storyOf(world: World, subjects: readonly string[]): readonly string[] {
-  const entries: readonly Entry[] = world.journal.last(STORY_LENGTH, subjects.length > 0 ? subjects : undefined);
+  const entries: readonly JournalEntry[] = world.journal.last(STORY_LENGTH, subjects.length > 0 ? subjects : undefined);
   return entries.map(renderEntry);
 }

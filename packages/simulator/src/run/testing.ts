@@ -1,5 +1,5 @@
 // Plans that tests write by hand: a small cluster on a quiet network, and the faults that the test is about.
-import { QUIET_NETWORK } from '../engine/testing.js';
+import { QUIET_NETWORK } from '../engine/network.js';
 import type { Fault } from '../faults/all.js';
 import type { FrameworkPlan } from '../schedulers/framework-plan.js';
 import { type Plan, planOf } from './plan.js';

@@ -3,7 +3,7 @@ import { parseDuration } from '@meseta/base';
 import type { MasterOptions } from '@meseta/master/core/options';
 import type { ExecutorInfo, MasterCall, Offer, SchedulerCall, TaskInfo } from '@meseta/wire';
 import { createAgentNode } from '../nodes/agent.js';
-import { requestOnTheWire } from '../nodes/http.js';
+import { transmitRequest } from '../nodes/http.js';
 import { ELECTION } from '../nodes/masters.js';
 import { createMemory, type Memory, startScheduler } from '../nodes/scheduler.js';
 import { scalar } from '../schedulers/framework-plan.js';
@@ -226,7 +226,7 @@ const operated =
       },
       ended: () => {},
     });
-    end.write(requestOnTheWire({ kind: 'operatorCall', call }, true));
+    end.write(transmitRequest({ kind: 'operatorCall', call }, true));
     pass(stage, 1_000);
   };
 

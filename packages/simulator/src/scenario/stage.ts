@@ -4,6 +4,7 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/
 import { formatResources, unallocate } from '@meseta/resources';
 import type { ExecutorEvent, Offer, SchedulerEvent, TaskStatus } from '@meseta/wire';
 import { createCheckers } from '../checkers/all.js';
+import { QUIET_NETWORK } from '../engine/network.js';
 import type { AgentNode } from '../nodes/agent.js';
 import { createMasters, type Masters } from '../nodes/masters.js';
 import type { SchedulerClient } from '../nodes/scheduler.js';
@@ -32,8 +33,7 @@ export interface Stage {
 }
 
 export function createStage(options: Partial<MasterOptions>, masterCount: number): Stage {
-  const network = { meanDelayMs: 1, breakChance: 0, stallChance: 0, repeatChance: 0, unacknowledgedMs: 20_000 };
-  const world = createWorld({ seed: 1, encoded: true, network });
+  const world = createWorld({ seed: 1, encoded: true, network: QUIET_NETWORK });
   const merged = { ...DEFAULT_MASTER_OPTIONS, ...options };
   const masters = createMasters(world, masterCount, merged, []);
   const agents = new Map<string, AgentNode>();
@@ -83,14 +83,14 @@ const transcriber = (stage: Stage): World['observers'][number] => ({
         stage.lines.push(`${master.name}: ${stage.nameOf(note.agentId)} is ${note.why}`);
     }
   },
-  executorHeard({ name }, event) {
+  executorReceived({ name }, event) {
     const what = executorEventText(event);
     if (what !== undefined)
       stage.lines.push(
         `${name.replace(/@agent-(\d+)$/, (_, at) => ` on ${[...stage.agents.keys()][Number(at)]}`)}: ${what}`,
       );
   },
-  schedulerHeard(client, event) {
+  schedulerReceived(client, event) {
     const name = client.name.split('.')[0] ?? '';
     const actor = stage.frameworks.get(name);
     if (actor !== undefined && event.type !== 'HEARTBEAT') hear(stage, client.name, actor, event);

@@ -13,10 +13,10 @@ export const fullDisks: Variation = {
   share: 0.15,
   draw(random, plan) {
     const faults = Array.from({ length: wholeBetween(random, 1, 3) }, (): readonly Fault[] => {
-      const full = { atMs: between(random, 1_000, plan.stormMs), ...fullDisk.draw(random, shapeOf(plan)) };
+      const full = { atMs: between(random, 1_000, plan.faultPhaseMs), ...fullDisk.draw(random, shapeOf(plan)) };
       const killedMs = full.atMs + between(random, 0, full.ms / 2);
       const kill: Fault = { atMs: killedMs, kind: 'killAgent', agent: full.agent, downMs: 1_000, atWrite: false };
-      return happens(random, 0.6) && killedMs < plan.stormMs ? [full, kill] : [full];
+      return happens(random, 0.6) && killedMs < plan.faultPhaseMs ? [full, kill] : [full];
     }).flat();
     return withFaults(plan, faults);
   },

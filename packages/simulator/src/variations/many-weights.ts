@@ -15,7 +15,7 @@ export const manyWeights: Variation = {
     const faults = Array.from(
       { length: wholeBetween(random, 1, 3) },
       (): Fault => ({
-        atMs: between(random, 5_000, plan.stormMs),
+        atMs: between(random, 5_000, plan.faultPhaseMs),
         kind: 'operator',
         action: { kind: 'weights', weights: drawWeights(random) },
       }),

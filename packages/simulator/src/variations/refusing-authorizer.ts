@@ -11,7 +11,7 @@ export const refusingAuthorizer: Variation = {
   share: 0.2,
   draw(random, plan) {
     const faults = Array.from({ length: wholeBetween(random, 1, 3) }, () => ({
-      atMs: between(random, 1_000, plan.stormMs),
+      atMs: between(random, 1_000, plan.faultPhaseMs),
       ...refusedActions.draw(random, shapeOf(plan)),
     }));
     return withFaults(plan, faults);

@@ -1,9 +1,10 @@
-// What a master's step says to schedulers and hears of them, whether they are on a stream or on a v0 driver.
+// The statuses that a master's step sends to schedulers, and the call that it receives from one: over HTTP or from a v0
+// driver.
 import type { MasterEffect, MasterInput } from '@meseta/master/core/io';
 import type { SchedulerCall, TaskStatus } from '@meseta/wire';
 
-/** The statuses that are told, in order. One without uuid is the master's own. */
-export function statusesTold(effects: readonly MasterEffect[]): readonly TaskStatus[] {
+/** The statuses that the step sends, in order. A status without a uuid was made by the master. */
+export function statusesSent(effects: readonly MasterEffect[]): readonly TaskStatus[] {
   const statuses: TaskStatus[] = [];
   for (const effect of effects) {
     if (effect.kind === 'event' && effect.event.update !== undefined) statuses.push(effect.event.update.status);
@@ -15,7 +16,7 @@ export function statusesTold(effects: readonly MasterEffect[]): readonly TaskSta
   return statuses;
 }
 
-export function schedulerCallOf(input: MasterInput): SchedulerCall | undefined {
+export function schedulerCallIn(input: MasterInput): SchedulerCall | undefined {
   if (input.kind === 'schedulerCall') return input.call;
   return input.kind === 'message' && input.message.name === 'SchedulerCall' ? input.message.body : undefined;
 }

@@ -1,4 +1,4 @@
-// The cluster at rest: all faults were healed, long enough ago.
+// The quiescence checks: the whole cluster at the end of the run, after all faults ended and it had time to recover.
 import type { AgentId, ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
@@ -9,28 +9,28 @@ import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, CheckerKind, Count } from './checker.js';
 
-export const rest: CheckerKind = {
-  name: 'rest',
+export const quiescence: CheckerKind = {
+  name: 'quiescence',
   invariants: {
     'all agents and schedulers are connected': 'Every agent is registered and every scheduler is subscribed.',
     "every launched task's state is known":
-      'For its framework it has ended, or runs, or is on an unreachable or gone agent.',
+      'Its framework knows that it has ended, that it runs, or that its agent is unreachable or gone.',
     'every running task is known to master and framework': 'Both have it as running.',
-    'every update was delivered': 'No agent waits for an acknowledgement of a framework that acknowledges.',
+    'every update was delivered': 'No agent waits for an acknowledgement by a framework that acknowledges.',
     'master and agent agree on totals': 'They have the same total resources of the agent.',
     'no state of finished work remains':
-      'No work is under way, no entry refers to something removed, and histories keep to their limits.',
+      'No work is pending, no entry refers to a removed object, and histories are within their limits.',
   },
   allowances: {
     deafExecutor:
-      "A task that was reported lost is killed when its agent is back; a framework's own executor may ignore that.",
-    prunedLately:
-      'A task of an unreachable agent is unknown after the registry pruned the agent, which no update reports; its framework learns it at its next reconciliation.',
+      "A task that was reported lost is killed when its agent re-registers; a framework's own executor may ignore the kill.",
+    prunedRecently:
+      'A task of an unreachable agent is unknown after the registry pruned the agent, which no update reports; its framework is told at its next reconciliation.',
   },
-  create: createRestChecker,
+  create: createQuiescenceChecker,
 };
 
-function createRestChecker(cluster: Cluster, count: Count): Checker {
+function createQuiescenceChecker(cluster: Cluster, count: Count): Checker {
   const { timeline } = cluster.world;
   const prunedAtMs = new Map<string, number>();
   return {
@@ -42,30 +42,30 @@ function createRestChecker(cluster: Cluster, count: Count): Checker {
         }
       },
     },
-    atRest() {
+    checkQuiescence() {
       const sinceMs = timeline.nowMs() - LONGEST_WITHOUT_RECONCILIATION_MS;
-      const prunedLately = new Set([...prunedAtMs].flatMap(([id, atMs]) => (atMs > sinceMs ? [id] : [])));
-      atRest(cluster, count, prunedLately);
+      const prunedRecently = new Set([...prunedAtMs].flatMap(([id, atMs]) => (atMs > sinceMs ? [id] : [])));
+      checkCluster(cluster, count, prunedRecently);
     },
   };
 }
 
-/** A framework looks once a minute for tasks of which it has heard nothing for a minute. */
+/** A framework reconciles once a minute the tasks of which it has received no update for a minute. */
 const LONGEST_WITHOUT_RECONCILIATION_MS = 125_000;
 
-function atRest(cluster: Cluster, count: Count, prunedLately: ReadonlySet<string>): void {
+function checkCluster(cluster: Cluster, count: Count, prunedRecently: ReadonlySet<string>): void {
   const { world, masters } = cluster;
   const leader = masters.leader();
   if (leader === undefined) return world.fail('all agents and schedulers are connected', 'no master leads');
   const { state } = leader.core;
-  checkEverybody(cluster, state);
-  checkTasks(cluster, state, count, prunedLately);
+  checkConnections(cluster, state);
+  checkTasks(cluster, state, count, prunedRecently);
   checkRunning(cluster, state, count);
   checkAgents(cluster, state);
-  checkLeftovers(cluster, state);
+  checkNoStateRemains(cluster, state);
 }
 
-function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterState): void {
+function checkConnections({ world, agents, frameworks }: Cluster, state: MasterState): void {
   for (const { name, core, pid } of agents.values()) {
     const id = state.agents.byPid.get(pid);
     const agent = id === undefined ? undefined : state.agents.registered.get(id);
@@ -80,7 +80,7 @@ function checkEverybody({ world, agents, frameworks }: Cluster, state: MasterSta
   }
 }
 
-const isSilent = (framework: Framework): boolean => framework.plan.kind === 'silent';
+const neverAcknowledges = (framework: Framework): boolean => framework.plan.kind === 'silent';
 
 /** The agent node that runs a task now. */
 function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
@@ -92,8 +92,8 @@ function runnerOf(cluster: Cluster, taskId: string): AgentNode | undefined {
   return undefined;
 }
 
-/** Its executor does nothing any more: what it is given it neither starts nor ends. */
-const isWithHung = ({ agents }: Cluster, { memory }: Framework, { agentId, executorId }: TaskView): boolean =>
+/** Whether the executor of the task hangs: it neither starts nor ends tasks any more. */
+const hasHungExecutor = ({ agents }: Cluster, { memory }: Framework, { agentId, executorId }: TaskView): boolean =>
   [...agents.values()].some(
     ({ core, executors }) =>
       core?.state.info.id?.value === agentId &&
@@ -113,14 +113,14 @@ function tasksIn(node: AgentNode, containerId: ContainerId): readonly string[] |
   return [...executor.tasks].filter(([, { state }]) => !isTerminal(state)).map(([id]) => id);
 }
 
-function checkTasks(cluster: Cluster, state: MasterState, count: Count, prunedLately: ReadonlySet<string>): void {
+function checkTasks(cluster: Cluster, state: MasterState, count: Count, prunedRecently: ReadonlySet<string>): void {
   for (const framework of cluster.frameworks.values()) {
-    if (isSilent(framework)) continue;
+    if (neverAcknowledges(framework)) continue;
     for (const task of framework.memory.tasks.values()) {
-      count('tasks explained');
+      count('task states checked');
       if (!isAlive(task)) continue;
-      if (task.status?.state === 'TASK_UNREACHABLE' && prunedLately.has(task.agentId)) {
-        count('tasks of agents that were pruned lately');
+      if (task.status?.state === 'TASK_UNREACHABLE' && prunedRecently.has(task.agentId)) {
+        count('tasks of recently pruned agents');
       } else checkAlive(cluster, state, framework, task);
     }
   }
@@ -128,15 +128,15 @@ function checkTasks(cluster: Cluster, state: MasterState, count: Count, prunedLa
 
 function checkAlive(cluster: Cluster, state: MasterState, framework: Framework, task: TaskView): void {
   const known = state.frameworks.get(framework.memory.frameworkId as FrameworkId);
-  const heard = task.status?.state;
+  const lastState = task.status?.state;
   const agentId = task.agentId as AgentId;
-  const away = state.agents.unreachable.has(agentId) || state.agents.gone.has(agentId);
-  if (heard === 'TASK_UNREACHABLE' && away) return;
+  const isLost = state.agents.unreachable.has(agentId) || state.agents.gone.has(agentId);
+  if (lastState === 'TASK_UNREACHABLE' && isLost) return;
   const record = known?.tasks.get(task.id as TaskId);
-  const runs = runnerOf(cluster, task.id) !== undefined || isWithHung(cluster, framework, task);
+  const runs = runnerOf(cluster, task.id) !== undefined || hasHungExecutor(cluster, framework, task);
   if (record !== undefined && !isTerminal(record.state) && runs) return;
   const text =
-    `${framework.name}: task ${task.id} on ${task.agentId} was last heard to be ${heard ?? 'launched'}; ` +
+    `${framework.name}: task ${task.id} on ${task.agentId} was last reported as ${lastState ?? 'launched'}; ` +
     `the master has ${record?.state ?? 'nothing'}, ${runs ? 'it runs' : 'it does not run'}`;
   cluster.world.fail("every launched task's state is known", text, [task.id]);
 }
@@ -148,12 +148,12 @@ function checkRunning(cluster: Cluster, state: MasterState, count: Count): void 
       const run = node.core?.state.runs.get(container.id);
       const tasks = tasksIn(node, container.id);
       if (run === undefined || tasks === undefined) {
-        const text = `${container.id} on ${node.name}: its agent does not know it`;
+        const text = `${container.id} on ${node.name}, which its agent does not know`;
         return cluster.world.fail('every running task is known to master and framework', text, [container.id]);
       }
       for (const taskId of tasks) {
         if (node.executors.get(container.id)?.ignoresKillOf(taskId) === true) continue;
-        count('tasks running at rest');
+        count('running tasks checked');
         checkKnown(cluster, state, node, run.frameworkId, taskId);
       }
     }
@@ -182,19 +182,21 @@ function checkKnown(
 
 function checkAgents(cluster: Cluster, state: MasterState): void {
   const { world, agents, frameworks } = cluster;
-  const silent = new Set([...frameworks.values()].filter(isSilent).map(({ memory }) => memory.frameworkId));
+  const notAcknowledging = new Set(
+    [...frameworks.values()].filter(neverAcknowledges).map(({ memory }) => memory.frameworkId),
+  );
   for (const { name, core } of agents.values()) {
     if (core === undefined) continue;
     for (const framework of core.state.frameworks.values()) {
-      if (silent.has(framework.id)) continue;
+      if (notAcknowledging.has(framework.id)) continue;
       for (const stream of framework.streams.values()) {
-        const text = `${name} still tells ${stream.updates.map((it) => it.status.state).join(', ')} of ${stream.taskId}`;
+        const text = `${name} still sends ${stream.updates.map((it) => it.status.state).join(', ')} of ${stream.taskId}`;
         world.fail('every update was delivered', text, [stream.taskId]);
       }
     }
     const agent = state.agents.registered.get(core.state.info.id?.value as AgentId);
     if (agent === undefined || equals(unallocate(agent.totalResources), unallocate(core.state.total))) continue;
-    const text = `${name} has ${formatResources(core.state.total)}, the master thinks ${formatResources(agent.totalResources)}`;
+    const text = `${name} has ${formatResources(core.state.total)}, the master has ${formatResources(agent.totalResources)}`;
     world.fail('master and agent agree on totals', text, [agent.id]);
   }
 }
@@ -205,12 +207,12 @@ function staleKills({ killedTasks, tasks }: Agent): number {
   return count;
 }
 
-function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): void {
+function checkNoStateRemains({ world, plan, agents }: Cluster, state: MasterState): void {
   const { registered } = state.agents;
   const addresses = new Set([...agents.values()].map(({ machine }) => machine.address));
   const sizes: readonly (readonly [what: string, size: number, most: number])[] = [
     ['jobs', state.jobs.length, 0],
-    ['registrations under way', state.agents.registering.size + state.agents.reregistering.size, 0],
+    ['pending registrations', state.agents.registering.size + state.agents.reregistering.size, 0],
     ['transitions of agents', state.agents.transitions.size, 0],
     ['agents waiting to be removed', state.removals.waiting.size, 0],
     ['registered agents', registered.size, addresses.size],
@@ -219,7 +221,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
     ['linked addresses', state.links.size, registered.size + state.frameworkByPid.size],
     ['streams', state.frameworkByStream.size, state.frameworks.size],
     ['completed frameworks', state.completedFrameworks.size, state.options.maxCompletedFrameworks],
-    ['kills of tasks that are no more', [...registered.values()].reduce((sum, it) => sum + staleKills(it), 0), 0],
+    ['kills of tasks that no longer exist', [...registered.values()].reduce((sum, it) => sum + staleKills(it), 0), 0],
   ];
   for (const [what, size, most] of sizes) {
     if (size > most) world.fail('no state of finished work remains', `${size} ${what}, at most ${most}`);
@@ -242,7 +244,7 @@ function checkLeftovers({ world, plan, agents }: Cluster, state: MasterState): v
       const framework = core?.state.frameworks.get(record.frameworkId);
       const taskId = record.record.task.task_id.value;
       if (framework?.tasks.has(taskId as TaskId) === true) continue;
-      // EXECUTORS-4 of the agent's executors: while its executor lives it is remembered.
+      // EXECUTORS-4 of the agent: an ended task is kept as long as its executor runs.
       const retired = framework?.retired.get(record.record.executorId);
       if (retired?.some(({ info }) => info.task_id.value === taskId) === true) continue;
       world.fail('no state of finished work remains', `${key} on ${name}'s disk, which has no such task`, [taskId]);

@@ -3,19 +3,19 @@ import { test } from 'node:test';
 import { simulate } from '../run/simulation.js';
 import { frameworkPlan, planWith } from '../run/testing.js';
 
-test('prunedLately: a framework has two minutes to learn that the registry has forgotten the agent of its tasks', () => {
+test('prunedRecently: a framework has two minutes to learn that the registry has pruned the agent of its tasks', () => {
   const killedAtMs = 60_000;
   const reregisterTimeoutMs = 60_000;
   const keeper = frameworkPlan({ kind: 'keeper', longestTaskMs: 200_000, total: 60 });
   const plan = planWith(
     [keeper],
     [
-      // No master is there to hear that the agent leaves: the next one waits for it, then marks it unreachable.
+      // No master receives that the agent unregisters: the next one waits for it, then marks it unreachable.
       { atMs: killedAtMs, kind: 'killMaster', master: 0, downMs: 5_000, atWrite: false },
       { atMs: killedAtMs + 1_000, kind: 'leave', agent: 0 },
     ],
   );
-  const endMs = plan.stormMs + plan.restMs;
+  const endMs = plan.faultPhaseMs + plan.recoveryPhaseMs;
   const unreachableAtMs = killedAtMs + 6_000 + reregisterTimeoutMs;
   for (const [prunedBeforeEndMs, allowed] of [
     [60_000, 4],
@@ -29,6 +29,6 @@ test('prunedLately: a framework has two minutes to learn that the registry has f
       registryGcIntervalMs: 10_000,
     });
     assert.equal(failure, undefined);
-    assert.equal(counts.get('tasks of agents that were pruned lately'), allowed);
+    assert.equal(counts.get('tasks of recently pruned agents'), allowed);
   }
 });

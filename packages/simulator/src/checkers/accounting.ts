@@ -18,8 +18,8 @@ import type { MasterProcess } from '../nodes/master.js';
 import type { World } from '../world.js';
 import type { CheckerKind, CreateChecker } from './checker.js';
 
-export const books: CheckerKind = {
-  name: 'books',
+export const accounting: CheckerKind = {
+  name: 'accounting',
   invariants: {
     'no resource is offered or used twice':
       'The resources of tasks, executors, offers and operations of an agent are within its total (MASTER-STATE-4).',
@@ -28,42 +28,42 @@ export const books: CheckerKind = {
     "the master's indexes agree with each other": 'MASTER-STATE-1 to MASTER-STATE-3.',
   },
   allowances: {
-    unansweredTask:
+    queriedTask:
       "A task that was launched with resources of an UNRESERVE, and lost with it on the way, counts against resources that are reserved again: from the agent's re-registration, when the master asks for the task, until the agent answers that it is lost.",
   },
-  create: (cluster, count, keeper) => createBooksChecker(cluster, count, keeper),
+  create: (cluster, count, keeper) => createAccountingChecker(cluster, count, keeper),
 };
 
-/** A look at everything, each so many steps. */
-const STEPS_BETWEEN = 24;
+/** The accounting is checked after every so many steps of masters. */
+const STEPS_PER_CHECK = 24;
 
-const createBooksChecker: CreateChecker = ({ world, masters }, count) => {
+const createAccountingChecker: CreateChecker = ({ world, masters }, count) => {
   let steps = 0;
-  const asked = new Map<MasterProcess, AskedTasks>();
+  const queriedTasks = new Map<MasterProcess, QueriedTasks>();
   return {
     observer: {
       masterStepped(master, input, effects) {
-        const tasks = asked.get(master) ?? new Map();
-        asked.set(master, tasks);
-        noteAskedTasks(tasks, input, effects);
-        if (steps++ % STEPS_BETWEEN !== 0 || !master.core.state.recovered) return;
-        checkBooks(world, master, tasks);
-        count('books checked');
+        const tasks = queriedTasks.get(master) ?? new Map();
+        queriedTasks.set(master, tasks);
+        recordQueriedTasks(tasks, input, effects);
+        if (steps++ % STEPS_PER_CHECK !== 0 || !master.core.state.recovered) return;
+        checkAccounting(world, master, tasks);
+        count('resource accounting checked');
       },
     },
-    atRest() {
+    checkQuiescence() {
       const leader = masters.leader();
-      if (leader !== undefined) checkBooks(world, leader, new Map());
+      if (leader !== undefined) checkAccounting(world, leader, new Map());
     },
   };
 };
 
-/** Tasks that their agents' last re-registrations lacked and that the agents have not spoken of since. */
-type AskedTasks = Map<AgentId, Set<string>>;
+/** By agent: the tasks that its last re-registration did not list, until the agent sends an update of each. */
+type QueriedTasks = Map<AgentId, Set<string>>;
 
 const keyOf = (frameworkId: string, taskId: string): string => `${frameworkId} ${taskId}`;
 
-function noteAskedTasks(tasks: AskedTasks, input: MasterInput, effects: readonly MasterEffect[]): void {
+function recordQueriedTasks(tasks: QueriedTasks, input: MasterInput, effects: readonly MasterEffect[]): void {
   if (input.kind === 'message' && input.message.name === 'StatusUpdateMessage') {
     const { framework_id, agent_id, status } = input.message.body.update;
     tasks.get(agent_id?.value as AgentId)?.delete(keyOf(framework_id.value, status.task_id.value));
@@ -78,18 +78,18 @@ function noteAskedTasks(tasks: AskedTasks, input: MasterInput, effects: readonly
   }
 }
 
-/** What an agent's resources are held by; `isLeftOut`: tasks that don't count. */
-function heldOn(
+/** The resources of an agent that are offered or used. `isExcluded`: tasks that do not count. */
+function allocatedOn(
   state: MasterState,
   agent: Agent,
-  isLeftOut: (frameworkId: string, taskId: string) => boolean = () => false,
+  isExcluded: (frameworkId: string, taskId: string) => boolean = () => false,
 ): Resources {
   const lists: Resources[] = [];
   for (const [frameworkId, taskIds] of agent.tasks) {
     const tasks = state.frameworks.get(frameworkId)?.tasks;
     for (const taskId of taskIds) {
       const task = tasks?.get(taskId);
-      if (task !== undefined && !isTerminal(task.state) && !isLeftOut(frameworkId, taskId))
+      if (task !== undefined && !isTerminal(task.state) && !isExcluded(frameworkId, taskId))
         lists.push(task.resources ?? []);
     }
   }
@@ -101,7 +101,7 @@ function heldOn(
     const operation = state.operations.get(uuid);
     if (operation !== undefined && !operation.speculative) lists.push(operation.consumed);
   }
-  // A shared resource is held by any number at once, and stays free.
+  // Any number of tasks can use a shared resource at once; it stays free.
   return nonShared(unallocate(sum(lists)));
 }
 
@@ -111,41 +111,43 @@ const subjectsOf = (agent: Agent): readonly string[] => [
   ...[...agent.tasks.values()].flatMap((ids) => [...ids]),
 ];
 
-function checkBooks(world: World, { core, name }: MasterProcess, askedTasks: AskedTasks): void {
+function checkAccounting(world: World, { core, name }: MasterProcess, queriedTasks: QueriedTasks): void {
   const { state } = core;
   for (const agent of state.agents.registered.values()) {
-    const held = heldOn(state, agent);
-    const asked = askedTasks.get(agent.id);
-    const isAsked = (frameworkId: string, taskId: string): boolean => asked?.has(keyOf(frameworkId, taskId)) === true;
-    const counted = asked === undefined || asked.size === 0 ? held : heldOn(state, agent, isAsked);
+    const allocated = allocatedOn(state, agent);
+    const queried = queriedTasks.get(agent.id);
+    const isQueried = (frameworkId: string, taskId: string): boolean =>
+      queried?.has(keyOf(frameworkId, taskId)) === true;
+    const counted = queried === undefined || queried.size === 0 ? allocated : allocatedOn(state, agent, isQueried);
     if (!contains(agent.totalResources, counted)) {
-      const text = `${name}: of agent ${agent.id} ${formatResources(held)} is held, it has ${formatResources(agent.totalResources)}`;
+      const text = `${name}: agent ${agent.id} has ${formatResources(agent.totalResources)}, of which ${formatResources(allocated)} is allocated`;
       world.fail('no resource is offered or used twice', text, subjectsOf(agent));
     }
-    const free = subtract(agent.totalResources, held);
+    const free = subtract(agent.totalResources, allocated);
     const available = unallocate(state.allocator.available(agent.id).resources);
     if (!equals(free, available)) {
-      const text = `${name}: of agent ${agent.id} ${formatResources(free)} is free, the allocator has ${formatResources(available)}`;
+      const text = `${name}: agent ${agent.id} has ${formatResources(free)} free, the allocator has ${formatResources(available)}`;
       world.fail('allocator and master agree on free resources', text, subjectsOf(agent));
     }
   }
-  const problem = bookProblem(state);
+  const problem = findIndexProblem(state);
   if (problem !== undefined) world.fail("the master's indexes agree with each other", `${name}: ${problem}`);
 }
 
-function bookProblem(state: MasterState): string | undefined {
+function findIndexProblem(state: MasterState): string | undefined {
   const counted = new Map<string, number>();
   for (const framework of state.frameworks.values()) {
     for (const [taskId, task] of framework.tasks) {
       counted.set(task.state, (counted.get(task.state) ?? 0) + 1);
       const agent = state.agents.registered.get(task.agent_id.value as AgentId);
       if (agent === undefined) return `task ${taskId} is on agent ${task.agent_id.value}, which is not registered`;
-      if (agent.tasks.get(framework.id)?.has(taskId) !== true) return `its agent ${agent.id} lacks task ${taskId}`;
+      if (agent.tasks.get(framework.id)?.has(taskId) !== true)
+        return `agent ${agent.id} does not list its task ${taskId}`;
     }
     for (const offerId of framework.offers) {
       const offer = state.offers.get(offerId);
       if (offer?.frameworkId !== framework.id)
-        return `framework ${framework.id} has an offer ${offerId} that isn't one`;
+        return `framework ${framework.id} has offer ${offerId}, which does not exist`;
       if (framework.status !== 'active')
         return `framework ${framework.id} is ${framework.status} and has offer ${offerId}`;
     }
@@ -154,11 +156,11 @@ function bookProblem(state: MasterState): string | undefined {
     for (const [frameworkId, taskIds] of agent.tasks) {
       for (const id of taskIds) {
         if (state.frameworks.get(frameworkId)?.tasks.has(id) !== true)
-          return `agent ${agent.id} has task ${id}, its framework not`;
+          return `agent ${agent.id} has task ${id}, which its framework does not have`;
       }
     }
     for (const offerId of agent.offers) {
-      if (!state.offers.has(offerId)) return `agent ${agent.id} has an offer ${offerId} that isn't one`;
+      if (!state.offers.has(offerId)) return `agent ${agent.id} has offer ${offerId}, which does not exist`;
     }
     const { agents } = state;
     const machine = state.registrar.durable.machines.get(machineKeyOf(agent));
@@ -168,8 +170,8 @@ function bookProblem(state: MasterState): string | undefined {
     if (places.length > 0) return `agent ${agent.id} is registered and also recovered, unreachable or gone`;
   }
   for (const [id, offer] of state.offers) {
-    if (state.frameworks.get(offer.frameworkId)?.offers.has(id) !== true) return `offer ${id} is nobody's`;
-    if (state.agents.registered.get(offer.agentId)?.offers.has(id) !== true) return `offer ${id} is of no agent`;
+    if (state.frameworks.get(offer.frameworkId)?.offers.has(id) !== true) return `offer ${id} belongs to no framework`;
+    if (state.agents.registered.get(offer.agentId)?.offers.has(id) !== true) return `offer ${id} belongs to no agent`;
   }
   for (const [taskState, number] of state.taskCounts) {
     if (number !== (counted.get(taskState) ?? 0))
