@@ -1,6 +1,6 @@
 // Usage: node scripts/mutations.mjs [--seeds=N] [NAME_PART]
 // Applies one mutation of packages/simulator/mutations/list.mjs at a time and runs the simulator, seed by seed, until an
-// invariant breaks. Without NAME_PART the results are written to docs/simulator-mutations.md. Exits 1 if a mutation is not
+// invariant is violated. Without NAME_PART the results are written to docs/simulator-mutations.md. Exits 1 if a mutation is not
 // found.
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -78,7 +78,7 @@ function table(found) {
     '# Mutations that the simulator finds',
     '',
     'Each of these mistakes was made in the cores, one at a time, and the simulator was run from seed 1 on until an',
-    'invariant broke. Written by `node scripts/mutations.mjs`; the mutations are in `packages/simulator/mutations`.',
+    'invariant was violated. Written by `node scripts/mutations.mjs`; the mutations are in `packages/simulator/mutations`.',
     '',
     cells('mistake', 'in', 'found by seed', 'invariant'),
     cells('---', '---', '---', '---'),

@@ -1,5 +1,5 @@
-// Mutations of the cores: each is a mistake that somebody could make, and some seed must find it.
-// `find` stands exactly once in the file; a test sees to it, so that no mutation outlives the code it was made for.
+// Mutations of the cores: each is a mistake that a developer could make, and some seed must find it.
+// `find` occurs exactly once in its file; a test checks this, so a mutation is updated with the code.
 
 const agent = (file) => `packages/agent/src/core/${file}.ts`;
 const master = (file) => `packages/master/src/core/${file}.ts`;
@@ -85,7 +85,7 @@ export const mutations = [
     replace: '',
   },
   {
-    name: 'An update is handed out twice',
+    name: 'An update is forwarded twice',
     file: master('events'),
     find: "  if (framework.connection.kind === 'stream') sendEvent(ctx, framework, event);",
     replace:
@@ -122,25 +122,25 @@ export const mutations = [
     replace: '    if (!killed || !isTerminal(state)) continue;\n',
   },
   {
-    name: 'An agent registers again under the version of what it told before: late launches are taken',
+    name: 'An agent re-registers with its previous resource version: late launches are accepted',
     file: agent('registration'),
     find: '    state.resourceVersion = randomUuidBytes(state.random);\n',
     replace: '  void randomUuidBytes;\n',
   },
   {
-    name: 'A late update of an agent is taken for its last word',
+    name: 'An outdated UpdateAgentMessage does not request a re-registration',
     file: master('agents/update'),
     find: '  if (isOutdated) requestReregistration(ctx, changed);\n',
     replace: '  void [isOutdated, requestReregistration];\n',
   },
   {
-    name: 'An update that comes again after its acknowledgement is handed out again',
+    name: 'An update that is resent after its acknowledgement is forwarded again',
     file: master('status-updates'),
     find: 'wasAcknowledged(framework, taskId, update.uuid)',
     replace: 'wasAcknowledged(framework, taskId, update.uuid) && framework.id === undefined',
   },
   {
-    name: 'Tasks that come back from unreachable are not told',
+    name: 'Tasks that return from unreachable are not reported',
     file: master('agents/reregister'),
     find: '  if (!wasExpected) sendReturnedUpdates(ctx, returned);\n',
     replace: '  void [wasExpected, sendReturnedUpdates];\n',
@@ -158,7 +158,7 @@ export const mutations = [
     replace: '',
   },
   {
-    name: "A role's limit is not looked at",
+    name: "A role's limit is ignored",
     file: allocator('evaluate'),
     find: '    if (room >= wanted) continue;',
     replace: '    if (room >= wanted || wanted > 0) continue;',
@@ -171,7 +171,7 @@ export const mutations = [
       'const headroom = wanted + Math.max(0, surplusOf(state, at)) + unmetGuarantee(topLevelOf(client.role), at);',
   },
   {
-    name: "An executor's update is told each time that it comes",
+    name: "An executor's update is forwarded each time that it is received",
     file: agent('executor-calls'),
     find: '  const isNew = !repeated && !over;\n',
     replace: '  const isNew = !over;\n',
@@ -184,7 +184,7 @@ export const mutations = [
       "  whenDurable(ctx, { info: {} }, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });\n",
   },
   {
-    name: 'What an executor repeats when it subscribes again is not heard',
+    name: 'The updates in a SUBSCRIBE of an executor are ignored',
     file: agent('executor-calls'),
     find: '  for (const status of unacknowledged.updates) executorUpdate(ctx, framework, running, status);\n',
     replace: '',
@@ -202,7 +202,7 @@ export const mutations = [
     replace: '  void endGroup;\n',
   },
   {
-    name: 'A framework that speaks HTTP is taken for a driver',
+    name: 'A framework on HTTP is treated as a driver',
     file: agent('launch'),
     find: "pid === undefined || pid === '' ? framework.pid : driverOf(pid)",
     replace: "pid === undefined || pid === '' ? framework.pid : (driverOf(pid) ?? pid)",
@@ -220,13 +220,13 @@ export const mutations = [
     replace: '',
   },
   {
-    name: 'An operation is told before it is on disk',
+    name: 'An operation is reported before it is on disk',
     file: agent('operations'),
     find: '  if (state.unsavedOperations.has(uuid)) return;\n',
     replace: '',
   },
   {
-    name: "An operation's acknowledgement is not heeded",
+    name: "An operation's acknowledgement is ignored",
     file: agent('operations'),
     find: '  ctx.state.operations.delete(uuid);\n',
     replace: '',
@@ -274,13 +274,13 @@ export const mutations = [
     replace: '  const roles = weights.map(({ role }) => role);\n  reply(ctx, request, 200);\n',
   },
   {
-    name: 'Quota is not told to the allocator',
+    name: 'Quota is not passed to the allocator',
     file: master('operator/quota'),
     find: '    ctx.state.allocator.updateQuota(config.role, quotaOf(config));\n',
     replace: '',
   },
   {
-    name: 'Offer filters are not looked at',
+    name: 'Offer filters are ignored',
     file: allocator('evaluate'),
     find: '  if (isRefused(state.filters, agent.index, client.index, shape.bundle)) return undefined;\n',
     replace: '  void isRefused;\n',
@@ -292,13 +292,13 @@ export const mutations = [
     replace: 'if (kept * 2 <= pairs.length) return;',
   },
   {
-    name: 'Who has suppressed a role is offered its resources',
+    name: 'A framework that suppressed a role receives offers for it',
     file: allocator('clients'),
     find: 'framework.roles.has(name) && !framework.suppressed.has(name)',
     replace: 'framework.roles.has(name)',
   },
   {
-    name: 'An agent that rests is offered',
+    name: 'An agent in its cooldown is offered',
     file: allocator('run'),
     find: 'isOfferable(agent) && !state.cooldownUntilMs.has(agent);',
     replace: 'isOfferable(agent);',

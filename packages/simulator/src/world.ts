@@ -1,4 +1,4 @@
-// The environment that all parts of a simulation share: virtual time, random streams, the network, the journal, observers.
+// The environment that all parts of a simulation share: virtual time, random streams, network, journal and observers.
 
 import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import type { Random } from '@meseta/base';
@@ -54,7 +54,7 @@ export interface World {
   readonly network: Network;
   readonly journal: Journal;
   readonly observers: Observer[];
-  /** How often each fault struck and each check was made, by name. */
+  /** How often each fault was injected and each check was made, by name. */
   readonly counts: ReadonlyMap<string, number>;
   count(what: string, by?: number): void;
   /** The random stream of one part. */

@@ -1,8 +1,8 @@
 // An agent's process is killed, or its host loses power.
 // Draws: the agent, how long it is down, and whether it crashes with the next write of its checkpoint, before that is
 //     on disk.
-// Strikes: writes that are not synced may be lost; without power the containers end too, and no peer is told.
-// Heals: the agent starts again when its time is over, which may be long after the storm.
+// Effect: writes that are not synced may be lost; without power the containers end too, and no peer is notified.
+// Ends: the agent starts again after that time, which may be long after the fault phase.
 import { type Crash, crashAtWrite, drawCrash } from './crash.js';
 import { anyAgent, type FaultKind } from './fault.js';
 
@@ -22,12 +22,12 @@ const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff')
     agent: anyAgent(random, shape),
     ...drawCrash(random),
   }),
-  strike({ world, agents }, fault) {
+  inject({ world, agents }, fault) {
     const agent = agents.get(fault.agent);
     if (agent === undefined) return false;
-    const runs = agent.core !== undefined;
+    const isRunning = agent.core !== undefined;
     crashAtWrite(world, fault.atWrite ? agent.disk : undefined, () => agent.crash(how, fault.downMs));
-    return runs;
+    return isRunning;
   },
   heal({ agents }) {
     for (const { disk } of agents.values()) disk.onNextWrite = undefined;

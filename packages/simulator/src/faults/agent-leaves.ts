@@ -1,7 +1,7 @@
-// An agent leaves the cluster, as one does that got SIGUSR1.
+// An agent unregisters, as after SIGUSR1.
 // Draws: the agent.
-// Strikes: the agent unregisters, ends its executors and exits.
-// Heals: the agent starts again a few seconds later and registers under a new id.
+// Effect: the agent unregisters, ends its executors and exits.
+// Ends: the agent starts again a few seconds later and registers under a new id.
 import { anyAgent, type FaultKind } from './fault.js';
 
 export interface AgentLeaves {
@@ -13,7 +13,7 @@ export const agentLeaves: FaultKind<AgentLeaves> = {
   name: 'leave',
   share: 0.23,
   draw: (random, shape) => ({ kind: 'leave', agent: anyAgent(random, shape) }),
-  strike({ agents }, { agent: index }) {
+  inject({ agents }, { agent: index }) {
     const agent = agents.get(index);
     agent?.push({ kind: 'leave', message: 'the operator asked for it' });
     return agent?.core !== undefined;

@@ -1,4 +1,4 @@
-// Every kind of fault, and what happens to them in a run: they are drawn, strike and are healed.
+// Every kind of fault, and the functions that draw, inject and end them.
 import { QUIET_NETWORK } from '../engine/network.js';
 import type { Cluster } from '../run/cluster.js';
 import { type KillAgent, killAgent, type PowerOffAgent, powerOffAgent } from './agent-crashes.js';
@@ -58,13 +58,13 @@ const FAULT_KINDS: readonly FaultKind<Drawn>[] = [
 
 const KIND_BY_NAME: ReadonlyMap<string, FaultKind<Drawn>> = new Map(FAULT_KINDS.map((kind) => [kind.name, kind]));
 
-/** The faults that strike a seed, in the order of their times; variations add theirs. */
+/** The faults of a seed, in the order of their times. Variations add to them. */
 export const faultsOf = (seed: number, shape: Shape, kinds = FAULT_KINDS): readonly Fault[] =>
   kinds.flatMap((kind) => drawFaults(seed, kind, shape)).sort((a, b) => a.atMs - b.atMs);
 
 const nameOf = (fault: Fault): string => (fault.kind === 'operator' ? `operator ${fault.action.kind}` : fault.kind);
 
-const countedAs = (fault: Fault): string =>
+const countNameOf = (fault: Fault): string =>
   fault.kind === 'cut' ? `cut ${fault.ways === 'both' ? 'both ways' : 'one way'}` : nameOf(fault);
 
 export function scheduleFaults(cluster: Cluster): void {
@@ -73,16 +73,16 @@ export function scheduleFaults(cluster: Cluster): void {
     world.timeline.at(fault.atMs, () => {
       const { atMs: _, ...shown } = fault;
       world.journal.record('faults', fault.kind, shown);
-      if (KIND_BY_NAME.get(nameOf(fault))?.strike(cluster, fault) === true) world.count(`fault: ${countedAs(fault)}`);
+      if (KIND_BY_NAME.get(nameOf(fault))?.inject(cluster, fault) === true) world.count(`fault: ${countNameOf(fault)}`);
     });
   }
 }
 
-/** Everything works again, and frameworks ask for nothing new. */
+/** Ends all faults, and tells the frameworks to start no more work. */
 export function healAll(cluster: Cluster): void {
   const { world, frameworks } = cluster;
-  world.journal.record('faults', 'all is healed');
+  world.journal.record('faults', 'all faults healed');
   world.network.options = QUIET_NETWORK;
   for (const { heal } of FAULT_KINDS) heal?.(cluster);
-  for (const framework of frameworks.values()) framework.calm();
+  for (const framework of frameworks.values()) framework.quiesce();
 }

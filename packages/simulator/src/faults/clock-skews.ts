@@ -1,17 +1,17 @@
 // The wall clock of a machine jumps.
 // Draws: the agent or master, and how far its clock is off from then on: an hour at most.
-// Strikes: time stamps and the ages that are computed from them are off; deadlines use the monotonic clock.
-// Heals: it stays.
+// Effect: time stamps and the ages that are computed from them are off; deadlines use the monotonic clock.
+// Ends: never.
 import { between } from '../engine/chance.js';
 import { anyAgent, anyMaster, type FaultKind } from './fault.js';
-import { type MachineOf, targetMachine } from './machines.js';
+import { type MachineTarget, targetMachine } from './machines.js';
 
 export type SkewAgent = { readonly kind: 'skewAgent'; readonly agent: number; readonly offsetMs: number };
 export type SkewMaster = { readonly kind: 'skewMaster'; readonly master: number; readonly offsetMs: number };
 
 const HOUR_MS = 3_600_000;
 
-const strike: FaultKind<MachineOf & { readonly offsetMs: number }>['strike'] = (cluster, fault) => {
+const inject: FaultKind<MachineTarget & { readonly offsetMs: number }>['inject'] = (cluster, fault) => {
   const { machine, isRunning } = targetMachine(cluster, fault);
   if (machine !== undefined) machine.wallOffsetMs = fault.offsetMs;
   return isRunning;
@@ -25,7 +25,7 @@ export const skewAgent: FaultKind<SkewAgent> = {
     agent: anyAgent(random, shape),
     offsetMs: between(random, -HOUR_MS, HOUR_MS),
   }),
-  strike,
+  inject,
 };
 
 export const skewMaster: FaultKind<SkewMaster> = {
@@ -36,5 +36,5 @@ export const skewMaster: FaultKind<SkewMaster> = {
     master: anyMaster(random, shape),
     offsetMs: between(random, -HOUR_MS, HOUR_MS),
   }),
-  strike,
+  inject,
 };

@@ -1,8 +1,8 @@
 // The network between two machines is cut, or every connection between them breaks.
-// Draws: the two ends, of which one is a master or the election service; for a cut, the direction and for how long.
-// Strikes: what is sent in a cut direction is held up, and no end learns of the cut until something stays
-//     unacknowledged for too long. A break loses what is on its way, and both ends learn of it.
-// Heals: a cut ends by itself when the time is over, and with the end of the storm; a break is over at once.
+// Draws: the two ends, one of which is a master or the election service; for a cut, the direction and the duration.
+// Effect: packets in a cut direction are held back, and neither end notices the cut until a packet stays
+//     unacknowledged for too long. A break loses packets in flight, and both ends are notified.
+// Ends: a cut ends by itself after that time, and at the end of the fault phase; a break is over at once.
 import type { Random } from '@meseta/base';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { addressOfPlace } from '../run/cluster.js';
@@ -23,7 +23,7 @@ export interface Break {
   readonly b: Place;
 }
 
-/** Masters talk to everything but each other; with several of them, they and their clients talk to the election. */
+/** Masters are connected to agents and frameworks; if there are several, all of these also use the election service. */
 function drawEnds(random: Random, shape: Shape): readonly [Place, Place] {
   const master: Place = { kind: 'master', index: anyMaster(random, shape) };
   const election: Place = { kind: 'election' };
@@ -42,7 +42,7 @@ export const cut: FaultKind<Cut> = {
     const ways = pick(random, ['both', 'both', 'forth', 'back'] as const);
     return { kind: 'cut', a, b, ways, ms: drawDurationMs(random) };
   },
-  strike(cluster, { ways, ms, ...ends }) {
+  inject(cluster, { ways, ms, ...ends }) {
     const { network, timeline } = cluster.world;
     const [a, b] = [addressOfPlace(cluster, ends.a), addressOfPlace(cluster, ends.b)];
     if (a === undefined || b === undefined || a === b) return false;
@@ -65,7 +65,7 @@ export const breakConnections: FaultKind<Break> = {
     const [a, b] = drawEnds(random, shape);
     return { kind: 'break', a, b };
   },
-  strike(cluster, ends) {
+  inject(cluster, ends) {
     const [a, b] = [addressOfPlace(cluster, ends.a), addressOfPlace(cluster, ends.b)];
     return a !== undefined && b !== undefined && cluster.world.network.breakConnections(a, b) > 0;
   },

@@ -6,13 +6,13 @@ import { drawDownMs } from './fault.js';
 /** When a process crashes, and for how long it is down. */
 export interface Crash {
   readonly downMs: number;
-  /** Not at once, but with the next write, before that is on disk. */
+  /** It crashes at its next write, before that is on disk, instead of at once. */
   readonly atWrite: boolean;
 }
 
 export const drawCrash = (random: Random): Crash => ({ downMs: drawDownMs(random), atWrite: happens(random, 0.5) });
 
-/** Crashes at once, or right after the next write to the disk, which is then on its way. */
+/** Crashes at once, or if `disk` is given, when its next write has started. */
 export function crashAtWrite(
   { timeline }: World,
   disk: { onNextWrite: (() => void) | undefined } | undefined,

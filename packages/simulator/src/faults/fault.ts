@@ -1,5 +1,5 @@
-// What a fault is: something that goes wrong in a cluster, or that an operator does to it. Each kind is one file whose
-// header says what it draws, how it strikes and how it heals.
+// A fault is a failure of a part of the cluster, or an operator's action. Each kind is one file whose header says what it
+// draws, its effect and how it ends.
 //
 // FAULT-KINDS-1: each kind draws from a random stream of its own, so a new kind changes no seed that does not draw it.
 import type { Random } from '@meseta/base';
@@ -18,29 +18,29 @@ export interface Shape {
 export interface FaultKind<F> {
   /** Also the name of its random stream. */
   readonly name: string;
-  /** The share of seeds that draw it in a storm of strength 1; 0: only variations do. */
+  /** The share of seeds that draw it at a fault intensity of 1; 0 if only variations draw it. */
   readonly share: number;
-  /** The most that a seed draws: 12 unless given. */
-  readonly most?: number;
+  /** The maximum that a seed draws; 12 by default. */
+  readonly maxCount?: number;
   draw(random: Random, shape: Shape): F;
-  /** Returns false if the target of the fault does not run or was taken out of the plan. */
-  strike(cluster: Cluster, fault: F): boolean;
-  /** Called once, when the storm ends. Undefined: the fault ends by itself, or stays. */
+  /** Returns false if the target of the fault does not run or was removed from the plan. */
+  inject(cluster: Cluster, fault: F): boolean;
+  /** Called once, when the fault phase ends. Undefined if the fault ends by itself or is permanent. */
   heal?(cluster: Cluster): void;
 }
 
-/** How much more often than their share the kinds strike in a seed. */
-const strengthOf = (seed: number): number => pick(streamOf(seed, 'storm'), [0, 0.5, 1, 1, 1.5, 2]);
+/** The factor by which a seed multiplies the shares of all kinds. */
+const intensityOf = (seed: number): number => pick(streamOf(seed, 'storm'), [0, 0.5, 1, 1, 1.5, 2]);
 
 /** The faults of one kind in a seed. */
 export function drawFaults<F>(
   seed: number,
-  { name, share, most = 12, draw }: FaultKind<F>,
+  { name, share, maxCount = 12, draw }: FaultKind<F>,
   shape: Shape,
 ): readonly (F & { readonly atMs: number })[] {
   const random = streamOf(seed, `fault ${name}`);
-  if (!happens(random, share * strengthOf(seed))) return [];
-  const count = wholeBetween(random, 1, Math.min(most, pick(random, [2, 4, 12])));
+  if (!happens(random, share * intensityOf(seed))) return [];
+  const count = wholeBetween(random, 1, Math.min(maxCount, pick(random, [2, 4, 12])));
   return Array.from({ length: count }, () => ({
     atMs: between(random, 1_000, shape.faultPhaseMs),
     ...draw(random, shape),

@@ -32,7 +32,7 @@ test('a pause, a slow disk or a crash lasts ten minutes at most', () => {
   }
 });
 
-test('faults strike in the order of their times, within the storm, and their targets exist', () => {
+test('faults are injected in the order of their times, within the fault phase, and their targets exist', () => {
   for (let seed = 1; seed <= 200; seed++) {
     const faults = faultsOf(seed, SHAPE);
     const timesMs = faults.map(({ atMs }) => atMs);
@@ -54,10 +54,10 @@ test('some seeds have no fault, and some have many', () => {
   assert(counts.filter((count) => count >= 25).length >= 15);
 });
 
-test('a framework that was removed while its agent was down is torn down when the agent brings it back', () => {
+test('a framework that was removed while its agent was down is torn down when the agent re-registers it', () => {
   const { recoveryPhaseMs, faultPhaseMs } = planOf(1);
   const faults: readonly Fault[] = [
-    // Back after the operator's first look, which is at half of the rest.
+    // It is up again after the operator's first check, which is at half of the recovery phase.
     { atMs: 20_000, kind: 'killAgent', agent: 0, downMs: faultPhaseMs + recoveryPhaseMs * 0.7, atWrite: false },
     { atMs: faultPhaseMs - 1, kind: 'killMaster', master: 0, downMs: 5_000, atWrite: false },
   ];

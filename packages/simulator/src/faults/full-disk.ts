@@ -1,8 +1,8 @@
 // An agent's disk is full. Drawn by the variation `full disks`.
 // Draws: the agent, and for how long.
-// Strikes: no container can be launched there, and a look at the disk says that it is full, so sandboxes are removed
-//     however young they are. The checkpoint has room of its own.
-// Heals: by itself when the time is over, and with the end of the storm.
+// Effect: no container can be launched there, and the disk is measured as full, so sandboxes are removed at any age.
+//     The checkpoint is on another disk.
+// Ends: by itself after that time, and at the end of the fault phase.
 import { between } from '../engine/chance.js';
 import { anyAgent, type FaultKind } from './fault.js';
 
@@ -20,7 +20,7 @@ export const fullDisk: FaultKind<FullDisk> = {
     agent: anyAgent(random, shape),
     ms: between(random, 5_000, 150_000),
   }),
-  strike({ world, agents }, { agent: index, ms }) {
+  inject({ world, agents }, { agent: index, ms }) {
     const agent = agents.get(index);
     if (agent === undefined) return false;
     agent.diskFullUntilMs = Math.max(agent.diskFullUntilMs, world.timeline.nowMs() + ms);

@@ -1,22 +1,22 @@
-// The machine that a fault of an agent or a master strikes.
+// The machine that a fault of an agent or a master affects.
 import type { Machine } from '../engine/machine.js';
 import type { Masters } from '../nodes/masters.js';
 import type { Cluster } from '../run/cluster.js';
 
-export type MachineOf = { readonly agent: number } | { readonly master: number };
+export type MachineTarget = { readonly agent: number } | { readonly master: number };
 
-export const runs = (masters: Masters, machine: Machine | undefined): boolean =>
+export const isMachineRunning = (masters: Masters, machine: Machine | undefined): boolean =>
   masters.running().some((process) => process.machine === machine);
 
-/** The machine, and whether its process runs. Of a master that does not run, the machine of the one that leads. */
+/** The machine, and whether its process isMachineRunning. Of a master that does not run, the machine of the one that leads. */
 export function targetMachine(
   { agents, masters }: Cluster,
-  of: MachineOf,
+  target: MachineTarget,
 ): { readonly machine: Machine | undefined; readonly isRunning: boolean } {
-  if ('agent' in of) {
-    const agent = agents.get(of.agent);
+  if ('agent' in target) {
+    const agent = agents.get(target.agent);
     return { machine: agent?.machine, isRunning: agent?.core !== undefined };
   }
-  const machine = masters.machines[masters.faultTarget(of.master)];
-  return { machine, isRunning: runs(masters, machine) };
+  const machine = masters.machines[masters.faultTarget(target.master)];
+  return { machine, isRunning: isMachineRunning(masters, machine) };
 }

@@ -1,12 +1,12 @@
 // A master's process is killed, or its host loses power.
 // Draws: the master, how long it is down, and whether it crashes with its next write to the registry, before that is
 //     answered.
-// Strikes: the master that leads, if the one that was drawn does not run: a crash of a standby has no consequence.
-//     Writes that were not answered may be lost; without power no peer is told.
-// Heals: the master starts again when its time is over.
+// Effect: the master that leads, if the one that was drawn does not run: a crash of a standby has no consequence.
+//     Writes that were not answered may be lost; without power no peer is notified.
+// Ends: the master starts again after that time.
 import { type Crash, crashAtWrite, drawCrash } from './crash.js';
 import { anyMaster, type FaultKind } from './fault.js';
-import { runs } from './machines.js';
+import { isMachineRunning } from './machines.js';
 
 interface MasterCrash<Kind> extends Crash {
   readonly kind: Kind;
@@ -24,11 +24,11 @@ const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): 
     master: anyMaster(random, shape),
     ...drawCrash(random),
   }),
-  strike({ world, masters }, fault) {
+  inject({ world, masters }, fault) {
     const index = masters.faultTarget(fault.master);
-    const strikes = runs(masters, masters.machines[index]);
+    const isRunning = isMachineRunning(masters, masters.machines[index]);
     crashAtWrite(world, fault.atWrite ? masters.store : undefined, () => masters.crash(index, how, fault.downMs));
-    return strikes;
+    return isRunning;
   },
   heal({ masters }) {
     masters.store.onNextWrite = undefined;

@@ -1,8 +1,8 @@
 // An operator acts: quota, weights, drains, maintenance, teardowns. Each action has a random stream of its own.
 // Draws: the action and its target.
-// Strikes: the leading master is asked once; the answer is not waited for. A machine that is taken down for maintenance
-//     is asked for a second time 3 s after it was scheduled.
-// Heals: after the storm the operator brings machines up that are down for maintenance. Everything else stays.
+// Effect: the call is sent to the leading master once, without waiting for the response. `takeDown` schedules the
+//     maintenance of a machine and starts it 3 s later.
+// Ends: after the fault phase the operator brings up the machines that are down for maintenance. Everything else is permanent.
 import { type Random, shuffle } from '@meseta/base';
 import type { AgentID, MachineID, MasterCall } from '@meseta/wire';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
@@ -35,7 +35,7 @@ function drawQuota(random: Random): OperatorAction {
 
 const WEIGHTS = [0.25, 0.5, 1, 2, 3.5, 10] as const;
 
-/** Of one to four roles, some of them fractions. */
+/** Weights of one to four roles, some of them fractions. */
 export const drawWeights = (random: Random): readonly (readonly [role: string, weight: number])[] =>
   shuffle(random, [...ROLES])
     .slice(0, wholeBetween(random, 1, 4))
@@ -65,14 +65,14 @@ const drawTeardown: Draw = (random, { frameworks }) => ({
 const actionKind = (
   action: OperatorAction['kind'],
   share: number,
-  most: number,
+  maxCount: number,
   draw: Draw,
 ): FaultKind<OperatorFault> => ({
   name: `operator ${action}`,
   share,
-  most,
+  maxCount,
   draw: (random, shape) => ({ kind: 'operator', action: draw(random, shape) }),
-  strike: (cluster, fault) => operate(cluster, fault.action),
+  inject: (cluster, fault) => operate(cluster, fault.action),
 });
 
 /** `weights` is drawn by the variation `many weights`. */
@@ -91,8 +91,8 @@ export const operatorActions: readonly FaultKind<OperatorFault>[] = [
 
 const OPERATOR_ADDRESS = '10.0.4.1:9000';
 
-/** Asks the leading master once and does not wait for the answer. */
-function askLeader({ world, masters }: Cluster, call: MasterCall): void {
+/** Sends a call to the leading master, once. */
+function callLeader({ world, masters }: Cluster, call: MasterCall): void {
   const leader = masters.leader();
   if (leader === undefined) return;
   const end = world.network.connect(OPERATOR_ADDRESS, leader.machine.address, 'http', {
@@ -106,10 +106,10 @@ function operate(cluster: Cluster, action: OperatorAction): boolean {
   if (action.kind === 'takeDown') {
     const machines = [machineOf(cluster, action.agent)].filter((it) => it !== undefined);
     const call: MasterCall = { type: 'START_MAINTENANCE', start_maintenance: { machines } };
-    cluster.world.timeline.after(3_000, () => askLeader(cluster, call));
+    cluster.world.timeline.after(3_000, () => callLeader(cluster, call));
   }
   const calls = callsOf(cluster, action);
-  for (const call of calls) askLeader(cluster, call);
+  for (const call of calls) callLeader(cluster, call);
   return calls.length > 0 && cluster.masters.leader() !== undefined;
 }
 
@@ -162,7 +162,7 @@ function machineOf({ agents }: Cluster, index: number): MachineID | undefined {
   return machine === undefined ? undefined : { hostname: machine.name, ip: machine.address.split(':')[0] ?? '' };
 }
 
-/** The whole schedule is replaced: machines that are down stay in it. */
+/** The call replaces the whole schedule, so it includes the machines that are down. */
 function maintenanceCalls(cluster: Cluster, index: number): readonly MasterCall[] {
   const { masters, world } = cluster;
   const id = machineOf(cluster, index);
@@ -177,7 +177,7 @@ function maintenanceCalls(cluster: Cluster, index: number): readonly MasterCall[
 
 const BRING_UP_INTERVAL_MS = 60_000;
 
-/** Repeated: the leading master may be paused, and then carries out a START_MAINTENANCE that it received long before. */
+/** Repeated: the leading master may be paused, and then performs a START_MAINTENANCE that it received long before. */
 function bringUpRepeatedly(cluster: Cluster): void {
   bringUp(cluster);
   cluster.world.timeline.after(BRING_UP_INTERVAL_MS, () => bringUpRepeatedly(cluster));
@@ -186,22 +186,22 @@ function bringUpRepeatedly(cluster: Cluster): void {
 function bringUp(cluster: Cluster): void {
   const machines = cluster.masters.leader()?.core.state.registrar.durable.machines.values() ?? [];
   for (const { id, mode } of machines) {
-    if (mode === 'DOWN') askLeader(cluster, { type: 'STOP_MAINTENANCE', stop_maintenance: { machines: [id] } });
+    if (mode === 'DOWN') callLeader(cluster, { type: 'STOP_MAINTENANCE', stop_maintenance: { machines: [id] } });
   }
 }
 
 const TEAR_DOWN_INTERVAL_MS = 30_000;
 
 /**
- * The operator's part while the cluster comes to rest: tears down recovered frameworks whose schedulers began anew. A
- * master forgets at its failover which frameworks were removed, so an agent that did not receive the removal brings
- * one back, whenever the agent itself comes back. Such a framework has no scheduler and no failover timer.
+ * Tears down recovered frameworks whose schedulers subscribed under another id; called while the cluster recovers. A new
+ * leader does not know which frameworks were removed, so an agent that did not receive the removal reports the framework
+ * again when it re-registers. Such a framework has no scheduler and no failover timeout.
  */
 export function tearDownForgotten(cluster: Cluster): void {
   const ended = new Set([...cluster.frameworks.values()].flatMap(({ memory }) => memory.formerIds));
   for (const { id, status } of cluster.masters.leader()?.core.state.frameworks.values() ?? []) {
     if (status !== 'recovered' || !ended.has(id)) continue;
-    askLeader(cluster, tearDown(id));
+    callLeader(cluster, tearDown(id));
     cluster.world.count('recovered frameworks torn down');
   }
   cluster.world.timeline.after(TEAR_DOWN_INTERVAL_MS, () => tearDownForgotten(cluster));

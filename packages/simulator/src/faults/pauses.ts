@@ -1,14 +1,14 @@
 // A machine is paused, as a stopped virtual machine is.
 // Draws: the agent or master, and for how long.
-// Strikes: its process takes no input and does nothing until it goes on, then everything at once.
-// Heals: by itself when the time is over.
+// Effect: its process handles no input until the pause ends, and then all of it at once.
+// Ends: by itself after that time.
 import { anyAgent, anyMaster, drawDurationMs, type FaultKind } from './fault.js';
-import { type MachineOf, targetMachine } from './machines.js';
+import { type MachineTarget, targetMachine } from './machines.js';
 
 export type PauseAgent = { readonly kind: 'pauseAgent'; readonly agent: number; readonly ms: number };
 export type PauseMaster = { readonly kind: 'pauseMaster'; readonly master: number; readonly ms: number };
 
-const strike: FaultKind<MachineOf & { readonly ms: number }>['strike'] = (cluster, fault) => {
+const inject: FaultKind<MachineTarget & { readonly ms: number }>['inject'] = (cluster, fault) => {
   const { machine, isRunning } = targetMachine(cluster, fault);
   if (machine !== undefined)
     machine.pausedUntilMs = Math.max(machine.pausedUntilMs, cluster.world.timeline.nowMs() + fault.ms);
@@ -23,7 +23,7 @@ export const pauseAgent: FaultKind<PauseAgent> = {
     agent: anyAgent(random, shape),
     ms: drawDurationMs(random),
   }),
-  strike,
+  inject,
 };
 
 export const pauseMaster: FaultKind<PauseMaster> = {
@@ -34,5 +34,5 @@ export const pauseMaster: FaultKind<PauseMaster> = {
     master: anyMaster(random, shape),
     ms: drawDurationMs(random),
   }),
-  strike,
+  inject,
 };

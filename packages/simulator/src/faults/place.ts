@@ -1,4 +1,4 @@
-/** An end of a cut or a break: `agent 3`, `master 0`, `framework 1`, or the election service. */
+/** One end of the connections that a fault cuts or breaks. `index`: in the plan. */
 export type Place =
   | { readonly kind: 'agent' | 'master' | 'framework'; readonly index: number }
   | { readonly kind: 'election' };

@@ -1,8 +1,8 @@
 // The masters' authorizer refuses actions. Drawn by the variation `refusing authorizer`.
 // Draws: which groups of actions, and for how long. Registrations are not among them: a framework or agent that is
-//     refused ends for good.
-// Strikes: every master refuses these actions.
-// Heals: by itself when the time is over, and with the end of the storm.
+//     refused does not try again.
+// Effect: the authorizers of all masters refuse these actions.
+// Ends: by itself after that time, and at the end of the fault phase.
 import { shuffle } from '@meseta/base';
 import type { AuthorizationAction } from '@meseta/wire';
 import { between, wholeBetween } from '../engine/chance.js';
@@ -33,7 +33,7 @@ export const refusedActions: FaultKind<RefusedActions> = {
       .flat(),
     ms: between(random, 5_000, 120_000),
   }),
-  strike({ world, refused }, { actions, ms }) {
+  inject({ world, refused }, { actions, ms }) {
     const add = (by: number): void => {
       for (const action of actions) {
         const times = (refused.get(action) ?? 0) + by;

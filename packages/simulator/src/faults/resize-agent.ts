@@ -1,8 +1,8 @@
-// An agent comes back with other resources.
+// An agent restarts with other resources.
 // Draws: the agent, its new size, and whether its host is rebooted.
-// Strikes: the agent restarts after 3 s. Without a reboot it only grows: an agent that lost resources of its tasks
-//     would refuse to start.
-// Heals: the size stays.
+// Effect: the agent restarts after 3 s. Without a reboot no resource shrinks: the agent would refuse to recover tasks
+//     that no longer fit.
+// Ends: never.
 import { happens } from '../engine/chance.js';
 import { type AgentSize, drawSize } from '../nodes/agent-size.js';
 import { anyAgent, type FaultKind } from './fault.js';
@@ -29,7 +29,7 @@ export const resizeAgent: FaultKind<ResizeAgent> = {
     size: drawSize(random),
     reboot: happens(random, 0.5),
   }),
-  strike({ agents }, { agent: index, size, reboot }) {
+  inject({ agents }, { agent: index, size, reboot }) {
     const agent = agents.get(index);
     if (agent === undefined) return false;
     const isRunning = agent.core !== undefined;

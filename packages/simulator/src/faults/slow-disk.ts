@@ -1,7 +1,7 @@
 // An agent's disk is slow.
 // Draws: the agent, and for how long.
-// Strikes: a sync of its checkpoint takes 2 s on the mean.
-// Heals: by itself when the time is over, and with the end of the storm.
+// Effect: a sync of its checkpoint takes 2 s on average.
+// Ends: by itself after that time, and at the end of the fault phase.
 import { anyAgent, drawDurationMs, type FaultKind } from './fault.js';
 
 export interface SlowDisk {
@@ -21,7 +21,7 @@ export const slowDisk: FaultKind<SlowDisk> = {
     agent: anyAgent(random, shape),
     ms: drawDurationMs(random),
   }),
-  strike({ world, agents }, { agent: index, ms }) {
+  inject({ world, agents }, { agent: index, ms }) {
     const agent = agents.get(index);
     if (agent === undefined) return false;
     agent.disk.meanSyncMs = SLOW_SYNC_MS;

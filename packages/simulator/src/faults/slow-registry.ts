@@ -1,7 +1,7 @@
 // The masters' store is slow.
 // Draws: for how long.
-// Strikes: a write to the registry takes 2 s on the mean.
-// Heals: by itself when the time is over, and with the end of the storm.
+// Effect: a write to the registry takes 2 s on average.
+// Ends: by itself after that time, and at the end of the fault phase.
 import { drawDurationMs, type FaultKind } from './fault.js';
 
 export interface SlowRegistry {
@@ -19,7 +19,7 @@ export const slowRegistry: FaultKind<SlowRegistry> = {
     kind: 'slowRegistry',
     ms: drawDurationMs(random),
   }),
-  strike({ world, masters: { store } }, { ms }) {
+  inject({ world, masters: { store } }, { ms }) {
     store.meanWriteMs = SLOW_WRITE_MS;
     world.timeline.after(ms, () => {
       store.meanWriteMs = WRITE_MS;

@@ -1,4 +1,4 @@
-// The mutations fit the code as it is; that the simulator finds each is `node scripts/mutations.mjs`.
+// Checks that the mutations fit the code. `node scripts/mutations.mjs` checks that the simulator detects each.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

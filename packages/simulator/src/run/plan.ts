@@ -1,5 +1,5 @@
-// The plan of a simulation as data: agents, masters, frameworks, faults. A seed determines the plan; the shrinker removes
-// parts of it.
+// The plan of a simulation as data: agents, masters, frameworks and faults. The seed determines the plan; the shrinker
+// removes parts of it.
 import type { AllocatorOptions } from '@meseta/allocator';
 import type { Random } from '@meseta/base';
 import { DEFAULT_MASTER_OPTIONS, type RateLimit } from '@meseta/master/core/options';
@@ -15,15 +15,16 @@ import { vary } from '../variations/variation.js';
 
 export interface AgentPlan {
   readonly size: AgentSize;
+  /** The rate of its monotonic clock. */
   readonly rate: number;
 }
 
 export interface Plan {
   readonly seed: number;
   readonly encoded: boolean;
-  /** The duration of the phase in which faults strike. */
+  /** The duration of the phase in which faults are injected. */
   readonly faultPhaseMs: number;
-  /** The duration of the phase in which the healed cluster comes to rest. */
+  /** The duration of the phase in which the cluster recovers, without faults. */
   readonly recoveryPhaseMs: number;
   readonly masters: number;
   readonly masterRates: readonly number[];
@@ -63,7 +64,8 @@ function basePlanOf(seed: number): Plan {
   );
   const masters = pick(random, [1, 1, 2, 3]);
   const shape: Shape = { agents: agents.size, frameworks: frameworks.size, masters, faultPhaseMs };
-  for (const other of [...companionsOf(seed), ...strangersOf(seed)]) frameworks.set(frameworks.size, other);
+  for (const other of [...executorFrameworksOf(seed), ...driverFrameworksOf(seed)])
+    frameworks.set(frameworks.size, other);
   return {
     seed,
     encoded: seed % 20 === 0,
@@ -112,36 +114,36 @@ const frameworkOf = (random: Random): FrameworkPlan => ({
   total: wholeBetween(random, 5, 60),
   longestTaskMs: pick(random, [5_000, 60_000, 200_000]),
   launches: 'commands',
-  curious: false,
+  reconcilesAtRandom: false,
   speaks: 'http',
 });
 
-/** More frameworks, with executors of their own or pods; drawn from a random stream of their own. */
-function companionsOf(seed: number): readonly FrameworkPlan[] {
+/** Frameworks with executors of their own or pods, drawn from a separate random stream. */
+function executorFrameworksOf(seed: number): readonly FrameworkPlan[] {
   const random = streamOf(seed, 'companions');
-  if (!happens(random, COMPANION_SHARE)) return [];
+  if (!happens(random, EXECUTOR_FRAMEWORK_SHARE)) return [];
   return Array.from({ length: wholeBetween(random, 1, 2) }, () => ({
     ...frameworkOf(random),
-    kind: pick(random, COMPANION_KINDS),
+    kind: pick(random, ADDED_FRAMEWORK_KINDS),
     launches: pick(random, ['executors', 'executors', 'pods'] as const),
-    curious: happens(random, 0.5),
+    reconcilesAtRandom: happens(random, 0.5),
   }));
 }
 
-/** More frameworks, on v0 drivers; drawn from a random stream of their own. */
-function strangersOf(seed: number): readonly FrameworkPlan[] {
+/** Frameworks on v0 drivers, drawn from a separate random stream. */
+function driverFrameworksOf(seed: number): readonly FrameworkPlan[] {
   const random = streamOf(seed, 'strangers');
-  if (!happens(random, STRANGER_SHARE)) return [];
+  if (!happens(random, DRIVER_FRAMEWORK_SHARE)) return [];
   return Array.from({ length: wholeBetween(random, 1, 2) }, () => ({
     ...frameworkOf(random),
-    kind: pick(random, COMPANION_KINDS),
+    kind: pick(random, ADDED_FRAMEWORK_KINDS),
     launches: pick(random, ['commands', 'executors', 'pods'] as const),
-    curious: happens(random, 0.5),
+    reconcilesAtRandom: happens(random, 0.5),
     speaks: pick(random, ['driver', 'driver', 'oldDriver'] as const),
   }));
 }
 
-/** Of all seeds. */
-const COMPANION_SHARE = 0.4;
-const STRANGER_SHARE = 0.3;
-const COMPANION_KINDS = ['runner', 'runner', 'keeper', 'disconnector', 'failover'] as const;
+/** The share of seeds that have such frameworks. */
+const EXECUTOR_FRAMEWORK_SHARE = 0.4;
+const DRIVER_FRAMEWORK_SHARE = 0.3;
+const ADDED_FRAMEWORK_KINDS = ['runner', 'runner', 'keeper', 'disconnector', 'failover'] as const;

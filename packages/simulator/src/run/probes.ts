@@ -1,4 +1,4 @@
-// Probes of the healed cluster.
+// Probes of the cluster after it has recovered.
 import { startFramework } from '../schedulers/scripts.js';
 import type { Cluster } from './cluster.js';
 
@@ -6,7 +6,7 @@ import type { Cluster } from './cluster.js';
 const FIRST_INDEX = 100;
 
 /** Starts a framework in each role with a quota that keeps every offer, so that the role's guarantee can be met. */
-export function askForGuarantees({ world, masters, frameworks }: Cluster): void {
+export function probeGuarantees({ world, masters, frameworks }: Cluster): void {
   const quotas = masters.leader()?.core.state.registrar.durable.quotas ?? new Map();
   let index = FIRST_INDEX;
   for (const role of quotas.keys()) {
@@ -20,7 +20,7 @@ export function askForGuarantees({ world, masters, frameworks }: Cluster): void 
       total: 0,
       longestTaskMs: 0,
       launches: 'commands' as const,
-      curious: false,
+      reconcilesAtRandom: false,
       speaks: 'http' as const,
     };
     frameworks.set(index, startFramework(world, masters, index, plan));

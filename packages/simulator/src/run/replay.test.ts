@@ -30,7 +30,7 @@ test('a selection keeps the selected parts unchanged', () => {
 });
 
 test('the shrinker removes the parts that the failure does not need', () => {
-  // Nobody comes back from this within the rest: the invariant breaks because of one fault, the last.
+  // The last fault lasts longer than the recovery phase, so it alone breaks the invariant.
   const base = planOf(9);
   const faults = new Map([...base.faults].map(([index, fault]) => [index, fault]));
   const last = faults.size;

@@ -7,7 +7,7 @@ import { tearDownForgotten } from '../faults/operator.js';
 import { createWorld, InvariantBroken, type World } from '../world.js';
 import { createCluster } from './cluster.js';
 import type { Plan } from './plan.js';
-import { askForGuarantees } from './probes.js';
+import { probeGuarantees } from './probes.js';
 
 export interface Failure {
   readonly invariant: string;
@@ -22,7 +22,7 @@ export interface Outcome {
   readonly failure: Failure | undefined;
   readonly virtualMs: number;
   readonly events: number;
-  /** How often each fault struck and each check was made, by name. */
+  /** How often each fault was injected and each check was made, by name. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
@@ -63,7 +63,7 @@ function run(world: World, plan: Plan): void {
   world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs / 2);
   tearDownForgotten(cluster);
   world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs * 0.75);
-  askForGuarantees(cluster);
+  probeGuarantees(cluster);
   world.timeline.runUntil(plan.faultPhaseMs + plan.recoveryPhaseMs);
   checkers.checkQuiescence();
 }

@@ -16,7 +16,7 @@ export const frameworkPlan = (changes: Partial<FrameworkPlan>): FrameworkPlan =>
   total: 8,
   longestTaskMs: 60_000,
   launches: 'commands',
-  curious: false,
+  reconcilesAtRandom: false,
   speaks: 'http',
   ...changes,
 });

@@ -26,22 +26,22 @@ export interface FrameworkPlan {
   readonly partitionAware: boolean;
   readonly checkpoint: boolean;
   readonly failoverTimeoutMs: number;
-  /** Tasks to have alive at a time. */
+  /** The number of tasks that it keeps running at a time. */
   readonly alive: number;
-  /** Tasks to run in all. */
+  /** The number of tasks that it launches at most. */
   readonly total: number;
   readonly longestTaskMs: number;
-  /** What its tasks run under. */
+  /** How its tasks run. */
   readonly launches: 'commands' | 'executors' | 'pods';
-  /** It reconciles at random times. */
-  readonly curious: boolean;
+  /** Whether it reconciles random tasks now and then. */
+  readonly reconcilesAtRandom: boolean;
   readonly speaks: 'http' | 'driver' | 'oldDriver';
   /** Updates that each task of an executor sends while it runs, beside those of its states. */
   readonly updatesPerTask?: number;
 }
 
-export interface Mood {
-  calm: boolean;
+export interface Activity {
+  isQuiesced: boolean;
 }
 
 export const scalar = (name: string, value: number, role: string): Resource => ({

@@ -4,7 +4,7 @@ import type { ExecutorInfo, Offer, OfferOperation, TaskInfo } from '@meseta/wire
 import { scalarSum } from '@meseta/wire/scalars';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { isAlive, type SchedulerClient, type TaskView } from '../nodes/scheduler.js';
-import { commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { type Activity, commandOf, type FrameworkPlan, scalar } from './framework-plan.js';
 
 /** The resources of an executor without its tasks. */
 const EXECUTOR = { cpus: 0.1, mem: 32, disk: 8 } as const;
@@ -119,12 +119,12 @@ function tasksOf(
 const withExecutor = (client: SchedulerClient): readonly TaskView[] =>
   [...client.memory.tasks.values()].filter((task) => task.executorId !== undefined && isAlive(task));
 
-/** Messages to executors, which answer each, and now and then the end of one. */
-export function talks(client: SchedulerClient, mood: Mood): void {
+/** Sends messages to executors, which answer each, and sometimes shuts one down. */
+export function startMessaging(client: SchedulerClient, activity: Activity): void {
   let next = 0;
   client.every(7_000, () => {
     const tasks = withExecutor(client);
-    if (mood.calm || tasks.length === 0) return;
+    if (activity.isQuiesced || tasks.length === 0) return;
     const { agentId, executorId = '' } = pick(client.random, tasks);
     const to = { agent_id: { value: agentId }, executor_id: { value: executorId } };
     if (happens(client.random, 0.15)) client.call({ type: 'SHUTDOWN', shutdown: to });
@@ -132,10 +132,10 @@ export function talks(client: SchedulerClient, mood: Mood): void {
   });
 }
 
-/** Explicit reconciliation of some tasks, also of such as have ended, or implicit of all. */
-export function asks(client: SchedulerClient, mood: Mood): void {
+/** Reconciles some tasks explicitly, including ended ones, or all implicitly. */
+export function startReconciling(client: SchedulerClient, activity: Activity): void {
   client.every(13_000, () => {
-    if (mood.calm || !client.connected) return;
+    if (activity.isQuiesced || !client.connected) return;
     const chosen = [...client.memory.tasks.values()].filter(() => happens(client.random, 0.3));
     const tasks = chosen.map(({ id, agentId }) => ({
       task_id: { value: id },

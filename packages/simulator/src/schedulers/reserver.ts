@@ -13,12 +13,12 @@ const take = (offer: Offer, name: string, value: number): Resource | undefined =
   return found === undefined ? undefined : { ...found, scalar: { value } };
 };
 
-/** Operations, after which it rests. */
-const LONGEST_LIFE = 60;
+/** The number of operations after which it only declines offers. */
+const MAX_OPERATIONS = 60;
 
-export function createReserver(role: string, mood: { readonly calm: boolean }): Script {
+export function createReserver(role: string, activity: { readonly isQuiesced: boolean }): Script {
   let next = 0;
-  const named = (client: SchedulerClient): string => `${client.name}-o${next++}`;
+  const nextOperationId = (client: SchedulerClient): string => `${client.name}-o${next++}`;
 
   /** What to do with one offer: the step that follows from what is in it. */
   const stepFor = (client: SchedulerClient, offer: Offer): OfferOperation | undefined => {
@@ -26,11 +26,11 @@ export function createReserver(role: string, mood: { readonly calm: boolean }): 
     const volume = resources.find(isVolume);
     const plainReserved = resources.filter((it) => isReserved(it) && !isVolume(it));
     if (volume !== undefined) {
-      return { type: 'DESTROY', id: { value: named(client) }, destroy: { volumes: [volume] } };
+      return { type: 'DESTROY', id: { value: nextOperationId(client) }, destroy: { volumes: [volume] } };
     }
     const disk = plainReserved.find((it) => it.name === 'disk');
     if (disk !== undefined && happens(client.random, 0.5)) {
-      const id = named(client);
+      const id = nextOperationId(client);
       const made: Resource = {
         ...disk,
         disk: { persistence: { id }, volume: { mode: 'RW', container_path: 'data' } },
@@ -38,22 +38,26 @@ export function createReserver(role: string, mood: { readonly calm: boolean }): 
       return { type: 'CREATE', id: { value: id }, create: { volumes: [made] } };
     }
     if (plainReserved.length > 0) {
-      return { type: 'UNRESERVE', id: { value: named(client) }, unreserve: { resources: plainReserved } };
+      return { type: 'UNRESERVE', id: { value: nextOperationId(client) }, unreserve: { resources: plainReserved } };
     }
     const wanted = [take(offer, 'cpus', 0.5), take(offer, 'mem', 64), take(offer, 'disk', 64)];
     const found = wanted.filter((it) => it !== undefined);
     if (found.length === 0) return undefined;
     const reserved = found.map((it): Resource => ({ ...it, reservations: [{ type: 'DYNAMIC', role }] }));
-    return { type: 'RESERVE', id: { value: named(client) }, reserve: { resources: reserved } };
+    return { type: 'RESERVE', id: { value: nextOperationId(client) }, reserve: { resources: reserved } };
   };
 
   return {
     offers(client, offers) {
       for (const offer of offers) {
-        const step = mood.calm || next >= LONGEST_LIFE ? undefined : stepFor(client, offer);
+        const step = activity.isQuiesced || next >= MAX_OPERATIONS ? undefined : stepFor(client, offer);
         const offer_ids = [offer.id];
         if (step !== undefined) client.launch([offer], [], [step]);
-        else client.call({ type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds: mood.calm ? 600 : 5 } } });
+        else
+          client.call({
+            type: 'DECLINE',
+            decline: { offer_ids, filters: { refuse_seconds: activity.isQuiesced ? 600 : 5 } },
+          });
       }
     },
     event(client, event) {

@@ -11,7 +11,7 @@ import { startFramework } from './scripts.js';
 test('a framework is started again when each of its processes was replaced by another', () => {
   const world = createWorld({ seed: 1, encoded: false, network: QUIET_NETWORK });
   const masters = createMasters(world, 1, DEFAULT_MASTER_OPTIONS, [1]);
-  const { clients, calm } = startFramework(world, masters, 0, {
+  const { clients, quiesce } = startFramework(world, masters, 0, {
     kind: 'failover',
     role: 'red',
     partitionAware: true,
@@ -21,10 +21,10 @@ test('a framework is started again when each of its processes was replaced by an
     total: 1,
     longestTaskMs: 5_000,
     launches: 'commands',
-    curious: false,
+    reconcilesAtRandom: false,
     speaks: 'driver',
   });
-  calm();
+  quiesce();
   world.timeline.runUntil(10_000);
   assert.equal(clients[0]?.connected, true);
 

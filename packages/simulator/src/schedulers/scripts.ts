@@ -14,8 +14,8 @@ import {
   startScheduler,
 } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
-import { commandOf, type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
-import { asks, createLauncher, talks } from './launcher.js';
+import { type Activity, commandOf, type FrameworkPlan, scalar } from './framework-plan.js';
+import { createLauncher, startMessaging, startReconciling } from './launcher.js';
 import { createReserver } from './reserver.js';
 import { createSharer } from './sharer.js';
 
@@ -25,15 +25,15 @@ export interface Framework {
   readonly memory: Memory;
   /** Its processes so far; the last is the newest. */
   readonly clients: SchedulerClient[];
-  /** From now on it launches no tasks, kills none and keeps its connection. */
-  calm(): void;
+  /** From now on it launches no tasks, startKilling none and keeps its connection. */
+  quiesce(): void;
 }
 
 export function startFramework(world: World, masters: Masters, index: number, plan: FrameworkPlan): Framework {
   const name = `${plan.kind}-${index}`;
   const memory = createMemory();
-  const mood: Mood = { calm: false };
-  const script = scriptOf(plan, mood);
+  const activity: Activity = { isQuiesced: false };
+  const script = scriptOf(plan, activity);
   const clients: SchedulerClient[] = [];
   const startClient = (): SchedulerClient => {
     const number = clients.length;
@@ -51,21 +51,21 @@ export function startFramework(world: World, masters: Masters, index: number, pl
     };
     const client = startScheduler(options);
     clients.push(client);
-    if (plan.kind === 'disconnector') disconnects(client, mood);
-    if (plan.launches === 'executors') talks(client, mood);
-    if (plan.curious) asks(client, mood);
-    if (plan.kind !== 'hoarder' && plan.kind !== 'decliner') kills(client, mood);
+    if (plan.kind === 'disconnector') startDisconnecting(client, activity);
+    if (plan.launches === 'executors') startMessaging(client, activity);
+    if (plan.reconcilesAtRandom) startReconciling(client, activity);
+    if (plan.kind !== 'hoarder' && plan.kind !== 'decliner') startKilling(client, activity);
     return client;
   };
   startClient();
   if (plan.kind === 'failover') {
-    failsOver(world, mood, clients, startClient);
+    startFailovers(world, activity, clients, startClient);
     supervise(world, clients, startClient);
   }
-  const calm = (): void => {
-    mood.calm = true;
+  const quiesce = (): void => {
+    activity.isQuiesced = true;
   };
-  return { name, plan, memory, clients, calm };
+  return { name, plan, memory, clients, quiesce };
 }
 
 const infoOf = (name: string, plan: FrameworkPlan): FrameworkInfo => ({
@@ -83,18 +83,18 @@ const infoOf = (name: string, plan: FrameworkPlan): FrameworkInfo => ({
   roles: [plan.role],
 });
 
-function scriptOf(plan: FrameworkPlan, mood: Mood): Script {
+function scriptOf(plan: FrameworkPlan, activity: Activity): Script {
   switch (plan.kind) {
     case 'hoarder':
       return {};
     case 'decliner':
-      return decliner(mood);
+      return decliner(activity);
     case 'reserver':
-      return createReserver(plan.role, mood);
+      return createReserver(plan.role, activity);
     case 'sharer':
-      return createSharer(plan, mood);
+      return createSharer(plan, activity);
     default:
-      return worker(plan, mood);
+      return worker(plan, activity);
   }
 }
 
@@ -106,22 +106,22 @@ function decline(client: SchedulerClient, offers: readonly Offer[], seconds: num
   client.call({ type: 'DECLINE', decline: { offer_ids: offers.map(({ id }) => id), ...filters } });
 }
 
-const decliner = (mood: Mood): Script => ({
-  offers: (client, offers) => decline(client, offers, mood.calm ? 600 : pick(client.random, REFUSALS)),
+const decliner = (activity: Activity): Script => ({
+  offers: (client, offers) => decline(client, offers, activity.isQuiesced ? 600 : pick(client.random, REFUSALS)),
   subscribed(client) {
     client.every(40_000, () => {
-      if (mood.calm || !client.connected) return;
+      if (activity.isQuiesced || !client.connected) return;
       client.call({ type: happens(client.random, 0.7) ? 'REVIVE' : 'SUPPRESS' });
     });
   },
 });
 
 /** Launches tasks until it has enough alive, and declines what it doesn't need. */
-function worker(plan: FrameworkPlan, mood: Mood): Script {
+function worker(plan: FrameworkPlan, activity: Activity): Script {
   const launcher = plan.launches === 'commands' ? undefined : createLauncher(plan);
   const missing = ({ memory }: SchedulerClient): number => {
     const alive = [...memory.tasks.values()].filter(isAlive).length;
-    return mood.calm ? 0 : Math.min(plan.alive - alive, plan.total - memory.nextTask);
+    return activity.isQuiesced ? 0 : Math.min(plan.alive - alive, plan.total - memory.nextTask);
   };
   return {
     offers(client, offers) {
@@ -134,7 +134,11 @@ function worker(plan: FrameworkPlan, mood: Mood): Script {
         else if (operations !== undefined && operations.length > 0) client.accept([offer], operations);
         else declined.push(offer);
       }
-      decline(client, declined, mood.calm || happens(client.random, 0.5) ? 600 : pick(client.random, REFUSALS));
+      decline(
+        client,
+        declined,
+        activity.isQuiesced || happens(client.random, 0.5) ? 600 : pick(client.random, REFUSALS),
+      );
     },
     updated(client) {
       if (missing(client) > 0) client.call({ type: 'REVIVE' });
@@ -145,7 +149,7 @@ function worker(plan: FrameworkPlan, mood: Mood): Script {
   };
 }
 
-/** A service keeper kills surplus tasks: a lost task that it replaced may have come back. */
+/** A service keeper startKilling surplus tasks: a lost task that it replaced may have come back. */
 function killSurplus(client: SchedulerClient, plan: FrameworkPlan): void {
   client.every(20_000, () => {
     const running = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);
@@ -183,30 +187,35 @@ function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wa
   return tasks;
 }
 
-function kills(client: SchedulerClient, mood: Mood): void {
+function startKilling(client: SchedulerClient, activity: Activity): void {
   client.every(20_000, () => {
     const alive = [...client.memory.tasks.values()].filter(isAlive);
-    if (mood.calm || alive.length === 0 || !happens(client.random, 0.5)) return;
+    if (activity.isQuiesced || alive.length === 0 || !happens(client.random, 0.5)) return;
     const task = pick(client.random, alive);
     killTask(client, task.id, task.agentId);
   });
 }
 
-function disconnects(client: SchedulerClient, mood: Mood): void {
+function startDisconnecting(client: SchedulerClient, activity: Activity): void {
   client.every(47_000, () => {
-    if (!mood.calm) client.disconnect(between(client.random, 100, 20_000));
+    if (!activity.isQuiesced) client.disconnect(between(client.random, 100, 20_000));
   });
 }
 
-/** A new process takes over; the old one lives on for a while and acts as if it were still the framework. */
-function failsOver(world: World, mood: Mood, clients: SchedulerClient[], startClient: () => SchedulerClient): void {
+/** Starts new processes of the framework. An old one may keep running for a while and send calls as if it were current. */
+function startFailovers(
+  world: World,
+  activity: Activity,
+  clients: SchedulerClient[],
+  startClient: () => SchedulerClient,
+): void {
   const random = world.random(`failover ${clients[0]?.name}`);
   const next = (): void => {
     world.timeline.after(between(random, 30_000, 120_000), () => {
-      if (mood.calm) return;
+      if (activity.isQuiesced) return;
       const old = clients.at(-1) as SchedulerClient;
       if (happens(random, 0.5)) old.kill();
-      else old.every(4_000, () => actsOutdated(old, clients));
+      else old.every(4_000, () => actAsReplacedProcess(old, clients));
       startClient();
       next();
     });
@@ -217,8 +226,8 @@ function failsOver(world: World, mood: Mood, clients: SchedulerClient[], startCl
 const SUPERVISION_MS = 30_000;
 
 /**
- * Starts a process when every one has been replaced. Drivers repeat their registration until the answer comes: while
- * the master is paused several of them do, it then takes one for the other's successor in turn, and each of them ends.
+ * Starts a process when all have been replaced. Drivers repeat their registration until it is answered. If several do so
+ * while the master is paused, it then takes each in turn for the successor of the one before, and all of them end.
  */
 function supervise(world: World, clients: readonly SchedulerClient[], startClient: () => SchedulerClient): void {
   world.timeline.after(SUPERVISION_MS, () => {
@@ -230,7 +239,7 @@ function supervise(world: World, clients: readonly SchedulerClient[], startClien
   });
 }
 
-function actsOutdated(old: SchedulerClient, clients: readonly SchedulerClient[]): void {
+function actAsReplacedProcess(old: SchedulerClient, clients: readonly SchedulerClient[]): void {
   if (clients.at(-1)?.connected !== true) return;
   const alive = [...old.memory.tasks.values()].filter(isAlive);
   if (alive.length > 0) {

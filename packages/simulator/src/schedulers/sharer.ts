@@ -1,43 +1,49 @@
-// A framework that reserves disk, makes one shared volume an agent that several of its tasks use at once, and one of its
-// own beside it that it grows and shrinks.
+// A framework that reserves disk and creates two volumes on each agent: a shared one, which several tasks use at once, and
+// another, which it grows and shrinks.
 
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import { scalarSum } from '@meseta/wire/scalars';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { isAlive, type SchedulerClient, type Script } from '../nodes/scheduler.js';
-import { type FrameworkPlan, type Mood, scalar } from './framework-plan.js';
+import { type Activity, type FrameworkPlan, scalar } from './framework-plan.js';
 
 const RESERVED_MB = 256;
 const VOLUME_MB = 64;
 const STEP_MB = 16;
-/** Operations, after which it only launches. */
-const MOST_OPERATIONS = 60;
+/** The number of operations after which it only launches tasks. */
+const MAX_OPERATIONS = 60;
 
 const isReserved = ({ reservations = [] }: Resource): boolean => reservations.length > 0;
 const isVolume = ({ disk }: Resource): boolean => disk?.persistence !== undefined;
 const isShared = ({ shared }: Resource): boolean => shared !== undefined;
 const sizeOf = ({ scalar: value }: Resource): number => value?.value ?? 0;
 
-export function createSharer(plan: FrameworkPlan, mood: Mood): Script {
+export function createSharer(plan: FrameworkPlan, activity: Activity): Script {
   let next = 0;
-  const named = ({ name }: SchedulerClient): { value: string } => ({ value: `${name.split('.')[0]}-o${next++}` });
+  const nextOperationId = ({ name }: SchedulerClient): { value: string } => ({
+    value: `${name.split('.')[0]}-o${next++}`,
+  });
 
   const operationFor = (client: SchedulerClient, resources: readonly Resource[]): OfferOperation | undefined => {
     const reserved = resources.find((it) => it.name === 'disk' && isReserved(it) && !isVolume(it));
     const volume = resources.find((it) => isVolume(it) && !isShared(it));
     const shared = resources.find(isShared);
     if (volume !== undefined && happens(client.random, 0.3)) {
-      return { type: 'DESTROY', id: named(client), destroy: { volumes: [volume] } };
+      return { type: 'DESTROY', id: nextOperationId(client), destroy: { volumes: [volume] } };
     }
     if (volume !== undefined && reserved !== undefined && sizeOf(reserved) > STEP_MB && happens(client.random, 0.5)) {
       const addition: Resource = { ...reserved, scalar: { value: STEP_MB } };
-      return { type: 'GROW_VOLUME', id: named(client), grow_volume: { volume, addition } };
+      return { type: 'GROW_VOLUME', id: nextOperationId(client), grow_volume: { volume, addition } };
     }
     if (volume !== undefined && sizeOf(volume) > STEP_MB) {
-      return { type: 'SHRINK_VOLUME', id: named(client), shrink_volume: { volume, subtract: { value: STEP_MB } } };
+      return {
+        type: 'SHRINK_VOLUME',
+        id: nextOperationId(client),
+        shrink_volume: { volume, subtract: { value: STEP_MB } },
+      };
     }
     if (reserved !== undefined && sizeOf(reserved) >= VOLUME_MB) {
-      const id = named(client);
+      const id = nextOperationId(client);
       const made: Resource = {
         ...reserved,
         scalar: { value: VOLUME_MB },
@@ -51,7 +57,7 @@ export function createSharer(plan: FrameworkPlan, mood: Mood): Script {
     const list = [
       { ...free, scalar: { value: RESERVED_MB }, reservations: [{ type: 'DYNAMIC' as const, role: plan.role }] },
     ];
-    return { type: 'RESERVE', id: named(client), reserve: { resources: list } };
+    return { type: 'RESERVE', id: nextOperationId(client), reserve: { resources: list } };
   };
 
   return {
@@ -71,24 +77,23 @@ export function createSharer(plan: FrameworkPlan, mood: Mood): Script {
 
   function act(client: SchedulerClient, offer: Offer): void {
     const resources = offer.resources ?? [];
-    const tasks = mood.calm ? [] : tasksOn(client, plan, offer);
-    const operation = mood.calm || next >= MOST_OPERATIONS ? undefined : operationFor(client, resources);
+    const tasks = activity.isQuiesced ? [] : tasksOn(client, plan, offer);
+    const operation = activity.isQuiesced || next >= MAX_OPERATIONS ? undefined : operationFor(client, resources);
     const operations: readonly OfferOperation[] =
       tasks.length > 0
         ? [{ type: 'LAUNCH', launch: { task_infos: tasks } }]
         : operation === undefined
           ? []
           : [operation];
-    // With 0 everybody waits an interval for what is left over.
     if (operations.length > 0) client.accept([offer], operations, { refuse_seconds: pick(client.random, [0, 1, 5]) });
     else {
-      const refuse_seconds = mood.calm ? 600 : pick(client.random, [1, 5]);
+      const refuse_seconds = activity.isQuiesced ? 600 : pick(client.random, [1, 5]);
       client.call({ type: 'DECLINE', decline: { offer_ids: [offer.id], filters: { refuse_seconds } } });
     }
   }
 }
 
-/** One or two tasks on the shared volume that the offer has. */
+/** One or two tasks that use the shared volume of the offer. */
 function tasksOn(client: SchedulerClient, plan: FrameworkPlan, offer: Offer): readonly TaskInfo[] {
   const { memory, random } = client;
   const resources = offer.resources ?? [];

@@ -1,4 +1,4 @@
-// Every variation. One that changes what others draw comes after them.
+// Every variation. One that changes the parts that others draw comes after them.
 import { fullDisks } from './full-disks.js';
 import { largeNumbers } from './large-numbers.js';
 import { longTasks } from './long-tasks.js';

@@ -1,7 +1,7 @@
 // Full disks.
 // Draws: one to three agents whose disks fill up (faults/full-disk.ts), and whether the agent's process is killed
 //     meanwhile.
-// Strikes and heals: as the faults do.
+// Effect and end: those of the faults.
 import { between, happens, wholeBetween } from '../engine/chance.js';
 import type { Fault } from '../faults/all.js';
 import { fullDisk } from '../faults/full-disk.js';

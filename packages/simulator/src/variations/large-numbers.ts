@@ -1,7 +1,7 @@
 // Agents whose resources are large numbers with three decimals.
 // Draws: which agents.
-// Strikes: from the start: sums of them need all the digits that Mesos keeps (thousandths, up to 2^53 of them).
-// Heals: it stays.
+// Effect: from the start, sums of resources need all the digits that Mesos keeps (up to 2^53 thousandths).
+// Ends: never.
 import { happens, pick } from '../engine/chance.js';
 import type { Variation } from './variation.js';
 

@@ -1,7 +1,7 @@
 // Long tasks that send hundreds of updates.
 // Draws: a framework with executors of its own, and how many updates each of its tasks sends while it runs.
-// Strikes: from the start. Its executors break their connections often, and then repeat what was not acknowledged.
-// Heals: it rests with the other frameworks; what runs comes to its end.
+// Effect: from the start. Its executors break their connections often, and then resend unacknowledged updates.
+// Ends: it starts no tasks after the fault phase, as all frameworks; its running tasks end.
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { type Variation, withFramework } from './variation.js';
 
@@ -19,7 +19,7 @@ export const longTasks: Variation = {
       total: wholeBetween(random, 2, 4),
       longestTaskMs: 5_000,
       launches: 'executors',
-      curious: false,
+      reconcilesAtRandom: false,
       speaks: 'http',
       updatesPerTask: wholeBetween(random, 120, 320),
     }),

@@ -1,7 +1,7 @@
 // Weights of several roles, some of them fractions.
-// Draws: those that the masters start with (`--weights`), and one to three calls of an operator that change several.
-// Strikes: the first from the start, the calls in the storm.
-// Heals: the last ones stay.
+// Draws: the weights that the masters start with (`--weights`), and one to three operator calls that change several.
+// Effect: the initial weights from the start, the calls in the fault phase.
+// Ends: never.
 import { between, wholeBetween } from '../engine/chance.js';
 import type { Fault } from '../faults/all.js';
 import { drawWeights } from '../faults/operator.js';

@@ -1,7 +1,7 @@
 // Offers in random order instead of by shares (`--role_sorter`, `--framework_sorter`).
 // Draws: which of the two sorters, or both.
-// Strikes: from the start, on every master.
-// Heals: it stays.
+// Effect: from the start, on every master.
+// Ends: never.
 import { pick } from '../engine/chance.js';
 import type { Variation } from './variation.js';
 

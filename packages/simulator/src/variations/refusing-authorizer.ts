@@ -1,6 +1,6 @@
 // An authorizer that refuses.
 // Draws: one to three periods in which it refuses actions (faults/refused-actions.ts).
-// Strikes and heals: as the faults do.
+// Effect and end: those of the faults.
 import { between, wholeBetween } from '../engine/chance.js';
 import { refusedActions } from '../faults/refused-actions.js';
 import { shapeOf } from '../run/shape.js';

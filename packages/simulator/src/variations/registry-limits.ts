@@ -1,7 +1,7 @@
 // How many unreachable and gone agents the registry remembers (`--registry_max_agent_count`).
-// Draws: the limit, and how often it is looked after.
-// Strikes: from the start, on every master. Ages are out of it: the masters' clocks jump.
-// Heals: it stays.
+// Draws: the limit, and the interval of the registry's garbage collection.
+// Effect: from the start, on every master. The limit on ages has no effect, as the masters' clocks jump.
+// Ends: never.
 import { pick, wholeBetween } from '../engine/chance.js';
 import type { Variation } from './variation.js';
 

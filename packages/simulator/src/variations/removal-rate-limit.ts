@@ -1,7 +1,7 @@
 // A limit on how fast agents are marked unreachable (`--agent_removal_rate_limit`).
 // Draws: the limit.
-// Strikes: from the start, on every master; those beyond the limit wait for their turn.
-// Heals: it stays; what waits has its turn before the end.
+// Effect: from the start, on every master; agents beyond the limit wait.
+// Ends: never; no agent waits longer than the recovery phase.
 import { pick } from '../engine/chance.js';
 import type { Variation } from './variation.js';
 

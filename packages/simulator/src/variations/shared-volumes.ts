@@ -1,7 +1,7 @@
 // A framework with shared volumes, and with volumes that it grows and shrinks.
 // Draws: the framework (schedulers/sharer.ts).
-// Strikes: from the start; the faults of the storm strike it as others.
-// Heals: it rests with the other frameworks.
+// Effect: from the start; faults affect it as other frameworks.
+// Ends: it starts no tasks after the fault phase, as all frameworks.
 import { happens, pick, wholeBetween } from '../engine/chance.js';
 import { type Variation, withFramework } from './variation.js';
 
@@ -19,7 +19,7 @@ export const sharedVolumes: Variation = {
       total: wholeBetween(random, 10, 40),
       longestTaskMs: pick(random, [5_000, 60_000]),
       launches: 'commands',
-      curious: false,
+      reconcilesAtRandom: false,
       speaks: 'http',
     }),
 };

@@ -27,7 +27,7 @@ test('what a variation draws depends on the seed and its own name only', () => {
   }
 });
 
-test('every variation strikes some of the first hundred seeds, and none strikes all of them', () => {
+test('every variation is drawn by some of the first hundred seeds, and none by all of them', () => {
   const drawn = Array.from({ length: 100 }, (_, i) => planOf(i + 1).variations);
   for (const { name } of VARIATIONS) {
     const count = drawn.filter((names) => names.includes(name)).length;

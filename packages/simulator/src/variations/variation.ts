@@ -1,5 +1,5 @@
-// A variation changes the plan of a share of the seeds, drawn from a random stream of its own. A seed that does not draw
-// it runs as if the variation did not exist.
+// A variation changes the plan of a share of the seeds. It draws from a random stream of its own, so a seed that does not
+// draw it runs as if the variation did not exist.
 import type { Random } from '@meseta/base';
 import { happens, streamOf } from '../engine/chance.js';
 import type { Fault } from '../faults/all.js';
@@ -9,7 +9,7 @@ import type { FrameworkPlan } from '../schedulers/framework-plan.js';
 export interface Variation {
   /** Also the name of its random stream. */
   readonly name: string;
-  /** Of all seeds, 0 to 1. */
+  /** The share of seeds that draw it, 0 to 1. */
   readonly share: number;
   draw(random: Random, plan: Plan): Plan;
 }
