@@ -66,11 +66,11 @@ test('a framework that was removed while its agent was down is torn down when th
   assert.equal(counts.get('recovered frameworks torn down'), 1);
 });
 
-test('a machine that a paused master takes down long after the storm is brought up again', () => {
-  const { stormMs } = planOf(1);
+test('a machine that a paused master takes down long after the fault phase is brought up again', () => {
+  const { faultPhaseMs } = planOf(1);
   const faults: readonly Fault[] = [
-    { atMs: stormMs - 80_000, kind: 'pauseMaster', master: 0, ms: 600_000 },
-    { atMs: stormMs - 20_000, kind: 'operator', action: { kind: 'takeDown', agent: 0 } },
+    { atMs: faultPhaseMs - 80_000, kind: 'pauseMaster', master: 0, ms: 600_000 },
+    { atMs: faultPhaseMs - 20_000, kind: 'operator', action: { kind: 'takeDown', agent: 0 } },
   ];
   const { failure } = simulate(planWith([], faults));
   assert.equal(failure, undefined);

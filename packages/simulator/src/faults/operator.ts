@@ -2,7 +2,8 @@
 // Draws: the action and its target.
 // Effect: the call is sent to the leading master once, without waiting for the response. `takeDown` schedules the
 //     maintenance of a machine and starts it 3 s later.
-// Ends: after the fault phase the operator brings up the machines that are down for maintenance. Everything else is permanent.
+// Ends: during the recovery phase the operator brings up machines that are down for maintenance. Everything else is
+//     permanent.
 import { type Random, shuffle } from '@meseta/base';
 import type { AgentID, MachineID, MasterCall } from '@meseta/wire';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
