@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId, FrameworkId } from '@meseta/base';
+import type { ContainerId, FrameworkId, TaskId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
-import { executorProgress, taskProgress, updateOf, wholeRecords } from './checkpoint-records.js';
-import type { CheckpointEntry, CheckpointRecord, ExecutorRecord, TaskRecord } from './io.js';
+import { executorProgress, taskProgress, type WholeRecord, waitingStatus, wholeRecords } from './checkpoint-records.js';
+import type { CheckpointEntry, ExecutorRecord, TaskRecord } from './io.js';
 
 const frameworkId = 'f' as FrameworkId;
 const info = { name: 't', task_id: { value: 't' }, agent_id: { value: 'a' } };
@@ -49,21 +49,20 @@ const later: readonly [string, Partial<TaskRecord['task']>, readonly TaskStatus[
   ['one with data', { state: 'TASK_FINISHED', statuses: [starting, running, shown] }, [withData]],
 ];
 
-const stored = (records: readonly CheckpointEntry[]): readonly CheckpointRecord[] =>
+const stored = (records: readonly CheckpointEntry[]): readonly WholeRecord[] =>
   wholeRecords(JSON.parse(JSON.stringify(records)) as readonly CheckpointEntry[]);
 
-test('CHECKPOINT-RECORDS-1: a task with its progress is the task as it was, with the updates that wait', () => {
+test('CHECKPOINT-RECORDS-1: a task with its progress is the task as it was, with its waiting statuses in their order', () => {
   for (const [name, changes, waiting] of later) {
     const record: TaskRecord = { ...fresh, task: { ...fresh.task, ...changes }, received: ['x'] };
-    const updates = waiting.map((it) => updateOf(frameworkId, it));
     const whole: CheckpointEntry = { key: 'task/f/t', record: { kind: 'task', frameworkId, record: fresh } };
-    const progress = taskProgress(frameworkId, record, updates) as CheckpointEntry;
-    // A directory's order is that of its keys, and nobody may depend on it.
-    for (const entries of [
-      [whole, progress],
-      [progress, whole],
-    ]) {
-      assert.deepEqual(stored(entries), [{ kind: 'task', frameworkId, record, updates }], name);
+    const progress = taskProgress(frameworkId, record) as CheckpointEntry;
+    // As keys, 10 is before 9.
+    const numbered = waiting.map((it, i) => waitingStatus(frameworkId, 't' as TaskId, 9 + i, it) as CheckpointEntry);
+    // The store returns the entries in the order of their keys, and nothing may depend on it.
+    for (const entries of [[whole, progress, ...numbered], [...numbered].reverse().concat(progress, whole)]) {
+      const records = numbered.map((entry) => entry.record);
+      assert.deepEqual(stored(entries), [{ kind: 'task', frameworkId, record, waiting: records }], name);
     }
   }
 });
@@ -90,9 +89,9 @@ test('CHECKPOINT-RECORDS-1: an executor with its progress is the executor as it 
   assert.deepEqual(wholeRecords([whole]), [{ kind: 'executor', executor }]);
 });
 
-test('CHECKPOINT-RECORDS-2: a record without progress is whole as it is; progress without its record is nothing', () => {
-  const updates = [updateOf(frameworkId, starting)];
-  const old: CheckpointRecord = { kind: 'task', frameworkId, record: fresh, updates };
-  assert.deepEqual(wholeRecords([{ key: 'task/f/t', record: old }]), [old]);
-  assert.deepEqual(wholeRecords([taskProgress(frameworkId, fresh, []) as CheckpointEntry]), []);
+test('CHECKPOINT-RECORDS-2: a record without progress is complete; progress and waiting statuses without one are ignored', () => {
+  const record = { kind: 'task', frameworkId, record: fresh } as const;
+  const waiting = waitingStatus(frameworkId, 't' as TaskId, 0, starting) as CheckpointEntry;
+  assert.deepEqual(wholeRecords([{ key: 'task/f/t', record }]), [{ ...record, waiting: [] }]);
+  assert.deepEqual(wholeRecords([taskProgress(frameworkId, fresh) as CheckpointEntry, waiting]), []);
 });

@@ -1,14 +1,24 @@
 // How executors and tasks are stored: the whole record when it is new, and under a second key its progress, which holds
 // only the fields that change. Most of a record is its description, which never changes; a task is written about six times.
+// Each status of a task whose update is not acknowledged has a key of its own.
 //
 // CHECKPOINT-RECORDS-1: a record with its progress equals the record at the time when the progress was written.
-// CHECKPOINT-RECORDS-2: a record without progress is complete; progress without a record is ignored.
+// CHECKPOINT-RECORDS-2: a record without progress is complete; progress and waiting statuses without a record are ignored.
+// CHECKPOINT-RECORDS-3: what an update or its acknowledgement writes does not grow with the number of waiting statuses.
 import type { ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { StatusUpdate, TaskStatus } from '@meseta/wire';
-import { executorKey, executorProgressKey, taskKey, taskProgressKey } from './disk-layout.js';
+import { executorKey, executorProgressKey, taskKey, taskProgressKey, waitingStatusKey } from './disk-layout.js';
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord, ExecutorRecord, TaskRecord } from './io.js';
 
 type RecordOf<K extends CheckpointRecord['kind']> = Extract<CheckpointRecord, { readonly kind: K }>;
+
+/** A record of the checkpoint, joined with its parts under other keys. */
+export type WholeRecord =
+  | Exclude<CheckpointRecord, { readonly kind: 'task' | 'executorProgress' | 'taskProgress' | 'waitingStatus' }>
+  | (RecordOf<'task'> & {
+      /** In the order in which they are sent. */
+      readonly waiting: readonly RecordOf<'waitingStatus'>[];
+    });
 
 /** The update that carries a status and no further information. */
 export const updateOf = (frameworkId: FrameworkId, status: TaskStatus): StatusUpdate => ({
@@ -32,25 +42,27 @@ export function executorProgress(executor: ExecutorRecord): CheckpointChange {
   };
 }
 
-export function taskProgress(
-  frameworkId: FrameworkId,
-  { info, task, received }: TaskRecord,
-  updates: readonly StatusUpdate[],
-): CheckpointChange {
+export function taskProgress(frameworkId: FrameworkId, { info, task, received }: TaskRecord): CheckpointChange {
   const taskId = info.task_id.value as TaskId;
   const { state, statuses = [], status_update_state, status_update_uuid } = task;
-  // Most unacknowledged updates are among the task's last statuses, which are stored without `data`.
-  const kept = new Set(statuses.map(({ uuid }) => uuid));
-  const isKept = ({ uuid, data }: TaskStatus): boolean => uuid !== undefined && data === undefined && kept.has(uuid);
-  const waiting = updates.map(({ status }) => (isKept(status) ? (status.uuid as string) : status));
   const progress = { state, statuses, status_update_state, status_update_uuid, received };
   return {
     key: taskProgressKey(frameworkId, taskId),
-    record: { kind: 'taskProgress', frameworkId, taskId, progress, waiting },
+    record: { kind: 'taskProgress', frameworkId, taskId, progress },
   };
 }
 
-/** Every key under which a part of the record may be stored. */
+export const waitingStatus = (
+  frameworkId: FrameworkId,
+  taskId: TaskId,
+  number: number,
+  status: TaskStatus,
+): CheckpointChange => ({
+  key: waitingStatusKey(frameworkId, taskId, number),
+  record: { kind: 'waitingStatus', frameworkId, taskId, number, status },
+});
+
+/** The keys of a record and of its progress. */
 export const executorKeys = (frameworkId: FrameworkId, id: ExecutorId): readonly string[] => [
   executorKey(frameworkId, id),
   executorProgressKey(frameworkId, id),
@@ -60,13 +72,15 @@ export const taskKeys = (frameworkId: FrameworkId, id: TaskId): readonly string[
   taskProgressKey(frameworkId, id),
 ];
 
-/** Joins the stored records with their progress. */
-export function wholeRecords(entries: readonly CheckpointEntry[]): readonly CheckpointRecord[] {
+/** Joins the stored records with their progress and their waiting statuses. */
+export function wholeRecords(entries: readonly CheckpointEntry[]): readonly WholeRecord[] {
   const byKey = new Map(entries.map(({ key, record }) => [key, record]));
-  return entries.flatMap(({ record }): readonly CheckpointRecord[] => {
+  const waiting = waitingByTask(entries);
+  return entries.flatMap(({ record }): readonly WholeRecord[] => {
     switch (record.kind) {
       case 'executorProgress':
       case 'taskProgress':
+      case 'waitingStatus':
         return [];
       case 'executor': {
         const { frameworkId } = record.executor;
@@ -75,8 +89,10 @@ export function wholeRecords(entries: readonly CheckpointEntry[]): readonly Chec
       }
       case 'task': {
         const { frameworkId, record: task } = record;
-        const progress = byKey.get(taskProgressKey(frameworkId, task.info.task_id.value as TaskId));
-        return [progress?.kind === 'taskProgress' ? withTaskProgress(record, progress) : record];
+        const taskId = task.info.task_id.value as TaskId;
+        const progress = byKey.get(taskProgressKey(frameworkId, taskId));
+        const current = progress?.kind === 'taskProgress' ? withTaskProgress(task, progress) : task;
+        return [{ ...record, record: current, waiting: waiting.get(taskKey(frameworkId, taskId)) ?? [] }];
       }
       default:
         return [record];
@@ -84,31 +100,37 @@ export function wholeRecords(entries: readonly CheckpointEntry[]): readonly Chec
   });
 }
 
+/** The waiting statuses by the keys of their tasks. */
+function waitingByTask(entries: readonly CheckpointEntry[]): ReadonlyMap<string, readonly RecordOf<'waitingStatus'>[]> {
+  const byTask = new Map<string, RecordOf<'waitingStatus'>[]>();
+  for (const { record } of entries) {
+    if (record.kind !== 'waitingStatus') continue;
+    const key = taskKey(record.frameworkId, record.taskId);
+    const others = byTask.get(key);
+    if (others === undefined) byTask.set(key, [record]);
+    else others.push(record);
+  }
+  for (const records of byTask.values()) records.sort((a, b) => a.number - b.number);
+  return byTask;
+}
+
 const withExecutorProgress = (
   { executor }: RecordOf<'executor'>,
   { progress }: RecordOf<'executorProgress'>,
 ): RecordOf<'executor'> => ({ kind: 'executor', executor: { ...executor, ...progress } });
 
-function withTaskProgress(whole: RecordOf<'task'>, { progress, waiting }: RecordOf<'taskProgress'>): RecordOf<'task'> {
-  const { frameworkId, record } = whole;
+function withTaskProgress(record: TaskRecord, { progress }: RecordOf<'taskProgress'>): TaskRecord {
   const { state, statuses, status_update_state, status_update_uuid, received } = progress;
-  const byUuid = new Map(statuses.map((status) => [status.uuid, status]));
-  const statusOf = (it: string | TaskStatus): TaskStatus | undefined => (typeof it === 'string' ? byUuid.get(it) : it);
   return {
-    kind: 'task',
-    frameworkId,
-    record: {
-      ...record,
-      task: {
-        ...record.task,
-        state,
-        ...(statuses.length === 0 ? {} : { statuses }),
-        ...(status_update_state === undefined ? {} : { status_update_state }),
-        ...(status_update_uuid === undefined ? {} : { status_update_uuid }),
-      },
-      ...(received === undefined ? {} : { received }),
+    ...record,
+    task: {
+      ...record.task,
+      state,
+      ...(statuses.length === 0 ? {} : { statuses }),
+      ...(status_update_state === undefined ? {} : { status_update_state }),
+      ...(status_update_uuid === undefined ? {} : { status_update_uuid }),
     },
-    updates: waiting.flatMap((it) => statusOf(it) ?? []).map((status) => updateOf(frameworkId, status)),
+    ...(received === undefined ? {} : { received }),
   };
 }
 

@@ -11,6 +11,8 @@ export const executorProgressKey = (framework: FrameworkId, id: ExecutorId): str
 export const podTaskKey = (framework: FrameworkId, id: TaskId): string => `pod-task/${framework}/${id}`;
 export const taskKey = (framework: FrameworkId, id: TaskId): string => `task/${framework}/${id}`;
 export const taskProgressKey = (framework: FrameworkId, id: TaskId): string => `task-progress/${framework}/${id}`;
+export const waitingStatusKey = (framework: FrameworkId, id: TaskId, number: number): string =>
+  `waiting-status/${framework}/${id}/${number}`;
 /** `path`: the ids from the outermost container on. */
 export const nestedContainerKey = (path: string): string => `nested-container/${path}`;
 export const operationKey = (uuid: OperationUuid): string => `operation/${uuid}`;

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FrameworkId, LIMITS, type TaskId } from '@meseta/base';
-import type { ExecutorCall, ExecutorInfo, TaskStatus } from '@meseta/wire';
+import type { ExecutorCall, ExecutorInfo, StatusUpdate, TaskStatus } from '@meseta/wire';
 import { rememberUpdate } from './executor-calls.js';
 import type { AgentEffect, ConnectionId } from './io.js';
-import { acknowledgeAll, frameworkOf, launched, registeredWorld, taskOf, updates, type World } from './testing.js';
+import {
+  acknowledge,
+  acknowledgeAll,
+  frameworkOf,
+  launched,
+  registeredWorld,
+  rejoin,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
 
 const executor: ExecutorInfo = {
   executor_id: { value: 'e' },
@@ -103,6 +113,42 @@ test('STATUS-UPDATES-7: of a task, a limited number of updates waits for acknowl
   assert.equal(world.core.state.counters.invalidStatusUpdates, 5);
   update(world, { task_id: { value: 'a' }, state: 'TASK_FINISHED', uuid: 'last' });
   assert.equal(waiting().at(-1)?.status.state, 'TASK_FINISHED');
+});
+
+test('CHECKPOINT-RECORDS-3: an update and its acknowledgement write as much when a thousand updates wait as when few do', () => {
+  const world = worldWithTask();
+  const data = 'A'.repeat(4096);
+  const writtenBy = (effects: readonly AgentEffect[]): { readonly keys: number; readonly bytes: number } => {
+    const changes = effects.flatMap((it) => (it.kind === 'checkpoint' ? it.changes : []));
+    return { keys: changes.length, bytes: JSON.stringify(changes).length };
+  };
+  const all = runningUpdates(LIMITS.waitingUpdates.most);
+  const written = all.map((status) => writtenBy(update(world, { ...status, data })));
+  // The uuids of the newest hundred updates are part of the progress.
+  const [few, many] = [written[150], written[all.length - 1]];
+  assert.ok(few && many);
+  assert.deepEqual([few.keys, many.keys], [2, 2]);
+  assert.ok(many.bytes < few.bytes + 100, `${few.bytes} bytes, then ${many.bytes}`);
+  const acknowledged = writtenBy(acknowledge(world, updates(world).at(-1) as StatusUpdate));
+  assert.equal(acknowledged.keys, 2);
+  assert.ok(acknowledged.bytes < few.bytes, `${acknowledged.bytes} bytes`);
+});
+
+test('CHECKPOINT-RECORDS-3: the waiting statuses on disk are those that are not acknowledged, and none after the end', () => {
+  const world = worldWithTask();
+  const onDisk = () => [...world.disk.values()].flatMap((it) => (it.kind === 'waitingStatus' ? [it.status.uuid] : []));
+  for (const status of runningUpdates(12)) update(world, { ...status, data: 'AA==' });
+  acknowledge(world, updates(world)[0] as StatusUpdate);
+  assert.deepEqual(
+    onDisk(),
+    runningUpdates(11, 1).map(({ uuid }) => uuid),
+  );
+  world.restart();
+  const stream = world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('a' as TaskId);
+  assert.deepEqual(stream?.updates.map(({ uuid }) => uuid).slice(0, 11), onDisk().slice(0, 11));
+  rejoin(world);
+  acknowledgeAll(world);
+  assert.deepEqual(onDisk(), []);
 });
 
 test('STATUS-UPDATES-7: executors of a framework report a limited number of tasks that the agent does not know', () => {

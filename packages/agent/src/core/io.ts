@@ -24,7 +24,6 @@ import type {
   LibprocessMessage,
   Operation,
   Resource,
-  StatusUpdate,
   Task,
   TaskInfo,
   TaskStatus,
@@ -236,13 +235,7 @@ export type CheckpointRecord =
   | { readonly kind: 'executor'; readonly executor: ExecutorRecord }
   | { readonly kind: 'podTask'; readonly podTask: PodTaskRecord }
   | { readonly kind: 'nestedContainer'; readonly nestedContainer: NestedContainerRecord }
-  | {
-      readonly kind: 'task';
-      readonly frameworkId: FrameworkId;
-      readonly record: TaskRecord;
-      /** The unacknowledged updates, which `wholeRecords` takes from the task's progress. */
-      readonly updates?: readonly StatusUpdate[];
-    }
+  | { readonly kind: 'task'; readonly frameworkId: FrameworkId; readonly record: TaskRecord }
   /** The fields of an executor or task that have changed since its record was written (checkpoint-records.ts). */
   | {
       readonly kind: 'executorProgress';
@@ -258,8 +251,14 @@ export type CheckpointRecord =
         readonly statuses: readonly TaskStatus[];
         readonly received: readonly string[] | undefined;
       };
-      /** The statuses whose updates are not acknowledged: by uuid if they are in `statuses`. */
-      readonly waiting: readonly (string | TaskStatus)[];
+    }
+  /** A status whose update is not acknowledged. The updates of a task are sent in the order of their numbers. */
+  | {
+      readonly kind: 'waitingStatus';
+      readonly frameworkId: FrameworkId;
+      readonly taskId: TaskId;
+      readonly number: number;
+      readonly status: TaskStatus;
     }
   /** Reservations and volumes made by operations. */
   | { readonly kind: 'resources'; readonly resources: readonly Resource[] }

@@ -20,13 +20,13 @@ import { applyCheckpointed, contains } from '@meseta/resources';
 import type { AgentInfo, Resource } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import { afterCommit, save } from './checkpoint.js';
-import { relocated, wholeRecords } from './checkpoint-records.js';
+import { relocated, updateOf, type WholeRecord, wholeRecords } from './checkpoint-records.js';
 import { handleContainerEvent, handleExited, startChecks } from './command-executor.js';
 import { type Context, log } from './context.js';
 import { awaitExecutor, endCustomExecutor } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
 import { putExecutor, releaseIfDone, restoreRetired } from './executors.js';
-import type { CheckpointEntry, CheckpointRecord, ExecutorRecord } from './io.js';
+import type { CheckpointEntry, ExecutorRecord } from './io.js';
 import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
 import type { AgentOptions } from './options.js';
@@ -36,7 +36,7 @@ import { report } from './run-reports.js';
 import { isCommand, setRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { excludeSandboxesInUse, measureDiskPeriodically } from './sandboxes.js';
 import { type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
-import type { StatusFields } from './status-updates.js';
+import { restoredStream, type StatusFields } from './status-updates.js';
 import { checkRecord } from './validation.js';
 import { changeVolumes } from './volumes.js';
 
@@ -127,7 +127,7 @@ export function compatibility(
   return bootId === options.bootId ? 'incompatible' : 'new';
 }
 
-function restore(ctx: Context, record: CheckpointRecord): void {
+function restore(ctx: Context, record: WholeRecord): void {
   const { state } = ctx;
   switch (record.kind) {
     case 'framework':
@@ -153,12 +153,14 @@ function restore(ctx: Context, record: CheckpointRecord): void {
       return;
     }
     case 'task': {
-      const { frameworkId, record: task, updates = [] } = record;
+      const { frameworkId, record: task, waiting } = record;
       const taskId = task.info.task_id.value as TaskId;
       const framework = frameworkWith(ctx, frameworkId, {});
       framework.tasks.set(taskId, task);
-      if (updates.length === 0) return;
-      framework.streams.set(taskId, { frameworkId, taskId, updates, durableCount: updates.length, retryMs: 10_000 });
+      const [first] = waiting;
+      if (first === undefined) return;
+      const updates = waiting.map(({ status }) => updateOf(frameworkId, status));
+      framework.streams.set(taskId, restoredStream(frameworkId, taskId, updates, first.number));
       return;
     }
     case 'operation':
@@ -174,8 +176,6 @@ function restore(ctx: Context, record: CheckpointRecord): void {
     }
     case 'agent':
     case 'resources':
-    case 'executorProgress':
-    case 'taskProgress':
       return;
   }
 }

@@ -39,6 +39,8 @@ export interface UpdateStream {
   readonly frameworkId: FrameworkId;
   readonly taskId: TaskId;
   readonly updates: readonly StatusUpdate[];
+  /** The number of the first update, by which its status is on disk; that of each later update is one more. */
+  readonly firstNumber: number;
   /** The number of updates that are on disk and may be sent. */
   readonly durableCount: number;
   /** The pause before the next resending. */

@@ -19,9 +19,9 @@ import type { StatusUpdate, StatusUpdateAcknowledgementMessage, TaskState, TaskS
 import { isTerminal } from '@meseta/wire/task-states';
 import { randomUuidBytes } from '@meseta/wire/uuid';
 import { afterCommit, save, saveChange } from './checkpoint.js';
-import { taskProgress, updateOf } from './checkpoint-records.js';
+import { taskProgress, updateOf, waitingStatus } from './checkpoint-records.js';
 import { type Context, log, sendToMaster } from './context.js';
-import { taskKey, taskProgressKey } from './disk-layout.js';
+import { taskKey, taskProgressKey, waitingStatusKey } from './disk-layout.js';
 import { releaseIfDone, retireTask } from './executors.js';
 import type { TaskRecord } from './io.js';
 import { checkpoints, type FrameworkRecord, type UpdateStream } from './state.js';
@@ -64,22 +64,44 @@ export function enqueueStatusUpdate(
     return;
   }
   state.counters.validStatusUpdates++;
+  // STATUS-UPDATES-7.
+  const excess = isTerminal(status.state) ? undefined : findExcessUpdate(framework, taskId);
+  if (excess === undefined) addUpdate(ctx, framework, taskId, update);
+  else log(ctx, 'warning', `dropped an update: ${excess}`);
+  saveProgress(ctx, framework, taskId);
+  if (checkpoints(framework)) afterCommit(ctx, { kind: 'forward', frameworkId: framework.id, taskId });
+  else forward(ctx, framework.id, taskId);
+}
+
+/** Adds an update to the stream of its task, in the checkpoint too. */
+function addUpdate(ctx: Context, framework: FrameworkRecord, taskId: TaskId, update: StatusUpdate): void {
   const stream = framework.streams.get(taskId) ?? {
     frameworkId: framework.id,
     taskId,
     updates: [],
+    firstNumber: 0,
     durableCount: 0,
     retryMs: FIRST_RETRY_MS,
   };
-  // STATUS-UPDATES-7.
-  const excess = isTerminal(status.state) ? undefined : findExcessUpdate(framework, taskId);
-  if (excess === undefined) {
-    framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
-  } else log(ctx, 'warning', `dropped an update: ${excess}`);
-  saveTask(ctx, framework, taskId);
-  if (checkpoints(framework)) afterCommit(ctx, { kind: 'forward', frameworkId: framework.id, taskId });
-  else forward(ctx, framework.id, taskId);
+  framework.streams.set(taskId, changed(stream, { updates: [...stream.updates, update] }));
+  if (!isSaved(framework, taskId)) return;
+  saveChange(ctx, waitingStatus(framework.id, taskId, stream.firstNumber + stream.updates.length, update.status));
 }
+
+/** The stream of an earlier process, all of whose updates are on disk. */
+export const restoredStream = (
+  frameworkId: FrameworkId,
+  taskId: TaskId,
+  updates: readonly StatusUpdate[],
+  firstNumber: number,
+): UpdateStream => ({
+  frameworkId,
+  taskId,
+  updates,
+  firstNumber,
+  durableCount: updates.length,
+  retryMs: FIRST_RETRY_MS,
+});
 
 /** Which limit one more update would exceed (STATUS-UPDATES-7). */
 export function findExcessUpdate({ streams, tasks }: FrameworkRecord, taskId: TaskId): string | undefined {
@@ -201,24 +223,33 @@ export function acknowledge(ctx: Context, message: StatusUpdateAcknowledgementMe
   }
   cancelTimer(ctx, resendTimer(stream));
   if (isTerminal(head.status.state)) {
+    forgetUpdates(ctx, framework, stream, stream.updates.length);
     framework.streams.delete(taskId);
-    saveTask(ctx, framework, taskId);
+    saveProgress(ctx, framework, taskId);
     const record = framework.tasks.get(taskId);
     if (record !== undefined) retireTask(ctx, framework, record);
     releaseIfDone(ctx, framework.id, record?.executorId);
     return;
   }
-  const rest = { updates: stream.updates.slice(1), durableCount: stream.durableCount - 1, retryMs: FIRST_RETRY_MS };
-  const next = changed(stream, rest);
+  forgetUpdates(ctx, framework, stream, 1);
+  const next = changed(stream, {
+    updates: stream.updates.slice(1),
+    firstNumber: stream.firstNumber + 1,
+    durableCount: stream.durableCount - 1,
+    retryMs: FIRST_RETRY_MS,
+  });
   if (next.updates.length === 0) framework.streams.delete(taskId);
   else framework.streams.set(taskId, next);
-  saveTask(ctx, framework, taskId);
+  saveProgress(ctx, framework, taskId);
   if (next.updates.length > 0) sendHead(ctx, framework, next);
 }
 
 /** Drops the updates of a framework that is shut down. */
 export function closeStreams(ctx: Context, framework: FrameworkRecord): void {
-  for (const stream of framework.streams.values()) cancelTimer(ctx, resendTimer(stream));
+  for (const stream of framework.streams.values()) {
+    cancelTimer(ctx, resendTimer(stream));
+    forgetUpdates(ctx, framework, stream, stream.updates.length);
+  }
   framework.streams.clear();
 }
 
@@ -236,13 +267,26 @@ export function addTask(ctx: Context, framework: FrameworkRecord, record: TaskRe
   save(ctx, taskKey(framework.id, taskId), { kind: 'task', frameworkId: framework.id, record });
 }
 
-/** Saves the progress of a task; a refused task has no record and is not saved. */
-function saveTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {
-  if (!checkpoints(framework)) return;
+/** A refused task has no record and is not on disk. */
+const isSaved = (framework: FrameworkRecord, taskId: TaskId): boolean =>
+  checkpoints(framework) && framework.tasks.has(taskId);
+
+function saveProgress(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {
   const record = framework.tasks.get(taskId);
-  if (record === undefined) return;
-  const updates = framework.streams.get(taskId)?.updates ?? [];
-  saveChange(ctx, taskProgress(framework.id, record, updates));
+  if (record !== undefined && checkpoints(framework)) saveChange(ctx, taskProgress(framework.id, record));
+}
+
+/** Deletes the first updates of a stream from the checkpoint. */
+function forgetUpdates(
+  ctx: Context,
+  framework: FrameworkRecord,
+  { taskId, firstNumber }: UpdateStream,
+  count: number,
+): void {
+  if (!isSaved(framework, taskId)) return;
+  for (let number = firstNumber; number < firstNumber + count; number++) {
+    save(ctx, waitingStatusKey(framework.id, taskId, number), undefined);
+  }
 }
 
 const resendTimer = ({ frameworkId, taskId }: UpdateStream) => ({ kind: 'resend', frameworkId, taskId }) as const;

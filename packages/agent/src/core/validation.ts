@@ -124,6 +124,7 @@ export function checkRecord(record: CheckpointRecord): Problem {
       return checkResources('resources', record.resources);
     case 'executorProgress':
     case 'taskProgress':
+    case 'waitingStatus':
     case 'operation':
     case 'drain':
       return undefined;

@@ -179,8 +179,8 @@ function checkReceivedOnDisk(world: World, agent: AgentNode, { executor, update 
   const { task_id, uuid = '' } = update.status;
   const record = taskOnDisk(agent.disk, framework.id, task_id.value as TaskId);
   // The end of the task was acknowledged: the agent no longer keeps its updates.
-  if (record === undefined || isTerminal(record.record.task.state)) return;
-  if (record.record.received?.includes(uuid) === true) return;
+  if (record === undefined || isTerminal(record.task.state)) return;
+  if (record.received?.includes(uuid) === true) return;
   const text = `${agent.name} acknowledged ${update.status.state} of ${task_id.value}, which is not on its disk`;
   world.fail('an update acknowledged to its executor is on disk', text, [task_id.value]);
 }

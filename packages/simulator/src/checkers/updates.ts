@@ -1,4 +1,5 @@
 // Status updates, from the agent that sends them to the framework that receives them.
+import { taskKey, waitingStatusKey } from '@meseta/agent/core/disk-layout';
 import type { AgentEffect } from '@meseta/agent/core/io';
 import type { AgentState } from '@meseta/agent/core/state';
 import type { FrameworkId, TaskId } from '@meseta/base';
@@ -11,7 +12,7 @@ import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
 import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
 import { statusesSent } from './scheduler-messages.js';
-import { taskOnDisk } from './task-on-disk.js';
+import { waitingOnDisk } from './task-on-disk.js';
 
 export const updates: CheckerKind = {
   name: 'updates',
@@ -212,17 +213,15 @@ function checkOnDisk(
   { framework_id, status, uuid }: StatusUpdate,
 ): void {
   if (!STATES_OF_A_RUN.has(status.state)) return;
-  if (state.frameworks.get(framework_id.value as FrameworkId)?.info.checkpoint !== true) return;
-  const updates = updatesOnDisk(agent, framework_id.value, status.task_id.value);
-  if (updates?.some((update) => update.uuid === uuid) === true) return;
+  const framework = state.frameworks.get(framework_id.value as FrameworkId);
+  if (framework?.info.checkpoint !== true) return;
+  const taskId = status.task_id.value as TaskId;
+  const number = framework.streams.get(taskId)?.firstNumber ?? 0;
+  const waiting = agent.disk.get(waitingStatusKey(framework.id, taskId, number));
+  const isTaskOnDisk = agent.disk.get(taskKey(framework.id, taskId)) !== undefined;
+  if (isTaskOnDisk && waiting?.kind === 'waitingStatus' && waiting.status.uuid === uuid) return;
   const text = `${agent.name} sent ${status.state} of ${status.task_id.value}, which is not on its disk`;
   world.fail('an update is sent only after it is on disk', text, [status.task_id.value]);
-}
-
-/** The updates of a task that its agent would find after a crash; undefined if it would not find the task. */
-function updatesOnDisk({ disk }: AgentNode, frameworkId: string, taskId: string): readonly StatusUpdate[] | undefined {
-  const record = taskOnDisk(disk, frameworkId as FrameworkId, taskId as TaskId);
-  return record === undefined ? undefined : (record.updates ?? []);
 }
 
 /** `reconciled`: the agent does not know the task. */
@@ -258,10 +257,11 @@ const mayForget = ({ checkpoints, sent, acknowledged }: UpdateHistory): boolean 
   sent.every(({ uuid }) => acknowledged.has(uuid ?? ''));
 
 function recordAgentEnded({ histories }: Shared, agent: AgentNode): void {
+  const waiting = waitingOnDisk(agent.disk);
   for (const history of histories.values()) {
     if (history.agent !== agent) continue;
-    const [frameworkId] = history.sent.map((update) => update.framework_id.value);
-    const onDisk = frameworkId === undefined ? undefined : updatesOnDisk(agent, frameworkId, history.taskId);
+    const frameworkId = history.sent[0]?.framework_id.value as FrameworkId | undefined;
+    const onDisk = frameworkId && waiting.get(taskKey(frameworkId, history.taskId as TaskId));
     if (onDisk === undefined && mayForget(history)) history.mayBeLost = true;
     for (const { uuid } of onDisk ?? []) if (uuid !== undefined) history.acknowledged.delete(uuid);
   }

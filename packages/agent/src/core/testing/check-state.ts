@@ -3,7 +3,7 @@
 
 import { assert, type ContainerId, type OperationUuid, type TaskId } from '@meseta/base';
 import { isTerminal } from '@meseta/wire/task-states';
-import { executorKey, frameworkKey, operationKey, sandboxKey, taskKey, taskProgressKey } from '../disk-layout.js';
+import { executorKey, frameworkKey, operationKey, sandboxKey, taskKey } from '../disk-layout.js';
 import type { AgentEffect, CheckpointRecord } from '../io.js';
 import { type AgentState, checkpoints, type FrameworkRecord, type Timer, tasksOf } from '../state.js';
 
@@ -134,10 +134,8 @@ export function checkEffect(state: AgentState, disk: Disk, effect: AgentEffect):
     const framework = state.frameworks.get(framework_id.value as FrameworkRecord['id']);
     const taskId = status.task_id.value as TaskId;
     if (framework === undefined || !checkpoints(framework) || !framework.tasks.has(taskId)) return;
-    const record = disk.get(taskProgressKey(framework.id, taskId));
-    const waiting = record?.kind === 'taskProgress' ? record.waiting : [];
-    const isWaiting = waiting.some((it) => (typeof it === 'string' ? it : it.uuid) === uuid);
-    assert(isWaiting, `AGENT-STATE-4: ${status.state} of task ${taskId} is sent before it is on disk`);
+    const isOnDisk = [...disk.values()].some((it) => it.kind === 'waitingStatus' && it.status.uuid === uuid);
+    assert(isOnDisk, `AGENT-STATE-4: ${status.state} of task ${taskId} is sent before it is on disk`);
   }
   if (message.name === 'UpdateOperationStatusMessage' && message.body.status.uuid !== undefined) {
     const uuid = message.body.operation_uuid?.value as OperationUuid;
