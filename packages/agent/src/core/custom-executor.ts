@@ -113,14 +113,30 @@ export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, exe
   const queue = run?.queuedLaunches;
   const [first] = queue?.values() ?? [];
   if (run === undefined || queue === undefined || first?.isDurable !== true) return;
-  ctx.state.runs.set(executor.containerId, { ...run, hasDeliveredTask: true });
+  const sent = run.sentLaunches ?? new Map<TaskId, QueuedLaunch>();
+  ctx.state.runs.set(executor.containerId, { ...run, sentLaunches: sent, hasDeliveredTask: true });
   for (const launch of queue.values()) {
     if (!launch.isDurable) return;
     const taskIds = queuedTasks(queue, launch);
-    for (const id of taskIds) queue.delete(id);
+    for (const id of taskIds) {
+      queue.delete(id);
+      sent.set(id, launch);
+    }
     const event = launchEvent(framework, taskIds, launch.isGroup);
     if (event !== undefined) sendToExecutor(ctx, framework, executor, event);
   }
+}
+
+/** EXECUTOR-CALLS-5: queues the launches again that were sent over the stream that a new one replaces, if it is open. */
+export function requeueSentLaunches(ctx: Context, containerId: ContainerId, known: ReadonlySet<TaskId>): void {
+  const run = ctx.state.runs.get(containerId);
+  if (run?.connection === undefined || run.sentLaunches === undefined) return;
+  const queuedLaunches = new Map([...run.sentLaunches].filter(([id]) => !known.has(id)));
+  for (const [id, launch] of run.queuedLaunches ?? []) {
+    queuedLaunches.delete(id);
+    queuedLaunches.set(id, launch);
+  }
+  ctx.state.runs.set(containerId, { ...run, queuedLaunches, sentLaunches: undefined });
 }
 
 function launchEvent(
@@ -168,6 +184,7 @@ export function killCustomTask(
     }
     return;
   }
+  ctx.state.runs.get(executor.containerId)?.sentLaunches?.delete(taskId);
   const kill = { task_id: { value: taskId }, ...(policy === undefined ? {} : { kill_policy: policy }) };
   if (sendToExecutor(ctx, framework, executor, { type: 'KILL', kill })) return;
   log(ctx, 'warning', `can't kill task ${taskId}: its executor is not connected`);

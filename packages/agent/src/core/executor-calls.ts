@@ -6,6 +6,8 @@
 // EXECUTOR-CALLS-2: an executor has one stream; a new SUBSCRIBE replaces it.
 // EXECUTOR-CALLS-3: after a restart of the agent, a task that was not delivered to its executor is dropped.
 // EXECUTOR-CALLS-4: an update by an executor that the task does not belong to is ignored and counted.
+// EXECUTOR-CALLS-5: a SUBSCRIBE may arrive after a later one. If it replaces an open stream, tasks sent over that one are
+//     delivered again instead of dropped: the executor either receives them now for the first time, or subscribes again.
 
 import type { ContainerId, ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -19,7 +21,13 @@ import type {
 import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { whenDurable } from './checkpoint.js';
 import { type Context, log, send, sendToMaster } from './context.js';
-import { enqueueTaskStatus, sendQueuedLaunches, shutdownCustomExecutor, stopAwaiting } from './custom-executor.js';
+import {
+  enqueueTaskStatus,
+  requeueSentLaunches,
+  sendQueuedLaunches,
+  shutdownCustomExecutor,
+  stopAwaiting,
+} from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { executorOf, isEnding, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
@@ -113,12 +121,14 @@ function subscribeStream(
   const run = ctx.state.runs.get(containerId);
   if (run === undefined) return;
   // EXECUTOR-CALLS-2.
+  const known = subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [];
   if (run.connection !== undefined) ctx.effects.push({ kind: 'closeStream', connection: run.connection });
-  ctx.state.runs.set(containerId, { ...run, connection });
+  requeueSentLaunches(ctx, containerId, new Set(known));
+  ctx.state.runs.set(containerId, { ...(ctx.state.runs.get(containerId) ?? run), connection });
   setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
   const { driver: _driver, ...http } = executor;
   completeSubscription(ctx, framework, http, {
-    taskIds: subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [],
+    taskIds: known,
     updates: subscribe.unacknowledged_updates?.map(({ status }) => status) ?? [],
   });
 }
@@ -222,6 +232,7 @@ export function executorUpdate(
     shutdownCustomExecutor(ctx, framework, executor, 'shutdown');
     return;
   }
+  ctx.state.runs.get(executor.containerId)?.sentLaunches?.delete(taskId);
   const record = framework.tasks.get(taskId);
   if (record !== undefined && record.executorId !== executor.info.executor_id.value) {
     ctx.state.counters.invalidStatusUpdates++;
@@ -317,7 +328,7 @@ export function forwardToExecutor(ctx: Context, message: FrameworkToExecutorMess
 export function handleStreamClosed(ctx: Context, connection: ConnectionId): void {
   for (const [containerId, run] of ctx.state.runs) {
     if (run.connection !== connection) continue;
-    ctx.state.runs.set(containerId, { ...run, connection: undefined });
+    ctx.state.runs.set(containerId, { ...run, connection: undefined, sentLaunches: undefined });
     cancelTimer(ctx, { kind: 'executorHeartbeat', containerId });
     log(ctx, 'info', `executor ${run.executorId} of framework ${run.frameworkId} has disconnected`);
     return;

@@ -88,6 +88,8 @@ export interface Run {
   readonly listedUpdates?: ReadonlySet<string>;
   /** By the id of each task, oldest first; delivered when they are on disk and the executor is connected. */
   readonly queuedLaunches?: Map<TaskId, QueuedLaunch>;
+  /** By the id of each task: launches sent over `connection` whose task the executor has not reported yet. */
+  readonly sentLaunches?: Map<TaskId, QueuedLaunch> | undefined;
   /** A task was delivered to the executor. */
   readonly hasDeliveredTask?: boolean;
   readonly health: CheckState | undefined;
