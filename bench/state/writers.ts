@@ -4,8 +4,9 @@
 // Usage: npm run bench -- state/writers [--tasks=N]
 import type { Pid, Result } from '@meseta/base';
 import { createWorld, type TestScheduler, task, type World } from '@meseta/master/core/testing';
+import { approveAll } from '@meseta/master/views/approver';
 import type { Document, Remembered } from '@meseta/master/views/runs';
-import { approveAll, snapshotOf } from '@meseta/master/views/snapshot';
+import { snapshotOf } from '@meseta/master/views/snapshot';
 import { stateDocument } from '@meseta/master/views/v0-state';
 import { stateCallDocument } from '@meseta/master/views/v1-state';
 import type { LibprocessMessage, Offer, SchedulerCall } from '@meseta/wire';

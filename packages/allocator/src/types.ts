@@ -167,17 +167,21 @@ export interface ShareHolder {
   readonly offered: Quantities;
 }
 
+/** What counts against the quota of a role. */
+export interface RoleConsumption {
+  /** Reservations in the subtree, used or not, and unreserved, non-revocable scalars allocated in it. */
+  readonly consumed: Quantities;
+  /** The same, plus the unreserved, non-revocable scalars offered in the subtree. */
+  readonly consumedOrOffered: Quantities;
+}
+
 /** A role for views and metrics. */
-export interface RoleUsage {
+export interface RoleUsage extends RoleConsumption {
   readonly role: string;
   readonly weight: number;
   /** The dominant share of the role's subtree, divided by the weight. */
   readonly share: number;
   readonly quota: Quota;
-  /** Reservations in the subtree, used or not, and unreserved, non-revocable scalars allocated in it. */
-  readonly consumed: Quantities;
-  /** The same, plus the unreserved, non-revocable scalars offered in the subtree. */
-  readonly consumedOrOffered: Quantities;
   /** Offered or allocated to the role itself. */
   readonly offeredOrAllocated: Quantities;
   readonly filters: number;
@@ -290,6 +294,7 @@ export interface Allocator {
   /** Roles that have frameworks, quota, weight or reservations, sorted. */
   roles(): RoleUsage[];
   roleUsage(role: string): RoleUsage;
+  consumptionOf(role: string): RoleConsumption;
   quotaOf(role: string): Quota;
   weights(): ReadonlyMap<string, number>;
   /** The framework's dominant share in the role, as the sorter uses it. */

@@ -6,7 +6,7 @@ import { isExcluded } from './clients.js';
 import { hasOfferWork } from './run.js';
 import { shareOf } from './sort-group.js';
 import type { Maintenance, Role, State } from './state.js';
-import type { Allocator, AllocatorTotals, Quota, RoleUsage } from './types.js';
+import type { Allocator, AllocatorTotals, Quota, RoleConsumption, RoleUsage } from './types.js';
 
 const noQuota: Quota = { guarantees: noQuantities, limits: noQuantities };
 
@@ -16,6 +16,7 @@ type AllocatorViews = Pick<
   | 'totals'
   | 'roles'
   | 'roleUsage'
+  | 'consumptionOf'
   | 'quotaOf'
   | 'weights'
   | 'shareOf'
@@ -26,19 +27,23 @@ type AllocatorViews = Pick<
 
 export function createViews(state: State): AllocatorViews {
   const quantities = (vector: readonly number[]): Quantities => state.dimensions.quantitiesOf(vector);
+  const consumptionOf = (name: string): RoleConsumption => {
+    const role = state.roles.get(name)?.value;
+    return role === undefined
+      ? { consumed: noQuantities, consumedOrOffered: noQuantities }
+      : { consumed: quantities(role.consumed), consumedOrOffered: quantities(role.consumedOrOffered) };
+  };
   const roleUsage = (name: string): RoleUsage => {
     const role = state.roles.get(name)?.value;
     const weight = state.weights.get(name) ?? 1;
     if (role === undefined) {
-      const none = noQuantities;
       return {
         role: name,
         weight,
         share: 0,
         quota: noQuota,
-        consumed: none,
-        consumedOrOffered: none,
-        offeredOrAllocated: none,
+        ...consumptionOf(name),
+        offeredOrAllocated: noQuantities,
         filters: 0,
         frameworks: [],
       };
@@ -48,8 +53,7 @@ export function createViews(state: State): AllocatorViews {
       weight,
       share: shareOf(role.subtree, state.cluster),
       quota: role.quota ?? noQuota,
-      consumed: quantities(role.consumed),
-      consumedOrOffered: quantities(role.consumedOrOffered),
+      ...consumptionOf(name),
       offeredOrAllocated: quantities(role.own.allocation),
       filters: filterCountOf(state, role),
       frameworks: [...role.members].map((client) => client.framework.id),
@@ -68,6 +72,7 @@ export function createViews(state: State): AllocatorViews {
       return [...names].sort().map(roleUsage);
     },
     roleUsage,
+    consumptionOf,
     quotaOf: (role) => state.roles.get(role)?.value.quota ?? noQuota,
     weights: () => state.weights,
     shareOf: (frameworkId, role) => {

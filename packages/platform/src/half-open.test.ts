@@ -21,7 +21,7 @@ async function startHost(onRequest: HostOptions['onRequest']): Promise<number> {
     port: 0,
     onMessage: () => 'accepted',
     onRequest,
-    calls: {
+    fastPath: {
       targets: new Set(['/plain']),
       headers: {},
       take(_, body, answer) {
@@ -65,8 +65,8 @@ const MESSAGE = 'POST /master/a.Name HTTP/1.1\r\nLibprocess-From: x(1)@127.0.0.1
 const exchanges: readonly (readonly [what: string, sent: string, answered: readonly string[]])[] = [
   ['a request', GET, ['200']],
   ['requests in one packet', GET + GET + POST, ['200', '200', '200']],
-  ['a plain call', PLAIN, ['200']],
-  ['a plain call, then a request', PLAIN + GET, ['200', '200']],
+  ['a fast-path call', PLAIN, ['200']],
+  ['a fast-path call, then a request', PLAIN + GET, ['200', '200']],
   ['a message, then a request', MESSAGE + GET, ['202', '200']],
   ['a request, then a message', GET + MESSAGE, ['200', '202']],
 ];

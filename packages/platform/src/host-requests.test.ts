@@ -16,7 +16,7 @@ after(async () => {
 const MIB = 2 ** 20;
 const bodies = createBodyReader({ budget: createByteBudget(256 * MIB) });
 
-/** Answers with the target, the Host and the body's length and beginning; takes plain calls to /plain. */
+/** Answers with the target, the Host and the body's length and beginning; takes fast-path calls to /plain. */
 async function startHost(options: Partial<HostOptions> = {}): Promise<{ port: number; messages: string[] }> {
   const messages: string[] = [];
   const made = await createHost({
@@ -32,7 +32,7 @@ async function startHost(options: Partial<HostOptions> = {}): Promise<{ port: nu
       const text = Buffer.from(body.value).toString('latin1');
       return response.end(`${request.url} ${request.headers.host} ${text.length} ${text.slice(0, 20)}`);
     },
-    calls: {
+    fastPath: {
       targets: new Set(['/plain']),
       headers: {},
       take(_, body, answer) {
@@ -173,12 +173,12 @@ const ambiguous: readonly (readonly [what: string, lines: string, body: string])
 const REQUESTS: Readonly<Record<string, string>> = {
   'a request': 'POST /p HTTP/1.1\r\nHost: h\r\n',
   'a message': 'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n',
-  'a plain call': 'POST /plain HTTP/1.1\r\nHost: h\r\n',
+  'a fast-path call': 'POST /plain HTTP/1.1\r\nHost: h\r\n',
 };
 const BEFORE: Readonly<Record<string, string>> = {
   first: '',
   'after a message': 'POST /master/a.B HTTP/1.1\r\nLibprocess-From: a@1.2.3.4:5\r\n\r\n',
-  'after a plain call': 'POST /plain HTTP/1.1\r\nContent-Length: 1\r\n\r\nz',
+  'after a fast-path call': 'POST /plain HTTP/1.1\r\nContent-Length: 1\r\n\r\nz',
   'after a request': 'GET /g HTTP/1.1\r\nHost: h\r\n\r\n',
 };
 for (const [what, lines, body] of ambiguous) {

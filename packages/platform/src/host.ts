@@ -24,11 +24,11 @@ import {
   HEAD_TIMEOUT_MS,
   type PeerConnection,
 } from './connections.js';
+import type { FastPath } from './fast-path.js';
 import { createInbound, type Delivered, MAX_HEAD_BYTES, replyTo } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
 import { createPeers, DEFAULT_MAX_STRANGERS } from './peers.js';
 import { countRequest } from './pipelining.js';
-import type { PlainCalls } from './plain-calls.js';
 import { createBodyReader } from './read-body.js';
 import { normalizeRequest } from './request-form.js';
 import { createTlsAcceptor, createTlsConnector } from './tls.js';
@@ -95,7 +95,7 @@ export interface HostOptions {
   onConnectionClosed?(connection: PeerConnection): void;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   /** The fast path for calls; requests that it does not take are given to `onRequest`. */
-  readonly calls?: PlainCalls | undefined;
+  readonly fastPath?: FastPath | undefined;
   /**
    * The connection to a linked address (`ip:port`) broke or could not be opened. Called once for each break, never from
    * within `send` or `link`; the address is no longer linked.
@@ -308,7 +308,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   });
   const inbound = createInbound({
     http,
-    calls: options.calls,
+    fastPath: options.fastPath,
     connections,
     maxBodyBytes,
     budget,

@@ -1,9 +1,9 @@
-// Incoming connections of the shared port: libprocess messages and plain calls are read by this process' own parsers,
+// Incoming connections of the shared port: libprocess messages and fast-path calls are read by this process' own parsers,
 // everything else by node:http.
 //
-// Owns: an accepted socket until it is given to the reader of plain calls or to node:http.
+// Owns: an accepted socket until it is given to the reader of fast-path calls or to node:http.
 // INBOUND-1: the reader is chosen request by request: the first request that is no libprocess message gives the connection
-//     to the reader of plain calls, the first that is no plain call either gives it to node:http, which still recognizes
+//     to the reader of fast-path calls, the first that is no fast-path call either gives it to node:http, which still recognizes
 //     later messages and calls.
 // INBOUND-2: a connection delivers messages of one read per turn of the event loop: of a flooding one the kernel would
 //     deliver dozens of reads at once, and other connections would wait.
@@ -13,14 +13,14 @@ import type { Socket } from 'node:net';
 import { addressOfPid, LIMITS } from '@meseta/base';
 import type { ByteBudget } from './byte-budget.js';
 import { type Connections, HEAD_TIMEOUT_MS, type PeerConnection } from './connections.js';
+import { type FastPath, readCalls } from './fast-path.js';
 import { createDatedTexts } from './http-date.js';
 import { createMessageParser, type MessageHead } from './message-parser.js';
 import { giveToHttp } from './pipelining.js';
-import { type PlainCalls, takeCalls } from './plain-calls.js';
 
 export interface InboundOptions {
   readonly http: HttpServer;
-  readonly calls: PlainCalls | undefined;
+  readonly fastPath: FastPath | undefined;
   readonly maxBodyBytes: number;
   /** Shared by all connections: the bytes of incomplete messages and bodies. */
   readonly budget: ByteBudget;
@@ -155,7 +155,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     if (parsed.kind === 'foreign' && !close) {
       leave();
       finish();
-      passToCallReader(socket, parsed.rest, options);
+      passToFastPath(socket, parsed.rest, options);
       return;
     }
     if (!accountBuffered(parser.bufferedBytes))
@@ -168,10 +168,10 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   socket.on('close', onClose);
 }
 
-function passToCallReader(socket: Socket, rest: Buffer, { http, calls, budget, connections }: InboundOptions): void {
-  if (calls === undefined) return passToHttp(socket, rest, http);
-  takeCalls(socket, rest, {
-    calls,
+function passToFastPath(socket: Socket, rest: Buffer, { http, fastPath, budget, connections }: InboundOptions): void {
+  if (fastPath === undefined) return passToHttp(socket, rest, http);
+  readCalls(socket, rest, {
+    fastPath,
     onCall: () => connections.markUsed(socket, undefined),
     onBuffered: (bytes) => connections.setBufferedBytes(socket, bytes),
     maxHeadBytes: MAX_HEAD_BYTES,

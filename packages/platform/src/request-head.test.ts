@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '@meseta/base';
+import { parseCallHead } from './fast-path-head.js';
 import { parseMessageHead } from './message-parser.js';
-import { parseCallHead } from './plain-call-head.js';
 import { parseRequestHead } from './request-head.js';
 
 const head = (...lines: string[]): string => lines.join('\r\n');

@@ -1,4 +1,4 @@
-// The head of an HTTP request, for this process' own readers of libprocess messages and plain calls. They share one parser,
+// The head of an HTTP request, for this process' own readers of libprocess messages and fast-path calls. They share one parser,
 // which is as strict as node:http: a head that two readers could understand differently is left to node:http, which refuses
 // it.
 //

@@ -14,13 +14,13 @@ import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { AgentCore } from '../core/machine.js';
 import type { Approver } from '../views/approver.js';
 import { containersJson, flagsJson, type ProcessFacts, statePieces, statisticsListJson } from '../views/v0.js';
+import { approverOf } from './approver-of.js';
 import { attachedList, rootsFor } from './attached-files.js';
 import type { ContainerCalls } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
 import type { ExecutorApi } from './executor-api.js';
 import { measureContainers } from './measure.js';
 import { answerCall } from './operator-calls.js';
-import { viewerOf } from './viewer.js';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -59,7 +59,7 @@ export function createRequestHandler(options: HttpOptions): RequestHandler {
   return (request, response) => {
     const admitted = admit(request, response);
     if (admitted === undefined) return;
-    const exchange = { ...admitted, approver: viewerOf(gate.authorizer, admitted.principal) };
+    const exchange = { ...admitted, approver: approverOf(gate.authorizer, admitted.principal) };
     handlers[admitted.match.name](exchange)?.catch((cause: unknown) => {
       // A failed assertion ends the process: thrown from here, it reaches the process' handler.
       setImmediate(() => {

@@ -1,5 +1,5 @@
 // ACCEPT: checks the offers as a set (one invalid offer fails the call), then the form of every operation
-// (operations/screen.ts), then authorizes, validates, applies and sends each operation (one file each in operations/).
+// (operations/precheck.ts), then authorizes, validates, applies and sends each operation (one file each in operations/).
 // An operation that fails does not stop the next one.
 //
 // ACCEPT-1: at the end of the call, the resources of the offers are allocated to tasks and executors, converted by
@@ -19,7 +19,7 @@ import { refuseDiskOperation } from './operations/disk.js';
 import { launch } from './operations/launch.js';
 import { launchGroup } from './operations/launch-group.js';
 import { normalize } from './operations/normalize.js';
-import { passesScreen } from './operations/screen.js';
+import { precheckOperation } from './operations/precheck.js';
 import { type Agent, type Framework, isPartitionAware, type OfferRecord } from './state.js';
 import { byRole } from './tasks.js';
 
@@ -44,8 +44,8 @@ export function accept(ctx: Context, framework: Framework, call: SchedulerCallAc
   const { offers, agent, role } = accepted;
   countFor(framework, 'offers/accepted', offers.length);
   const acceptance: Acceptance = { framework, agent, role, remaining: sumOf(offers), created: [], resized: new Set() };
-  const screened = operations.filter((operation) => passesScreen(ctx, acceptance, operation));
-  for (const operation of screened) perform(ctx, acceptance, normalize(framework, role, operation));
+  const passed = operations.filter((operation) => precheckOperation(ctx, acceptance, operation));
+  for (const operation of passed) perform(ctx, acceptance, normalize(framework, role, operation));
   returnRemaining(ctx, acceptance, operations.length > 0, call.filters);
 }
 

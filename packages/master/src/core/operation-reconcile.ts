@@ -31,7 +31,7 @@ export function reconcileOperations(ctx: Context, framework: Framework, call: Sc
 export function reconcileNamedOperations(ctx: Context, framework: Framework, named: readonly NamedItem[]): void {
   const atAgents = new Map<Agent, ReconcileOperationsMessageOperation[]>();
   for (const item of named) {
-    const agent = agentToAsk(ctx, framework, item);
+    const agent = findAgentToAsk(ctx, framework, item);
     if (agent === undefined) {
       sendOperationStatus(ctx, framework, statusFor(ctx, framework, item));
       continue;
@@ -49,28 +49,28 @@ export function reconcileNamedOperations(ctx: Context, framework: Framework, nam
 /** One operation of an implicit reconciliation; it may have been removed meanwhile. */
 export function reconcileOperation(ctx: Context, framework: Framework, uuid: OperationUuid): void {
   const record = ctx.state.operations.get(uuid);
-  if (record?.operationId !== undefined) sendOperationStatus(ctx, framework, lastSent(record));
+  if (record?.operationId !== undefined) sendOperationStatus(ctx, framework, lastSentStatus(record));
 }
 
 /** The last status that was sent to the scheduler, not the latest known one. */
-function lastSent({ operation }: OperationRecord): OperationStatus {
+function lastSentStatus({ operation }: OperationRecord): OperationStatus {
   const { uuid: _, ...status } = operation.statuses?.at(-1) ?? operation.latest_status;
   return status;
 }
 
-const known = (ctx: Context, framework: Framework, operationId: { readonly value: string }) => {
+const findOperation = (ctx: Context, framework: Framework, operationId: { readonly value: string }) => {
   const id = framework.operationUuids.get(idOf<OperationId>(operationId));
   return id === undefined ? undefined : ctx.state.operations.get(id);
 };
 
 /** The agent to ask about an operation of a resource provider that is not subscribed now. */
-function agentToAsk(
+function findAgentToAsk(
   ctx: Context,
   framework: Framework,
   { operation_id, agent_id, resource_provider_id }: NamedItem,
 ): Agent | undefined {
   if (agent_id === undefined || resource_provider_id === undefined) return undefined;
-  if (known(ctx, framework, operation_id) !== undefined) return undefined;
+  if (findOperation(ctx, framework, operation_id) !== undefined) return undefined;
   const agent = ctx.state.agents.registered.get(idOf<AgentId>(agent_id));
   if (agent?.capabilities.has('AGENT_OPERATION_FEEDBACK') !== true) return undefined;
   return agent.resourceProviders.has(resource_provider_id.value) ? undefined : agent;
@@ -87,8 +87,8 @@ function statusFor(
   { operation_id, agent_id, resource_provider_id }: NamedItem,
 ): OperationStatus {
   const { agents } = ctx.state;
-  const record = known(ctx, framework, operation_id);
-  if (record !== undefined) return lastSent(record);
+  const record = findOperation(ctx, framework, operation_id);
+  if (record !== undefined) return lastSentStatus(record);
   const agentId = agent_id === undefined ? undefined : idOf<AgentId>(agent_id);
   const statusIn = (state: OperationStatus['state'], message: string): OperationStatus => ({
     operation_id,

@@ -37,10 +37,10 @@ export function operationError(ctx: Context, framework: Framework, operation: Of
   sendOperationStatus(ctx, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message });
 }
 
-/** Counts an operation in that end state, by type and in total. */
-export function countOperationState(ctx: Context, { type }: Pick<OfferOperation, 'type'>, end: string): void {
-  count(ctx, `master/operations/${(type ?? 'unknown').toLowerCase()}/${end}`);
-  count(ctx, `master/operations/${end}`);
+/** Counts an operation in a state such as `finished`, by type and in total. */
+export function countOperationState(ctx: Context, { type }: Pick<OfferOperation, 'type'>, state: string): void {
+  count(ctx, `master/operations/${(type ?? 'unknown').toLowerCase()}/${state}`);
+  count(ctx, `master/operations/${state}`);
 }
 
 export function sendOperationStatus(ctx: Context, framework: Framework, status: OperationStatus): void {
@@ -177,11 +177,13 @@ export function removeOperation(ctx: Context, record: OperationRecord): void {
   framework.operationUuids.delete(operationId);
 }
 
-export const hasPendingOperations = (ctx: Context, agent: Agent): boolean =>
-  [...agent.operations].some((uuid) => {
-    const pending = ctx.state.operations.get(uuid);
-    return pending !== undefined && !isTerminalOperation(pending.operation.latest_status.state);
-  });
+export function hasPendingOperations({ state }: Context, { operations }: Agent): boolean {
+  for (const uuid of operations) {
+    const record = state.operations.get(uuid);
+    if (record !== undefined && !isTerminalOperation(record.operation.latest_status.state)) return true;
+  }
+  return false;
+}
 
 /** Links new frameworks with their operations that agents reported before. One pass for all: a cluster has many operations. */
 export function adoptOperations({ state }: Context, ids: ReadonlySet<FrameworkId>): void {

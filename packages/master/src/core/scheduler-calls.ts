@@ -143,7 +143,7 @@ function perform(ctx: Context, framework: Framework, call: SchedulerCall): void 
     case 'RECONCILE_OPERATIONS':
       return reconcileOperations(ctx, framework, call.reconcile_operations ?? {});
     case 'MESSAGE':
-      return call.message && message(ctx, framework, call.message);
+      return call.message && sendToExecutor(ctx, framework, call.message);
     case 'REQUEST':
       return count(ctx, 'master/messages_resource_request');
     default:
@@ -227,7 +227,11 @@ function shutdownExecutor(ctx: Context, framework: Framework, { agent_id, execut
   });
 }
 
-function message(ctx: Context, framework: Framework, { agent_id, executor_id, data }: SchedulerCallMessage): void {
+function sendToExecutor(
+  ctx: Context,
+  framework: Framework,
+  { agent_id, executor_id, data }: SchedulerCallMessage,
+): void {
   count(ctx, 'master/messages_framework_to_executor');
   const agent = agentOf(ctx, agent_id);
   if (agent?.connected !== true) {

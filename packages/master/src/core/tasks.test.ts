@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type AgentId, LIMITS, present } from '@meseta/base';
 import type { ExecutorInfo, Resource, Task, TaskInfo, TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
-import { byRole, taskOf, usedByFramework, usedOnAgent } from './tasks.js';
+import { byRole, taskOf, usedOnAgent } from './tasks.js';
 import { createWorld, MASTER_ID, task } from './testing.js';
 
 test('a task that goes back and forth between states keeps its last 256 statuses', () => {
@@ -89,11 +89,10 @@ test('a task is recorded with what operators look at, without its command, data 
   }
 });
 
-test('used resources are those of live tasks and of executors, by agent and by framework', () => {
+test('used resources are those of live tasks and of executors', () => {
   const world = createWorld();
   const agents = [world.agent('cpus:4;mem:4096'), world.agent('cpus:4;mem:4096')];
   const scheduler = world.subscribe();
-  const other = world.subscribe();
   const { offers = [] } = scheduler.take('OFFERS').offers ?? {};
   for (const [n, offer] of offers.entries()) {
     const { command: _, ...own } = task(`custom${n}`, offer);
@@ -115,17 +114,11 @@ test('used resources are those of live tasks and of executors, by agent and by f
   const ids = offers.map(({ agent_id }) => agent_id.value);
   assert.deepEqual([...ids].sort(), agents.map(({ id }) => id).sort());
   const four = { cpus: 0.4, mem: 128 };
-  assert.deepEqual(
-    amounts(usedByFramework(framework)),
-    ids.map((id) => [id, four]),
-  );
   for (const { id } of agents) assert.deepEqual(usedOnAgentById(id), [[scheduler.id, four]]);
-  assert.deepEqual(amounts(usedByFramework(present(state.frameworks.get(other.id), 'framework'))), []);
   const [first = ''] = ids;
   const [agent] = agents.filter(({ id }) => id === first);
   agent?.update(scheduler, 'ends0', 'TASK_FINISHED');
   assert.deepEqual(usedOnAgentById(first as AgentId), [[scheduler.id, { cpus: 0.3, mem: 96 }]]);
-  assert.deepEqual(amounts(usedByFramework(framework))[0], [first, { cpus: 0.3, mem: 96 }]);
   const gone = {
     agent_id: { value: first },
     framework_id: { value: scheduler.id },

@@ -1,16 +1,7 @@
 // The records of tasks and executors: added, updated, removed, with their resources in the allocator. Keeps MASTER-STATE-1.
 import { type AgentId, assert, type ExecutorId, type FrameworkId, idOf, LIMITS, type TaskId } from '@meseta/base';
-import { add, type Resources } from '@meseta/resources';
-import type {
-  ExecutorInfo,
-  FrameworkInfo,
-  Resource,
-  StatusUpdate,
-  Task,
-  TaskInfo,
-  TaskState,
-  TaskStatus,
-} from '@meseta/wire';
+import { merge, type Resources } from '@meseta/resources';
+import type { ExecutorInfo, Resource, StatusUpdate, Task, TaskInfo, TaskState, TaskStatus } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { isTerminal } from '@meseta/wire/task-states';
 import { type Context, note } from './context.js';
@@ -252,41 +243,33 @@ export function removeExecutor(ctx: Context, framework: Framework, agent: Agent,
   return true;
 }
 
-/** The resources of live tasks and of executors on an agent, by framework. */
-export function usedOnAgent(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
-  const used = new Map<FrameworkId, Resources>();
-  const addResources = (frameworkId: FrameworkId, resources: Resources | undefined): void => {
-    if (resources === undefined) return;
-    const before = used.get(frameworkId);
-    used.set(frameworkId, before === undefined ? resources : add(before, resources));
-  };
-  for (const [frameworkId, taskIds] of agent.tasks) {
-    const tasks = ctx.state.frameworks.get(frameworkId)?.tasks;
+/** The lists of resources of live tasks and of executors on an agent. */
+export function* usesOnAgent(
+  ctx: Context,
+  agent: Agent,
+): Generator<{ readonly id: FrameworkId; readonly resources: Resources }> {
+  for (const [id, taskIds] of agent.tasks) {
+    const tasks = ctx.state.frameworks.get(id)?.tasks;
     for (const taskId of taskIds) {
       const task = tasks?.get(taskId);
-      if (task !== undefined && !isTerminal(task.state)) addResources(frameworkId, task.resources);
+      if (task?.resources !== undefined && !isTerminal(task.state)) yield { id, resources: task.resources };
     }
   }
-  for (const [frameworkId, executors] of agent.executors) {
-    for (const executor of executors.values()) addResources(frameworkId, executor.resources);
+  for (const [id, executors] of agent.executors) {
+    for (const { resources } of executors.values()) if (resources !== undefined) yield { id, resources };
   }
-  return used;
 }
 
-/** The resources of a framework's live tasks and executors, by agent. */
-export function usedByFramework(framework: Framework): Map<AgentId, Resources> {
-  const used = new Map<AgentId, Resources>();
-  const addResources = (agentId: AgentId, resources: Resources | undefined): void => {
-    if (resources !== undefined) used.set(agentId, add(used.get(agentId) ?? [], resources));
-  };
-  for (const task of framework.tasks.values()) {
-    if (!isTerminal(task.state)) addResources(idOf<AgentId>(task.agent_id), task.resources);
+/**
+ * The resources of live tasks and of executors on an agent, by framework. The lists of a framework are merged at once: an agent
+ * may have thousands of tasks with a range of ports each.
+ */
+export function usedOnAgent(ctx: Context, agent: Agent): Map<FrameworkId, Resources> {
+  const lists = new Map<FrameworkId, Resources[]>();
+  for (const { id, resources } of usesOnAgent(ctx, agent)) {
+    const known = lists.get(id);
+    if (known === undefined) lists.set(id, [resources]);
+    else known.push(resources);
   }
-  for (const [agentId, executors] of framework.executors) {
-    for (const executor of executors.values()) addResources(agentId, executor.resources);
-  }
-  return used;
+  return new Map([...lists].map(([id, list]) => [id, list.length === 1 ? (list[0] as Resources) : merge(list.flat())]));
 }
-
-export const hasCapability = (info: FrameworkInfo, type: string): boolean =>
-  (info.capabilities ?? []).some((capability) => capability.type === type);

@@ -15,20 +15,20 @@ import { bodyType, JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import { explain } from '../views/explain.js';
+import type { ApproverOf } from './approver-of.js';
 import { type Exchange, header, readBody } from './exchange.js';
 import type { Requests } from './requests.js';
-import type { ViewerOf } from './viewer.js';
 
 export interface ExtensionsOptions {
   readonly bodies: BodyReader;
   readonly requests: Requests;
   readonly clock: Clock;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   state(): MasterState;
   push(input: MasterInput): void;
 }
 
-export function createExtensions({ bodies, requests, clock, viewerOf, state, push }: ExtensionsOptions) {
+export function createExtensions({ bodies, requests, clock, approverOf, state, push }: ExtensionsOptions) {
   return {
     async killTask(exchange: Exchange): Promise<void> {
       const { response, principal } = exchange;
@@ -37,13 +37,13 @@ export function createExtensions({ bodies, requests, clock, viewerOf, state, pus
       const read = readKillTask(header(exchange, 'content-type'), body);
       if (!read.ok) return refuse(response, read.error);
       const { framework_id: frameworkId, ...kill } = read.value;
-      push({ kind: 'killTask', request: requests.await(response, JSON_TYPE), principal, frameworkId, kill });
+      push({ kind: 'killTask', request: requests.add(response, JSON_TYPE), principal, frameworkId, kill });
     },
     explain(exchange: Exchange): void {
       const { response, query, principal } = exchange;
       const read = ExplainRequestCodec.parse(query);
       if (!read.ok) return refuse(response, refusal('badRequest', read.error));
-      const answer = explain(state(), read.value, viewerOf(principal), clock.now());
+      const answer = explain(state(), read.value, approverOf(principal), clock.now());
       if (!answer.ok) return refuse(response, refusal('notFound', answer.error));
       answerJson(exchange, ExplanationCodec.write(answer.value));
     },

@@ -13,6 +13,7 @@ import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { flagsDocument } from '../views/v0-state.js';
+import type { ApproverOf } from './approver-of.js';
 import type { Exchange } from './exchange.js';
 import { createExtensions } from './extensions.js';
 import type { Handlers } from './http.js';
@@ -21,7 +22,6 @@ import type { Requests } from './requests.js';
 import type { SchedulerApi } from './scheduler-api.js';
 import { createV0Reads } from './v0-api.js';
 import { createV0Changes } from './v0-changes.js';
-import type { ViewerOf } from './viewer.js';
 
 export interface HandlersOptions {
   readonly bodies: BodyReader;
@@ -29,7 +29,7 @@ export interface HandlersOptions {
   readonly scheduler: SchedulerApi;
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   readonly authorizer: Authorizer;
   readonly logging: LoggingLevel;
   /** The virtual paths that a principal may see, with the files behind them. */

@@ -20,21 +20,22 @@ import { MasterCallCodec, MasterResponseCodec } from '@meseta/wire/codecs';
 import type { MediaType } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
+import type { Approver } from '../views/approver.js';
 import type { ProcessFacts } from '../views/facts.js';
 import type { Remembered } from '../views/runs.js';
-import { type Approver, snapshotOf } from '../views/snapshot.js';
+import { snapshotOf } from '../views/snapshot.js';
 import * as responses from '../views/v1-responses.js';
 import { isStateCall, stateCallDocument } from '../views/v1-state.js';
+import type { ApproverOf } from './approver-of.js';
 import { type Exchange, header, readBody } from './exchange.js';
 import type { Requests } from './requests.js';
-import type { ViewerOf } from './viewer.js';
 
 export interface OperatorApiOptions {
   readonly bodies: BodyReader;
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   readonly authorizer: Authorizer;
   state(): MasterState;
   metrics(): Metrics;
@@ -63,7 +64,7 @@ export function createOperatorApi(options: OperatorApiOptions) {
     if (call.type === 'SUBSCRIBE') return options.subscribe(exchange, media.value);
     if (definition.value.access === 'reads') return read(options, exchange, call, media.value);
     if (call.set_logging_level !== undefined) return setLevel(options.logging, exchange, call.set_logging_level);
-    push({ kind: 'operatorCall', request: requests.await(response, media.value), principal, call });
+    push({ kind: 'operatorCall', request: requests.add(response, media.value), principal, call });
   };
 }
 
@@ -83,7 +84,7 @@ async function read(
   mediaType: MediaType,
 ) {
   const type = call.type ?? 'UNKNOWN';
-  const approver = options.viewerOf(principal);
+  const approver = options.approverOf(principal);
   if (isStateCall(type)) {
     const rendering = await options.renders.render({
       key: `${type} ${mediaType} ${approver.key}`,

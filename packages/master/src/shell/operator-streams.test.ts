@@ -8,7 +8,7 @@ import type { MasterEvent } from '@meseta/wire';
 import { JSON_TYPE } from '@meseta/wire/media';
 import { recordReader } from '@meseta/wire/recordio';
 import { createWorld } from '../core/testing.js';
-import { approveAll } from '../views/snapshot.js';
+import { approveAll } from '../views/approver.js';
 import { createOperatorStreams } from './operator-streams.js';
 
 const closing: (() => void)[] = [];
@@ -48,7 +48,7 @@ async function serve(limit: number, wrap = (renders: RenderQueue): RenderQueue =
     renders: wrap(renders),
     state: world.master.state,
     limit,
-    viewerOf: () => approveAll,
+    approverOf: () => approveAll,
     onCut: assert.fail,
   });
   const server = createServer((_, response) => void streams.subscribe({ response, principal: undefined }, JSON_TYPE));

@@ -15,12 +15,13 @@ import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
 import { encodeRecord, recordHead } from '@meseta/wire/recordio';
 import type { Note } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
+import type { Approver } from '../views/approver.js';
 import { dependsOnViewer, isSeen, operatorEventOf } from '../views/operator-events.js';
 import type { Remembered } from '../views/runs.js';
-import { type Approver, snapshotOf } from '../views/snapshot.js';
+import { snapshotOf } from '../views/snapshot.js';
 import { subscribedDocument } from '../views/v1-state.js';
+import type { ApproverOf } from './approver-of.js';
 import type { Exchange } from './exchange.js';
-import type { ViewerOf } from './viewer.js';
 
 export interface OperatorStreams {
   subscribe(exchange: Pick<Exchange, 'response' | 'principal'>, mediaType: MediaType): Promise<void>;
@@ -34,7 +35,7 @@ export interface OperatorStreamsOptions {
   readonly renders: RenderQueue;
   readonly state: MasterState;
   readonly limit: number;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   /** A stream was cut off because its client reads too slowly. */
   onCut(): void;
 }
@@ -62,7 +63,7 @@ const encode = (mediaType: MediaType, event: MasterEvent): Uint8Array =>
   encodeRecord(mediaType === JSON_TYPE ? Buffer.from(MasterEventCodec.write(event)) : MasterEventCodec.encode(event));
 
 export function createOperatorStreams(options: OperatorStreamsOptions): OperatorStreams {
-  const { clock, renders, state, limit, viewerOf, onCut } = options;
+  const { clock, renders, state, limit, approverOf, onCut } = options;
   const audiences = createAudiences(clock);
   /** Functions that close a stream, oldest stream first. */
   const streams = new Set<() => void>();
@@ -88,7 +89,7 @@ export function createOperatorStreams(options: OperatorStreamsOptions): Operator
 
   return {
     async subscribe({ response, principal }, mediaType) {
-      const audience = audiences.join(mediaType, viewerOf(principal));
+      const audience = audiences.join(mediaType, approverOf(principal));
       const rendering = await renders.render({
         key: `SUBSCRIBED ${nameOf(audience)}`,
         version: () => state.version,

@@ -1,10 +1,10 @@
 // The master's port. It opens before the core exists; until then messages are dropped and requests wait.
 import { err, ok, type Result } from '@meseta/base';
 import { createHost, type Host, type HostOptions, hostNoteText, type PeerConnection } from '@meseta/platform';
-import type { PlainCalls } from '@meseta/platform/plain-calls';
+import type { FastPath } from '@meseta/platform/fast-path';
 import { SAFE_HEADERS } from '@meseta/security';
 import type { MasterConfig } from './configuration.js';
-import { schedulerTargets } from './plain-scheduler-calls.js';
+import { schedulerTargets } from './scheduler-fast-path.js';
 
 export interface PortError {
   readonly code: 'addressInUse' | 'listenFailed';
@@ -14,7 +14,7 @@ export interface PortError {
 /** Handlers of the port's traffic. */
 export type PortHandlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
   onConnectionClosed(connection: PeerConnection): void;
-  readonly takeCall: PlainCalls['take'];
+  readonly takeCall: FastPath['take'];
 };
 
 export interface MasterPort {
@@ -37,7 +37,7 @@ export async function openPort(config: MasterConfig): Promise<Result<MasterPort,
       if (handlers === undefined) waiting.push([request, response]);
       else handlers.onRequest(request, response);
     },
-    calls: {
+    fastPath: {
       targets: schedulerTargets,
       headers: SAFE_HEADERS,
       take: (head, body, answer) => handlers?.takeCall(head, body, answer) ?? false,

@@ -34,9 +34,9 @@ interface OpenStream {
 
 export interface Requests {
   /** Adds a request. `mediaType` is that of the events if the request is opened as a stream. */
-  await(response: ServerResponse, mediaType: MediaType): RequestId;
+  add(response: ServerResponse, mediaType: MediaType): RequestId;
   /** Adds a request that cannot be opened as a stream. */
-  awaitReply(answer: (reply: Reply) => void): RequestId;
+  addWithoutStream(answer: (reply: Reply) => void): RequestId;
   reply(request: RequestId, reply: Reply): void;
   open(request: RequestId, stream: StreamId): void;
   /** Encodes the event once for each media type among the streams. */
@@ -65,7 +65,7 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
     for (const { request, reply } of pending) request.answer(reply);
   };
 
-  const add = (request: WaitingRequest): RequestId => {
+  const addWaiting = (request: WaitingRequest): RequestId => {
     const id = String(next++) as Id<'RequestId'>;
     waiting.set(id, request);
     return id;
@@ -77,12 +77,12 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
   };
 
   return {
-    await: (response, mediaType) =>
-      add({
+    add: (response, mediaType) =>
+      addWaiting({
         answer: ({ status, text }) => answerText(response, status, text),
         stream: { response, mediaType },
       }),
-    awaitReply: (answer) => add({ answer, stream: undefined }),
+    addWithoutStream: (answer) => addWaiting({ answer, stream: undefined }),
     reply(id, reply) {
       const request = take(id);
       if (request === undefined) return;

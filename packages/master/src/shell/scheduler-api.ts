@@ -24,8 +24,8 @@ export interface CallRequest {
   readonly streamId: string | undefined;
   readonly principal: string | undefined;
   refuse(refusal: Refusal): void;
-  /** Registers the request to be answered by the core. */
-  await(mediaType: MediaType): RequestId;
+  /** Adds the request to those that wait for the core's reply. */
+  addRequest(mediaType: MediaType): RequestId;
 }
 
 export type TakeCall = (request: CallRequest, body: Uint8Array) => void;
@@ -56,8 +56,8 @@ export function createSchedulerApi({ bodies, requests, push, onInvalid }: Schedu
       const text = "Header 'Mesos-Stream-Id': expected none with SUBSCRIBE, which opens a new stream";
       return request.refuse(refusal('badRequest', text));
     }
-    const waiting = request.await(media.ok ? media.value : JSON_TYPE);
-    push({ kind: 'schedulerCall', request: waiting, principal, streamId, call: withPrincipal(call, principal) });
+    const id = request.addRequest(media.ok ? media.value : JSON_TYPE);
+    push({ kind: 'schedulerCall', request: id, principal, streamId, call: withPrincipal(call, principal) });
   };
   return {
     take,
@@ -72,7 +72,7 @@ export function createSchedulerApi({ bodies, requests, push, onInvalid }: Schedu
           streamId: header(exchange, 'mesos-stream-id'),
           principal,
           refuse: (refused) => refuse(response, refused),
-          await: (mediaType) => requests.await(response, mediaType),
+          addRequest: (mediaType) => requests.add(response, mediaType),
         },
         body,
       );

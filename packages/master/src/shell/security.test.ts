@@ -89,7 +89,7 @@ const subscribeAs = (address: string, roles: readonly string[]) =>
     },
   });
 
-test('who may see and do what over HTTP', async () => {
+test('over HTTP a principal sees and changes only what the access control lists allow', async () => {
   const address = await master(...guarded);
   const anonymous = await get(address, '/state', undefined);
   assert.deepEqual(

@@ -62,7 +62,7 @@ test('a flag with an invalid value is refused with an error that names it', asyn
   }
 });
 
-test('a framework subscribes, calls and leaves; the state shows it', async () => {
+test('a scheduler subscribes, calls on its own stream and is torn down, in both media types', async () => {
   await withMaster(inMemory, async (url) => {
     for (const mediaType of ['application/json', 'application/x-protobuf'] as const) {
       const scheduler = createSchedulerClient({ address: url, mediaType });
@@ -94,7 +94,7 @@ test('a framework subscribes, calls and leaves; the state shows it', async () =>
   });
 });
 
-test('weights that an operator set are there after a restart', async () => {
+test('weights set by an operator are kept by a restart', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'meseta-master-'));
   try {
     const weights = [{ role: 'web', weight: 2.5 }];
@@ -111,7 +111,7 @@ test('weights that an operator set are there after a restart', async () => {
   }
 });
 
-test('the operator stream sends the state, then the events', async () => {
+test('the operator stream sends a snapshot of the state, then the events', async () => {
   await withMaster(inMemory, async (url) => {
     const operator = await createMasterClient({ address: url }).subscribe();
     assert.ok(operator.ok);

@@ -15,6 +15,7 @@ import type { MasterEffect, MasterInput } from '../core/io.js';
 import { createMaster, type MasterCore } from '../core/machine.js';
 import type { ProcessFacts } from '../views/facts.js';
 import { createMasterTimings, type MasterTimings, metricsOf } from '../views/metrics.js';
+import { type ApproverOf, createApprovers } from './approver-of.js';
 import { attachedFiles, attachedFilesFor, findRootFor } from './attached-files.js';
 import type { MasterConfig } from './configuration.js';
 import { openCoordination } from './coordination.js';
@@ -25,13 +26,12 @@ import { masterInfoOf } from './identity.js';
 import { createLeadership, type Leadership } from './leadership.js';
 import { createOperatorStreams, type OperatorStreams } from './operator-streams.js';
 import { createPeerGate } from './peer-gate.js';
-import { createPlainSchedulerCalls } from './plain-scheduler-calls.js';
 import { type MasterPort, openPort, type PortHandlers } from './port.js';
 import { type Cuts, createCuts, createInvalidCalls, processMetrics, timedStep } from './process-metrics.js';
 import { createRegistryLog, type RegistryLog } from './registry-log.js';
 import { createRequests, type Requests } from './requests.js';
 import { createSchedulerApi } from './scheduler-api.js';
-import { createViewers, type ViewerOf } from './viewer.js';
+import { createSchedulerFastPath } from './scheduler-fast-path.js';
 
 export interface RunningMaster {
   /** `ip:port` */
@@ -99,13 +99,13 @@ function connect(
   });
   const leadership = createLeadership({ coordination, log, monoMs: () => clock.now().monoMs, onExit });
   let registry: RegistryLog | undefined;
-  const viewerOf = createViewers(config.security.gate.authorizer);
+  const approverOf = createApprovers(config.security.gate.authorizer);
   const operators = createOperatorStreams({
     clock,
     renders,
     state: master.state,
     limit: config.maxOperatorStreams,
-    viewerOf,
+    approverOf,
     onCut: () => cuts.count('operator', "an operator's stream"),
   });
   const loop = createMasterLoop(master, timings, {
@@ -129,7 +129,7 @@ function connect(
       requests,
       renders,
       operators,
-      viewerOf,
+      approverOf,
       cuts,
       peerCounters: () => peers.counters(),
       portMetrics: () => peerMetrics(host.stats),
@@ -179,7 +179,7 @@ interface RequestParts {
   readonly requests: Requests;
   readonly renders: RenderQueue;
   readonly operators: OperatorStreams;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   readonly cuts: Cuts;
   peerCounters(): ReadonlyMap<string, number>;
   portMetrics(): Metrics;
@@ -206,7 +206,7 @@ function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 
     scheduler,
     renders,
     facts,
-    viewerOf: parts.viewerOf,
+    approverOf: parts.approverOf,
     authorizer: config.security.gate.authorizer,
     leader: leadership.leader,
     logging: createLoggingLevel(config.log, realClock),
@@ -241,6 +241,6 @@ function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 
         throw cause;
       },
     }),
-    takeCall: createPlainSchedulerCalls({ gate, requests, take: scheduler.take, isLeading }),
+    takeCall: createSchedulerFastPath({ gate, requests, take: scheduler.take, isLeading }),
   };
 }

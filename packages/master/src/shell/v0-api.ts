@@ -10,23 +10,24 @@ import {
 } from '@meseta/wire/codecs';
 import { jsonArray } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
+import type { Approver } from '../views/approver.js';
 import type { ProcessFacts } from '../views/facts.js';
 import type { Pieces } from '../views/pieces.js';
 import { rolesDocument } from '../views/roles.js';
 import type { Document, Remembered } from '../views/runs.js';
-import { type Approver, snapshotOf } from '../views/snapshot.js';
+import { snapshotOf } from '../views/snapshot.js';
 import { agentsDocument } from '../views/v0-agents.js';
 import { frameworksDocument, taskQueryOf, tasksDocument } from '../views/v0-frameworks.js';
 import { stateDocument, summaryDocument } from '../views/v0-state.js';
 import { maintenanceScheduleOf, maintenanceStatusOf, quotaStatusOf, weightsOf } from '../views/v1-responses.js';
+import type { ApproverOf } from './approver-of.js';
 import type { Exchange } from './exchange.js';
 import type { Handler } from './http.js';
-import type { ViewerOf } from './viewer.js';
 
 export interface V0ApiOptions {
   readonly renders: RenderQueue;
   readonly facts: ProcessFacts;
-  readonly viewerOf: ViewerOf;
+  readonly approverOf: ApproverOf;
   state(): MasterState;
 }
 
@@ -42,14 +43,14 @@ type View = (
 };
 
 export function createV0Reads(options: V0ApiOptions) {
-  const { facts, state, viewerOf } = options;
+  const { facts, state, approverOf } = options;
   const snapshot = () => snapshotOf(state());
   const parameterOf = (query: URLSearchParams, name: string): string | undefined => query.get(name) || undefined;
 
   const document =
     (view: View): Handler =>
     (exchange) => {
-      const approver = viewerOf(exchange.principal);
+      const approver = approverOf(exchange.principal);
       return render(options, exchange, view(exchange.query, approver), approver);
     };
 
@@ -90,17 +91,17 @@ export function createV0Reads(options: V0ApiOptions) {
     maintenanceSchedule: (exchange: Exchange) =>
       answerJson(
         exchange,
-        MaintenanceScheduleCodec.write(maintenanceScheduleOf(state(), viewerOf(exchange.principal))),
+        MaintenanceScheduleCodec.write(maintenanceScheduleOf(state(), approverOf(exchange.principal))),
       ),
     maintenanceStatus: (exchange: Exchange) =>
       answerJson(
         exchange,
-        MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state(), viewerOf(exchange.principal))),
+        MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state(), approverOf(exchange.principal))),
       ),
     quota: (exchange: Exchange) =>
-      answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), viewerOf(exchange.principal)))),
+      answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), approverOf(exchange.principal)))),
     weights: (exchange: Exchange) => {
-      answerJson(exchange, jsonArray(weightsOf(state(), viewerOf(exchange.principal)), WeightInfoCodec.write));
+      answerJson(exchange, jsonArray(weightsOf(state(), approverOf(exchange.principal)), WeightInfoCodec.write));
     },
   };
 }

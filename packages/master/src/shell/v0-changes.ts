@@ -147,7 +147,7 @@ export function createV0Changes({ bodies, requests, push }: V0ChangesOptions) {
       if (!text.ok) return refuse(response, text.error);
       const call = readCall(text.value, match.rest);
       if (!call.ok) return refuse(response, refusal('badRequest', call.error));
-      push({ kind: 'operatorCall', request: requests.await(response, JSON_TYPE), principal, call: call.value });
+      push({ kind: 'operatorCall', request: requests.add(response, JSON_TYPE), principal, call: call.value });
     };
   return {
     createVolumes: change(createVolumes),

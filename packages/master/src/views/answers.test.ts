@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import type { FrameworkInfo, MasterEvent, SchedulerV0Call } from '@meseta/wire';
 import { createWorld, type TestScheduler, task, type World } from '../core/testing.js';
+import { approveAll } from './approver.js';
 import type { ProcessFacts } from './facts.js';
 import { operatorEventOf } from './operator-events.js';
-import { approveAll, snapshotOf } from './snapshot.js';
+import { snapshotOf } from './snapshot.js';
 import { frameworksDocument } from './v0-frameworks.js';
 import { summaryDocument } from './v0-state.js';
 

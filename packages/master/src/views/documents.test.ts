@@ -7,9 +7,10 @@ import { MasterResponseCodec, MasterResponseGetFrameworksFrameworkCodec } from '
 import { JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import fc from 'fast-check';
 import { createWorld, type TestAgent, type TestScheduler, task, type World } from '../core/testing.js';
+import { type Approver, approveAll } from './approver.js';
 import { rolesDocument } from './roles.js';
 import type { Document, Remembered } from './runs.js';
-import { type Approver, approveAll, offeredTo, snapshotOf, usedByFramework } from './snapshot.js';
+import { offeredTo, snapshotOf, usedByFramework } from './snapshot.js';
 import { agentsDocument } from './v0-agents.js';
 import { frameworksDocument } from './v0-frameworks.js';
 import { stateDocument, summaryDocument } from './v0-state.js';

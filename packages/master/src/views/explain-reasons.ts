@@ -3,8 +3,8 @@ import type { Reason, ShareHolder } from '@meseta/allocator';
 import type { ExplainedReason, ExplainedReasonKind } from '@meseta/api';
 import type { AgentId, FrameworkId, Now } from '@meseta/base';
 import type { MasterState } from '../core/state.js';
-import { amountsOf, amountsText, countText, shareText, spanText } from './explain-text.js';
-import type { Approver } from './snapshot.js';
+import type { Approver } from './approver.js';
+import { amountsOf, formatAmounts, formatCount, formatShare, formatSpan } from './explain-text.js';
 
 export interface ExplainContext {
   readonly state: MasterState;
@@ -65,11 +65,11 @@ const KINDS: { readonly [K in Reason['kind']]: ExplainedReasonKind } = {
   pending: 'pending',
 };
 
-const remainingText = ({ now }: ExplainContext, untilMs: number): string => spanText(untilMs - now.monoMs);
+const formatRemaining = ({ now }: ExplainContext, untilMs: number): string => formatSpan(untilMs - now.monoMs);
 
 const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: ExplainContext) => ReasonText } = {
   paused: ({ knownAgents, expectedAgents, untilMs }, context) => ({
-    text: `After its failover the master makes no offers until enough agents are back: ${knownAgents} of ${expectedAgents ?? 'an unknown number'} so far${untilMs === undefined ? '' : `; it waits ${remainingText(context, untilMs)} more at most`}.`,
+    text: `After its failover the master makes no offers until enough agents are back: ${knownAgents} of ${expectedAgents ?? 'an unknown number'} so far${untilMs === undefined ? '' : `; it waits ${formatRemaining(context, untilMs)} more at most`}.`,
     figures: {
       known_agents: knownAgents,
       ...(expectedAgents === undefined ? {} : { expected_agents: expectedAgents }),
@@ -77,24 +77,24 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: Expl
     untilMs,
   }),
   unknownFramework: () => ({ text: 'The allocator does not know the framework.' }),
-  unknownAgent: ({ agentId }, context) => ({ text: agentStateText(context.state, agentId) }),
+  unknownAgent: ({ agentId }, context) => ({ text: describeAgentState(context.state, agentId) }),
   noAgents: (_, { state: { agents } }) => ({
     text: `No agent is registered${agents.unreachable.size + agents.recovered.size === 0 ? '.' : `: ${agents.unreachable.size} unreachable, ${agents.recovered.size} not back since the master's failover.`}`,
     figures: { unreachable_agents: agents.unreachable.size, recovered_agents: agents.recovered.size },
   }),
-  frameworkInactive: (_, context) => ({ text: inactivity(context) }),
+  frameworkInactive: (_, context) => ({ text: describeInactivity(context) }),
   notSubscribedToRole: ({ role }) => ({ text: `The framework is not subscribed to the role ${role}.` }),
   suppressed: ({ role }) => ({
     text: `The framework has suppressed offers for the role ${role} (SUPPRESS, or suppressed_roles when it subscribed); none come until it calls REVIVE.`,
   }),
-  agentDeactivated: ({ agentId }, { state }) => ({ text: deactivation(state, agentId) }),
+  agentDeactivated: ({ agentId }, { state }) => ({ text: describeDeactivation(state, agentId) }),
   notWhitelisted: ({ hostname }) => ({ text: `${hostname} is not in the file of --whitelist.` }),
   inCooldown: ({ untilMs }, context) => ({
-    text: `Another framework accepted a part of the agent's resources and asked to be offered the rest soon; all others wait ${remainingText(context, untilMs)} more.`,
+    text: `Another framework accepted a part of the agent's resources and asked to be offered the rest soon; all others wait ${formatRemaining(context, untilMs)} more.`,
     untilMs,
   }),
   nothingFree: ({ total }) => ({
-    text: `All of it is in use or offered (${amountsText(total)}).`,
+    text: `All of it is in use or offered (${formatAmounts(total)}).`,
     figures: { total: amountsOf(total) },
   }),
   gpuAgent: () => ({ text: 'It has GPUs and is kept for frameworks with the capability GPU_RESOURCES.' }),
@@ -109,22 +109,25 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: Expl
   constraint: ({ role }) => ({
     text: `The framework's own offer constraints for the role ${role} exclude it, by its attributes.`,
   }),
-  reserved: ({ to, withheld }) => ({
-    text: `${amountsText(withheld)} are free but reserved for the role ${to}.`,
-    figures: { reserved_to: to, withheld: amountsOf(withheld) },
-  }),
+  reserved: ({ to, withheld }, context) => {
+    const isVisible = isVisibleRole(context, to);
+    return {
+      text: `${formatAmounts(withheld)} are free but reserved for ${isVisible ? `the role ${to}` : 'a role that you may not see'}.`,
+      figures: { ...(isVisible ? { reserved_to: to } : {}), withheld: amountsOf(withheld) },
+    };
+  },
   frameworkCapability: ({ capability, withheld }) => ({
-    text: `${amountsText(withheld)} are free but only for frameworks with the capability ${capability}.`,
+    text: `${formatAmounts(withheld)} are free but only for frameworks with the capability ${capability}.`,
     figures: { capability, withheld: amountsOf(withheld) },
   }),
   tooSmall: ({ available, minimum }) => ({
-    text: `What could be offered, ${amountsText(available)}, is less than the smallest offer: ${minimum.map(amountsText).join(', or ')}.`,
+    text: `What could be offered, ${formatAmounts(available)}, is less than the smallest offer: ${minimum.map(formatAmounts).join(', or ')}.`,
     figures: { available: amountsOf(available), minimum: minimum.map(amountsOf) },
   }),
   limit: ({ limited, limits, consumed, withheld }, { approver }) => {
     if (!approver.quota(limited)) return { text: `The quota limit of the role ${limited} is reached.` };
     return {
-      text: `The quota limit of the role ${limited} is reached: ${amountsText(consumed)} used of ${amountsText(limits)}; ${amountsText(withheld)} are held back.`,
+      text: `The quota limit of the role ${limited} is reached: ${formatAmounts(consumed)} used of ${formatAmounts(limits)}; ${formatAmounts(withheld)} are held back.`,
       figures: {
         limited_role: limited,
         limits: amountsOf(limits),
@@ -134,30 +137,31 @@ const TEXTS: { readonly [K in Reason['kind']]: (reason: OfKind<K>, context: Expl
     };
   },
   headroom: ({ required, available, withheld }) => ({
-    text: `${amountsText(withheld)} are withheld for quota guarantees of other roles: ${amountsText(required)} still promised, ${amountsText(available)} free in the cluster.`,
+    text: `${formatAmounts(withheld)} are withheld for quota guarantees of other roles: ${formatAmounts(required)} still promised, ${formatAmounts(available)} free in the cluster.`,
     figures: { required: amountsOf(required), available: amountsOf(available), withheld: amountsOf(withheld) },
   }),
   filtered: ({ refused, untilMs }, context) => ({
-    text: `The framework declined ${amountsText(refused)} there and asked not to be offered that for ${remainingText(context, untilMs)} more (refuse_seconds); REVIVE lifts it.`,
+    text: `The framework declined ${formatAmounts(refused)} there and asked not to be offered that for ${formatRemaining(context, untilMs)} more (refuse_seconds); REVIVE lifts it.`,
     figures: { refused: amountsOf(refused) },
     untilMs,
   }),
   share: ({ share, holders }, context) => ({
-    text: `It is allocated or offered to ${holders.map((holder) => holderText(context, holder)).join('; ')}. The framework's own share of the cluster is ${shareText(share)}.`,
+    text: `It is allocated or offered to ${holders.map((holder) => describeHolder(context, holder)).join('; ')}. The framework's own share of the cluster is ${formatShare(share)}.`,
     figures: { share, holders: holders.map((holder) => holderFigures(context, holder)) },
   }),
   pending: () => ({ text: 'Nothing is in the way: the next allocation offers it.' }),
 };
 
-function holderText(
+function describeHolder(
   context: ExplainContext,
   { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder,
 ): string {
   const name = visibleName(context, frameworkId);
-  const only = offered.names.length === 0 ? '' : `, ${amountsText(offered)} of that only offered`;
+  const only = offered.names.length === 0 ? '' : `, ${formatAmounts(offered)} of that only offered`;
   const who =
     frameworkId === context.frameworkId ? 'the framework itself' : (name ?? 'a framework that you may not see');
-  return `${who} (role ${role}, share ${shareText(share)}): ${amountsText(offeredOrAllocated)}${only}`;
+  const inRole = isVisibleRole(context, role) ? `role ${role}, ` : '';
+  return `${who} (${inRole}share ${formatShare(share)}): ${formatAmounts(offeredOrAllocated)}${only}`;
 }
 
 const holderFigures = (
@@ -165,11 +169,14 @@ const holderFigures = (
   { frameworkId, role, share, offeredOrAllocated, offered }: ShareHolder,
 ) => ({
   ...(visibleName(context, frameworkId) === undefined ? {} : { framework_id: frameworkId }),
-  role,
+  ...(isVisibleRole(context, role) ? { role } : {}),
   share,
   held: amountsOf(offeredOrAllocated),
   offered: amountsOf(offered),
 });
+
+/** The default role is visible to all, as in the documents. */
+const isVisibleRole = ({ approver }: ExplainContext, role: string): boolean => role === '*' || approver.role(role);
 
 function visibleName({ state, approver }: ExplainContext, id: FrameworkId): string | undefined {
   const framework = state.frameworks.get(id);
@@ -177,32 +184,32 @@ function visibleName({ state, approver }: ExplainContext, id: FrameworkId): stri
 }
 
 /** The state of an agent that is not registered. */
-export function agentStateText({ agents }: MasterState, id: AgentId): string {
+export function describeAgentState({ agents }: MasterState, id: AgentId): string {
   if (agents.unreachable.has(id)) return `Agent ${id} is unreachable.`;
   if (agents.recovered.has(id)) return `Agent ${id} has not re-registered since the master's failover.`;
   if (agents.gone.has(id)) return `Agent ${id} was marked gone by an operator.`;
   return `No agent ${id} is registered.`;
 }
 
-function inactivity({ state, frameworkId }: ExplainContext): string {
+function describeInactivity({ state, frameworkId }: ExplainContext): string {
   const framework = state.frameworks.get(frameworkId);
   switch (framework?.status) {
     case 'recovered':
       return 'Its scheduler has not subscribed to this master; agents reported the framework.';
     case 'disconnected':
-      return `Its scheduler is disconnected; unless it subscribes again within its failover_timeout (${spanText(1000 * (framework.info.failover_timeout ?? 0))} after the disconnection) the framework is torn down.`;
+      return `Its scheduler is disconnected; unless it subscribes again within its failover_timeout (${formatSpan(1000 * (framework.info.failover_timeout ?? 0))} after the disconnection) the framework is torn down.`;
     default:
       return 'It has deactivated itself.';
   }
 }
 
-function deactivation(state: MasterState, id: AgentId): string {
+function describeDeactivation(state: MasterState, id: AgentId): string {
   const agent = state.agents.registered.get(id);
   if (agent?.connected === false)
     return 'The agent is disconnected: its tasks run on, and its resources are not offered until it re-registers.';
   if (agent?.drainInfo !== undefined) {
     const tasks = [...agent.tasks.values()].reduce((sum, ids) => sum + ids.size, 0);
-    return `The agent is ${agent.drainInfo.state} by an operator (${countText(tasks, 'task')} left on it); REACTIVATE_AGENT ends that.`;
+    return `The agent is ${agent.drainInfo.state} by an operator (${formatCount(tasks, 'task')} left on it); REACTIVATE_AGENT ends that.`;
   }
   return 'An operator has deactivated the agent; REACTIVATE_AGENT ends that.';
 }

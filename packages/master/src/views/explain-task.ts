@@ -3,26 +3,10 @@ import type { ExplainedReason } from '@meseta/api';
 import { type AgentId, idOf, type TaskId } from '@meseta/base';
 import type { Task, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
-import type { Framework, MasterState } from '../core/state.js';
-import { agentStateText } from './explain-reasons.js';
-import { spanText } from './explain-text.js';
-
-export interface FoundTask {
-  readonly framework: Framework;
-  readonly task: Task;
-  /** The list of the framework that has it. */
-  readonly kept: 'live' | 'unreachable' | 'completed';
-}
-
-/** The task with the id: the live one, else the unreachable one, else the last completed one. */
-export function findTask(framework: Framework, id: string): FoundTask | undefined {
-  const live = framework.tasks.get(id as TaskId);
-  if (live !== undefined) return { framework, task: live, kept: 'live' };
-  const unreachable = framework.unreachableTasks.get(id as TaskId);
-  if (unreachable !== undefined) return { framework, task: unreachable, kept: 'unreachable' };
-  const completed = [...framework.completedTasks.values()].filter((task) => task.task_id.value === id).at(-1);
-  return completed && { framework, task: completed, kept: 'completed' };
-}
+import type { MasterState } from '../core/state.js';
+import { describeAgentState } from './explain-reasons.js';
+import { formatSpan } from './explain-text.js';
+import type { FoundTask } from './find-task.js';
 
 export function taskReasons(state: MasterState, found: FoundTask, wallMs: number): readonly ExplainedReason[] {
   const { task, kept } = found;
@@ -30,12 +14,12 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
   const agent = state.agents.registered.get(agentId);
   const place = { agent_id: agentId, ...(agent === undefined ? {} : { hostname: agent.info.hostname }) };
   const reasons: ExplainedReason[] = [
-    { kind: 'task_state', text: stateText(state, found, wallMs), ...place, figures: figuresOf(task) },
+    { kind: 'task_state', text: describeTaskState(state, found, wallMs), ...place, figures: figuresOf(task) },
   ];
   if (kept !== 'live') return reasons;
   if (agent?.connected === false) {
     const { agentReregisterTimeoutMs } = state.options;
-    const text = `Its agent is disconnected, so this may be out of date; if the agent stays away for ${spanText(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
+    const text = `Its agent is disconnected, so this may be out of date; if the agent stays away for ${formatSpan(agentReregisterTimeoutMs)}, the task becomes unreachable.`;
     reasons.push({ kind: 'agent_disconnected', text, ...place });
   }
   if (agent?.connected === false && agent.killedTasks.get(found.framework.id)?.has(idOf<TaskId>(task.task_id))) {
@@ -53,34 +37,35 @@ export function taskReasons(state: MasterState, found: FoundTask, wallMs: number
   return reasons;
 }
 
-function stateText(state: MasterState, { task, kept }: FoundTask, wallMs: number): string {
+function describeTaskState(state: MasterState, { task, kept }: FoundTask, wallMs: number): string {
   const agentId = idOf<AgentId>(task.agent_id);
   const host = state.agents.registered.get(agentId)?.info.hostname ?? agentId;
   const last = task.statuses?.at(-1);
   if (kept === 'unreachable') {
     const since = state.agents.unreachable.get(agentId)?.sinceMs;
-    const age = since === undefined ? '' : ` for ${spanText(wallMs - since)}`;
+    const age = since === undefined ? '' : ` for ${formatSpan(wallMs - since)}`;
     const then = 'It may still be running there; if the agent comes back, so does the task.';
-    return `${since === undefined ? agentStateText(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
+    return `${since === undefined ? describeAgentState(state, agentId) : `Its agent ${agentId} is unreachable${age}.`} ${then}`;
   }
-  if (isTerminal(task.state) || kept === 'completed') return `It ended on ${host}: ${task.state}${why(last, wallMs)}`;
+  if (isTerminal(task.state) || kept === 'completed')
+    return `It ended on ${host}: ${task.state}${describeStatus(last, wallMs)}`;
   switch (task.state) {
     case 'TASK_STAGING':
       return `It was sent to ${host}, which has not reported that it started: its agent is fetching files, preparing an image or starting its executor.`;
     case 'TASK_STARTING':
-      return `Its executor on ${host} has received it and has not reported that it runs${why(last, wallMs)}`;
+      return `Its executor on ${host} has received it and has not reported that it runs${describeStatus(last, wallMs)}`;
     case 'TASK_KILLING':
-      return `It is being killed on ${host}, within its grace period${why(last, wallMs)}`;
+      return `It is being killed on ${host}, within its grace period${describeStatus(last, wallMs)}`;
     default:
-      return `It runs on ${host}: ${task.state}${why(last, wallMs)}`;
+      return `It runs on ${host}: ${task.state}${describeStatus(last, wallMs)}`;
   }
 }
 
-function why(status: TaskStatus | undefined, wallMs: number): string {
+function describeStatus(status: TaskStatus | undefined, wallMs: number): string {
   if (status === undefined) return '.';
   const { timestamp, reason, source, message } = status;
-  const age = timestamp === undefined ? '' : `, ${spanText(wallMs - 1000 * timestamp)} ago`;
-  const by = [source, reason].filter((word) => word !== undefined).join(', ');
+  const age = timestamp === undefined ? '' : `, ${formatSpan(wallMs - 1000 * timestamp)} ago`;
+  const by = [source, reason].filter((part) => part !== undefined).join(', ');
   return `${age}${by === '' ? '' : ` (${by})`}${message === undefined || message === '' ? '.' : `: ${message}`}`;
 }
 

@@ -9,17 +9,17 @@ export const amountsOf = ({ names, amounts }: Quantities): Amounts =>
   Object.fromEntries(names.map((name, at) => [name, (amounts[at] ?? 0) / 1000]));
 
 /** `1.5 cpus, 1024 MB of mem`; `nothing` for none. */
-export function amountsText(quantities: Quantities): string {
+export function formatAmounts(quantities: Quantities): string {
   const parts = Object.entries(amountsOf(quantities)).map(([name, value]) =>
     MEGABYTES.has(name) ? `${value} MB of ${name}` : `${value} ${name}`,
   );
   return parts.length === 0 ? 'nothing' : parts.join(', ');
 }
 
-export const shareText = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const formatShare = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** `12 s`, `3 min 5 s`, `4 h 10 min`. */
-export function spanText(ms: number): string {
+export function formatSpan(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
@@ -30,4 +30,4 @@ export function spanText(ms: number): string {
 }
 
 /** `2 agents`, `1 agent`. */
-export const countText = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExplainRequest, Explanation } from '@meseta/api';
 import { createWorld, type TestScheduler, task, type World } from '../core/testing.js';
+import { type Approver, approveAll } from './approver.js';
 import { explain } from './explain.js';
-import { type Approver, approveAll } from './snapshot.js';
 
 function asked(world: World, request: ExplainRequest, approver: Approver = approveAll): Explanation {
   const answer = explain(world.master.state, request, approver, world.now());
@@ -146,6 +146,23 @@ test('the frameworks that have the resources are named only if the viewer may se
   const own: Approver = { ...approveAll, key: 'own', framework: ({ id }) => id !== greedy.id };
   assert.doesNotMatch(share(own), /greedy/);
   assert.equal(explain(world.master.state, { framework_id: greedy.id }, own, world.now()).ok, false);
+});
+
+test('a role for which resources are reserved, or in which they are allocated, is named only if the viewer may see it', () => {
+  const world = createWorld();
+  world.agent('cpus(hidden):4;mem(hidden):4096');
+  const scheduler = world.subscribe({ roles: ['a'] });
+  world.agent();
+  world.subscribe({ roles: ['hidden'] });
+  world.wait(1_000);
+  const other = world.subscribe({ roles: ['a'] });
+  world.wait(1_000);
+  const withoutHidden: Approver = { ...approveAll, key: 'no hidden', role: (role) => role !== 'hidden' };
+  for (const { id } of [scheduler, other]) {
+    const text = (approver: Approver) => JSON.stringify(asked(world, { framework_id: id }, approver));
+    assert.match(text(approveAll), /hidden/);
+    assert.doesNotMatch(text(withoutHidden), /hidden/);
+  }
 });
 
 test('a task is explained in each of its states, from never launched to ended', () => {

@@ -4,10 +4,11 @@ import type { Reason } from '@meseta/allocator';
 import type { Amounts, ExplainedReason, ExplainRequest, Explanation } from '@meseta/api';
 import { type AgentId, err, type FrameworkId, type Now, ok, type Result } from '@meseta/base';
 import type { Framework, MasterState } from '../core/state.js';
+import type { Approver } from './approver.js';
 import { explainReason } from './explain-reasons.js';
-import { type FoundTask, findTask, taskReasons } from './explain-task.js';
-import { countText } from './explain-text.js';
-import type { Approver } from './snapshot.js';
+import { taskReasons } from './explain-task.js';
+import { formatCount } from './explain-text.js';
+import { type FoundTask, findTask } from './find-task.js';
 
 /** Precedence: for example, a framework that has suppressed offers gets none, whatever the agents have. */
 const ORDER: readonly Reason['kind'][] = [
@@ -25,35 +26,37 @@ const MAX_AGENTS_NAMED = 5;
 /** Fails with the text of a 404 if a named object does not exist or the viewer may not see it. */
 export function explain(
   state: MasterState,
-  asked: ExplainRequest,
+  request: ExplainRequest,
   approver: Approver,
   now: Now,
 ): Result<Explanation, string> {
-  const framework = asked.framework_id === undefined ? undefined : findVisible(state, approver, asked.framework_id);
-  if (asked.framework_id !== undefined && framework === undefined) {
-    return err(`framework_id: framework ${asked.framework_id} is unknown`);
+  const framework =
+    request.framework_id === undefined ? undefined : findVisibleFramework(state, approver, request.framework_id);
+  if (request.framework_id !== undefined && framework === undefined) {
+    return err(`framework_id: framework ${request.framework_id} is unknown`);
   }
-  const found = asked.task_id === undefined ? undefined : taskOf(state, approver, framework, asked.task_id);
+  const found =
+    request.task_id === undefined ? undefined : findVisibleTask(state, approver, framework, request.task_id);
   if (found !== undefined) return ok(explainTask(state, found, now));
-  if (framework === undefined) return err(`task_id: no framework has a task ${asked.task_id}`);
-  if (!state.frameworks.has(framework.id)) return ok(completed(framework));
-  return ok(explainFramework(state, framework, asked, approver, now));
+  if (framework === undefined) return err(`task_id: no framework has a task ${request.task_id}`);
+  if (!state.frameworks.has(framework.id)) return ok(explainCompleted(framework));
+  return ok(explainFramework(state, framework, request, approver, now));
 }
 
-function findVisible(state: MasterState, approver: Approver, id: string): Framework | undefined {
+function findVisibleFramework(state: MasterState, approver: Approver, id: string): Framework | undefined {
   const frameworkId = id as FrameworkId;
   const framework = state.frameworks.get(frameworkId) ?? state.completedFrameworks.get(frameworkId)?.framework;
   return framework !== undefined && approver.framework(framework) ? framework : undefined;
 }
 
-function taskOf(
+function findVisibleTask(
   state: MasterState,
   approver: Approver,
   framework: Framework | undefined,
   taskId: string,
 ): FoundTask | undefined {
-  const completedOnes = [...state.completedFrameworks.values()].map((record) => record.framework);
-  const candidates = framework === undefined ? [...state.frameworks.values(), ...completedOnes] : [framework];
+  const completed = [...state.completedFrameworks.values()].map((record) => record.framework);
+  const candidates = framework === undefined ? [...state.frameworks.values(), ...completed] : [framework];
   for (const candidate of candidates) {
     if (!approver.framework(candidate)) continue;
     const found = findTask(candidate, taskId);
@@ -68,7 +71,7 @@ function explainTask(state: MasterState, found: FoundTask, now: Now): Explanatio
   const hostname = state.agents.registered.get(task.agent_id.value as AgentId)?.info.hostname;
   return {
     answer: `Task ${task.task_id.value}: ${reasons[0]?.text ?? task.state}`,
-    framework: about(state, framework),
+    framework: describeFramework(state, framework),
     task: {
       id: task.task_id.value,
       state: task.state,
@@ -79,7 +82,7 @@ function explainTask(state: MasterState, found: FoundTask, now: Now): Explanatio
   };
 }
 
-const completed = (framework: Framework): Explanation => ({
+const explainCompleted = (framework: Framework): Explanation => ({
   answer: `Framework ${framework.id} (${framework.info.name}) has ended.`,
   reasons: [
     {
@@ -99,8 +102,12 @@ function explainFramework(
   const context = { state, frameworkId: framework.id, now, approver };
   const reasons = state.allocator.explain(framework.id, agentId as AgentId | undefined, role, now.monoMs);
   const explained = sortByPrecedence(reasons).map((reason) => explainReason(context, reason));
-  const all = [...unlaunched(framework, taskId), ...openOffers(state, framework, agentId, role), ...explained];
-  return { answer: answerOf(framework, taskId, all), framework: about(state, framework), reasons: all };
+  const all = [
+    ...notLaunchedReasons(framework, taskId),
+    ...openOfferReasons(state, framework, agentId, role),
+    ...explained,
+  ];
+  return { answer: summarize(framework, taskId, all), framework: describeFramework(state, framework), reasons: all };
 }
 
 /** Reasons about the framework first, then reasons about agents, most agents first. */
@@ -109,7 +116,7 @@ function sortByPrecedence(reasons: readonly Reason[]): readonly Reason[] {
   return [...reasons].sort((a, b) => rank(a) - rank(b) || (b.agents ?? 1) - (a.agents ?? 1));
 }
 
-const unlaunched = (framework: Framework, taskId: string | undefined): readonly ExplainedReason[] =>
+const notLaunchedReasons = (framework: Framework, taskId: string | undefined): readonly ExplainedReason[] =>
   taskId === undefined
     ? []
     : [
@@ -120,7 +127,7 @@ const unlaunched = (framework: Framework, taskId: string | undefined): readonly 
       ];
 
 /** The most frequent reason: the framework has offers that it has not answered. */
-function openOffers(
+function openOfferReasons(
   state: MasterState,
   framework: Framework,
   agentId: string | undefined,
@@ -138,26 +145,26 @@ function openOffers(
   return [
     {
       kind: 'offered',
-      text: `It has ${countText(here.length, 'offer')} that it has neither accepted nor declined, of ${hosts.slice(0, MAX_AGENTS_NAMED).join(', ')}${more}.${timeoutText}`,
+      text: `It has ${formatCount(here.length, 'offer')} that it has neither accepted nor declined, of ${hosts.slice(0, MAX_AGENTS_NAMED).join(', ')}${more}.${timeoutText}`,
       figures: { offers: here.length },
     },
   ];
 }
 
-function answerOf(framework: Framework, taskId: string | undefined, reasons: readonly ExplainedReason[]): string {
+function summarize(framework: Framework, taskId: string | undefined, reasons: readonly ExplainedReason[]): string {
   const name = `${framework.info.name} (${framework.id})`;
   const [first] = reasons.filter(({ kind }) => kind !== 'not_launched');
   const task = taskId === undefined ? '' : `Task ${taskId} was never launched. `;
   if (first === undefined) return `${task}Nothing keeps offers from ${name}.`;
   if (first.kind === 'offered') return `${task}${name} is being offered resources: ${withLowerInitial(first.text)}`;
   if (first.kind === 'pending') return `${task}${name} gets an offer with the next allocation.`;
-  const where = first.agents === undefined ? '' : `On ${countText(first.agents, 'agent')}: `;
+  const where = first.agents === undefined ? '' : `On ${formatCount(first.agents, 'agent')}: `;
   return `${task}${name} gets no offer. ${where}${first.text}`;
 }
 
 const withLowerInitial = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
-function about(state: MasterState, framework: Framework): NonNullable<Explanation['framework']> {
+function describeFramework(state: MasterState, framework: Framework): NonNullable<Explanation['framework']> {
   const lives = state.frameworks.has(framework.id);
   const shares: Amounts = lives
     ? Object.fromEntries(framework.roles.map((role) => [role, state.allocator.shareOf(framework.id, role)]))

@@ -96,7 +96,7 @@ test('a task is counted from its launch to its end, in the cluster and for its f
   assert.equal(ended['fw/tasks/terminal/task_failed'], 1);
 });
 
-test('calls and subscriptions are counted', () => {
+test('subscriptions, calls and disconnections of schedulers move the counters and gauges of the cluster and of the framework', () => {
   const world = createWorld();
   const came = moved(world, () => world.subscribe({ name: 'fw', roles: ['r'] }));
   assert.equal(came['master/messages_register_framework'], 1);

@@ -48,36 +48,65 @@ export interface ProcessMetrics {
   };
 }
 
+const withPrefix = (prefix: string, names: readonly string[]): readonly string[] => names.map((name) => prefix + name);
+
+const agentCounters = [
+  'registrations',
+  'removals',
+  'reregistrations',
+  'shutdowns_canceled',
+  'shutdowns_completed',
+  'shutdowns_scheduled',
+  'unreachable_canceled',
+  'unreachable_completed',
+  'unreachable_scheduled',
+];
+const messageTypes = [
+  'authenticate',
+  'deactivate_framework',
+  'decline_offers',
+  'executor_to_framework',
+  'exited_executor',
+  'framework_to_executor',
+  'kill_task',
+  'launch_tasks',
+  'operation_status_update',
+  'operation_status_update_acknowledgement',
+  'reconcile_operations',
+  'reconcile_tasks',
+  'register_framework',
+  'register_slave',
+  'reregister_framework',
+  'reregister_slave',
+  'resource_request',
+  'revive_offers',
+  'status_update',
+  'status_update_acknowledgement',
+  'suppress_offers',
+  'unregister_framework',
+  'unregister_slave',
+  'update_slave',
+];
+/** Messages that are counted as valid or invalid. */
+const validatedMessages = [
+  'executor_to_framework_messages',
+  'framework_to_executor_messages',
+  'operation_status_update_acknowledgements',
+  'operation_status_updates',
+  'status_update_acknowledgements',
+  'status_updates',
+];
+
 /** Counters that are reported as 0 before the first event. */
-const counterNames: readonly string[] = [
-  ...['registrations', 'removals', 'reregistrations', 'shutdowns_canceled', 'shutdowns_completed'].map(
-    (n) => `slave_${n}`,
-  ),
-  ...['shutdowns_scheduled', 'unreachable_canceled', 'unreachable_completed', 'unreachable_scheduled'].map(
-    (n) => `slave_${n}`,
-  ),
-  ...['registered', 'unhealthy', 'unregistered'].map((n) => `slave_removals/reason_${n}`),
-  ...['authenticate', 'deactivate_framework', 'decline_offers', 'executor_to_framework', 'exited_executor'].map(
-    (n) => `messages_${n}`,
-  ),
-  ...['framework_to_executor', 'kill_task', 'launch_tasks', 'operation_status_update'].map((n) => `messages_${n}`),
-  ...['operation_status_update_acknowledgement', 'reconcile_operations', 'reconcile_tasks'].map((n) => `messages_${n}`),
-  ...['register_framework', 'register_slave', 'reregister_framework', 'reregister_slave'].map((n) => `messages_${n}`),
-  ...['resource_request', 'revive_offers', 'status_update', 'status_update_acknowledgement'].map(
-    (n) => `messages_${n}`,
-  ),
-  ...['suppress_offers', 'unregister_framework', 'unregister_slave', 'update_slave'].map((n) => `messages_${n}`),
-  ...['valid', 'invalid'].flatMap((n) => [
-    `${n}_executor_to_framework_messages`,
-    `${n}_framework_to_executor_messages`,
-    `${n}_operation_status_update_acknowledgements`,
-    `${n}_operation_status_updates`,
-    `${n}_status_update_acknowledgements`,
-    `${n}_status_updates`,
-  ]),
+const counterNames = withPrefix('master/', [
+  ...withPrefix('slave_', agentCounters),
+  ...withPrefix('slave_removals/reason_', ['registered', 'unhealthy', 'unregistered']),
+  ...withPrefix('messages_', messageTypes),
+  ...withPrefix('valid_', validatedMessages),
+  ...withPrefix('invalid_', validatedMessages),
   'dropped_messages',
   'recovery_slave_removals',
-].map((name) => `master/${name}`);
+]);
 
 const terminalTasks = ['dropped', 'error', 'failed', 'finished', 'gone', 'gone_by_operator', 'killed', 'lost'];
 const activeTasks = ['killing', 'running', 'staging', 'starting', 'unreachable'];
@@ -105,8 +134,8 @@ const operationStates = [
   'recovering',
   'unreachable',
 ];
-/** States that operations leave again: the metric is a gauge. Terminal states are counted. */
-const isPassing = (status: string): boolean => ['pending', 'recovering', 'unreachable'].includes(status);
+/** The metric of a state that is not terminal is a gauge; operations in a terminal state are counted. */
+const isNotTerminal = (status: string): boolean => ['pending', 'recovering', 'unreachable'].includes(status);
 
 const callTypes = [
   'accept',
@@ -144,13 +173,13 @@ const eventTypes = [
 /** Counters of a framework that are reported as 0 before the first event. */
 const frameworkCounters: readonly string[] = [
   'calls',
-  ...callTypes.map((type) => `calls/${type}`),
+  ...withPrefix('calls/', callTypes),
   'events',
-  ...eventTypes.map((type) => `events/${type}`),
+  ...withPrefix('events/', eventTypes),
   'operations',
-  ...operationTypes.map((type) => `operations/${type}`),
-  ...['accepted', 'declined', 'rescinded', 'sent'].map((what) => `offers/${what}`),
-  ...terminalTasks.map((state) => `tasks/terminal/task_${state}`),
+  ...withPrefix('operations/', operationTypes),
+  ...withPrefix('offers/', ['accepted', 'declined', 'rescinded', 'sent']),
+  ...withPrefix('tasks/terminal/task_', terminalTasks),
 ];
 
 type MutableMetrics = Map<string, Metric>;
@@ -234,13 +263,13 @@ function addOperations(metrics: MutableMetrics, state: MasterState): void {
   for (const prefix of prefixes) {
     for (const status of operationStates) {
       const name = `${prefix}/${status}`;
-      metrics.set(name, isPassing(status) ? gauge(0) : counter(currentValue(metrics, name)));
+      metrics.set(name, isNotTerminal(status) ? gauge(0) : counter(currentValue(metrics, name)));
     }
   }
   for (const { info, latest_status: latest } of known) {
     const type = (info.type ?? 'UNKNOWN').toLowerCase();
     const status = (latest.state ?? 'OPERATION_UNKNOWN').replace('OPERATION_', '').toLowerCase();
-    if (!isPassing(status)) continue;
+    if (!isNotTerminal(status)) continue;
     for (const name of [`master/operations/${type}/${status}`, `master/operations/${status}`]) {
       metrics.set(name, gauge(currentValue(metrics, name) + 1));
     }

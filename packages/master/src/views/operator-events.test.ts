@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { present } from '@meseta/base';
 import type { MasterEvent } from '@meseta/wire';
 import { createWorld, task, type World } from '../core/testing.js';
+import { type Approver, approveAll } from './approver.js';
 import { dependsOnViewer, isSeen, operatorEventOf } from './operator-events.js';
-import { type Approver, approveAll } from './snapshot.js';
 
 /** The events that a viewer gets for the notes from `begin` on. */
 function eventsSince(world: World, begin: number, approver: Approver = approveAll): readonly MasterEvent[] {
@@ -99,6 +100,27 @@ test('a viewer gets no event of a role, framework or task that it may not see', 
     eventsOf(world, () => scheduler.launch(offer, task('t', offer)), withoutTasks),
     [],
   );
+});
+
+test('of tasks with the same id, the latest one decides whether a viewer sees an event', () => {
+  const world = createWorld();
+  const agent = world.agent('cpus:4;mem:4096');
+  const scheduler = world.subscribe({ roles: ['r'] });
+  const ofPublicTasks: Approver = { ...approveAll, key: 'public', task: ({ name }) => name === 'public' };
+  const launch = (name: string): void => {
+    const offer = scheduler.offer();
+    scheduler.launch(offer, task('t', offer, { name }));
+  };
+  launch('public');
+  const ended = eventsOf(world, () => agent.update(scheduler, 't', 'TASK_FINISHED'), ofPublicTasks);
+  assert.deepEqual(typesOf(ended), ['TASK_UPDATED']);
+  const status = scheduler.events.flatMap(({ update }) => update?.status ?? []).at(-1);
+  scheduler.acknowledge(present(status, 'the last status'));
+  world.wait(1_000);
+  launch('secret');
+  const teardown = { type: 'TEARDOWN', teardown: { framework_id: { value: scheduler.id } } } as const;
+  const torndown = eventsOf(world, () => world.operator(teardown), ofPublicTasks);
+  assert.deepEqual(typesOf(torndown), ['FRAMEWORK_REMOVED']);
 });
 
 test('only AGENT_ADDED has a content that depends on the viewer', () => {

@@ -2,10 +2,12 @@
 // An agent that becomes unreachable or gone is no AGENT_REMOVED: Mesos' clients expect that only at a removal.
 
 import type { TaskId } from '@meseta/base';
-import type { MasterEvent, Task } from '@meseta/wire';
+import type { MasterEvent } from '@meseta/wire';
 import type { Note } from '../core/io.js';
-import type { Framework, MasterState } from '../core/state.js';
-import { type Approver, approveAll, useOfAgent } from './snapshot.js';
+import type { MasterState } from '../core/state.js';
+import { type Approver, approveAll } from './approver.js';
+import { findTask } from './find-task.js';
+import { useOfAgent } from './snapshot.js';
 import { frameworkEventMessage } from './v1-frameworks.js';
 import { agentMessage } from './v1-state.js';
 
@@ -55,11 +57,7 @@ export function isSeen(state: MasterState, note: Note, approver: Approver): bool
   if (framework === undefined) return approver.key === approveAll.key;
   if (!approver.framework(framework)) return false;
   if (!('taskId' in note)) return true;
-  const id = note.taskId as TaskId;
   if (approver.key === approveAll.key) return true;
-  const task = framework.tasks.get(id) ?? endedTask(framework, id);
-  return task !== undefined && approver.task(task, framework);
+  const found = findTask(framework, note.taskId);
+  return found !== undefined && approver.task(found.task, framework);
 }
-
-const endedTask = ({ unreachableTasks, completedTasks }: Framework, id: TaskId): Task | undefined =>
-  [...unreachableTasks.values(), ...completedTasks.values()].find(({ task_id }) => task_id.value === id);

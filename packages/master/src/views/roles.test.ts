@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWorld, task } from '../core/testing.js';
+import { approveAll } from './approver.js';
 import { getRoles } from './roles.js';
-import { approveAll, snapshotOf } from './snapshot.js';
+import { snapshotOf } from './snapshot.js';
 
 test('the quantities of a role are those of its subtree, and not those of roles whose names begin alike', () => {
   const world = createWorld();

@@ -17,8 +17,9 @@ import { quantitiesJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterResponseGetRoles, Resource, Role } from '@meseta/wire';
 import { jsonDouble, jsonObject, jsonString } from '@meseta/wire/json';
 import type { MasterState } from '../core/state.js';
+import type { Approver } from './approver.js';
 import { type Pieces, separated } from './pieces.js';
-import { type Approver, allocatedTo, offeredTo, type Snapshot, usedByFramework } from './snapshot.js';
+import { allocatedTo, offeredTo, type Snapshot, usedByFramework } from './snapshot.js';
 
 interface RoleView {
   readonly name: string;

@@ -6,9 +6,10 @@ import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonArray, jsonBool, jsonObject, jsonString, present } from '@meseta/wire/json';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
+import { type Approver, seesResource } from './approver.js';
 import { separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Remembered } from './runs.js';
-import { type AgentUse, type Approver, agentViews, type Snapshot, seesResource, useOf } from './snapshot.js';
+import { type AgentUse, agentViews, type Snapshot, useOf } from './snapshot.js';
 
 const byRole = (agent: Agent, approver: Approver, write: (list: readonly Resource[]) => string): string =>
   jsonObject(

@@ -12,19 +12,11 @@ import {
 import type { Task } from '@meseta/wire';
 import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
 import { type JsonFields, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
+import type { Approver } from './approver.js';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Lists, type Remembered } from './runs.js';
 import { createSlicedSort } from './sliced-sort.js';
-import {
-  type Approver,
-  type FrameworkView,
-  type Share,
-  type ShareOf,
-  type Snapshot,
-  seen,
-  seenTasks,
-  sharesOf,
-} from './snapshot.js';
+import { type FrameworkView, type Share, type ShareOf, type Snapshot, seen, seenTasks, sharesOf } from './snapshot.js';
 
 /** The fields that every document shows of a framework. */
 export function summaryFields(view: FrameworkView, { used, offered }: Share): JsonFields {

@@ -6,10 +6,11 @@ import { type JsonFields, jsonNumber, jsonObject, jsonString, present } from '@m
 import { infoOfRecovered } from '../core/agents/records.js';
 import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
+import type { Approver } from './approver.js';
 import type { ProcessFacts } from './facts.js';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Remembered } from './runs.js';
-import { type Approver, agentViews, type FrameworkView, type Snapshot, sharesOf, useOf } from './snapshot.js';
+import { agentViews, type FrameworkView, type Snapshot, sharesOf, useOf } from './snapshot.js';
 import { agentFields } from './v0-agents.js';
 import { frameworkLists, summaryFields } from './v0-frameworks.js';
 

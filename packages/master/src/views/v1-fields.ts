@@ -1,7 +1,7 @@
 // Fields of v1 messages.
 import { merge, toEndpointFormat } from '@meseta/resources';
 import type { Resource, TimeInfo } from '@meseta/wire';
-import { type Approver, seesResource } from './snapshot.js';
+import { type Approver, seesResource } from './approver.js';
 
 export const timeOf = (ms: number): TimeInfo => ({ nanoseconds: BigInt(Math.round(ms * 1000)) * 1000n });
 

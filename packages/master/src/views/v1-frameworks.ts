@@ -2,8 +2,9 @@
 import type { MasterResponseGetFrameworksFramework } from '@meseta/wire';
 import { MasterResponseGetFrameworksFrameworkCodec, OfferCodec } from '@meseta/wire/codecs';
 import type { Framework } from '../core/state.js';
+import type { Approver } from './approver.js';
 import { jsonElements, utf8Of } from './runs.js';
-import type { Approver, FrameworkView, Share, ShareOf } from './snapshot.js';
+import type { FrameworkView, Share, ShareOf } from './snapshot.js';
 import { headOf, type ListField } from './v1-document.js';
 import { listed, timed, timeOf } from './v1-fields.js';
 
@@ -62,7 +63,7 @@ export const frameworkList = (
     number,
     *json(lists) {
       for (const [i, view] of views.entries()) {
-        const [head, tail] = inTwo(withoutOffers(view));
+        const [head, tail] = splitJsonAtOffers(withoutOffers(view));
         yield utf8Of(`${i === 0 ? '' : ','}${head}`);
         if (view.offers.length > 0) {
           yield utf8Of(',"offers":[');
@@ -74,7 +75,7 @@ export const frameworkList = (
     },
     *protobuf(lists) {
       for (const view of views) {
-        const [head, tail] = bytesInTwo(withoutOffers(view));
+        const [head, tail] = splitBytesAtOffers(withoutOffers(view));
         const parts = [head];
         for (const run of lists.list(offersKey, view.offers, (offers) => OfferCodec.encodeList(OFFERS, offers))) {
           parts.push(run);
@@ -110,7 +111,7 @@ const beforeOffers = (message: Message): Message => ({
 });
 
 /** A framework as JSON without its offers: the parts before and after them. */
-function inTwo(message: Message): readonly [head: string, tail: string] {
+function splitJsonAtOffers(message: Message): readonly [head: string, tail: string] {
   const text = codec.write(message);
   const at = codec.write(beforeOffers(message)).length - `,"recovered":${message.recovered}}`.length;
   return [text.slice(0, at), text.slice(at)];
@@ -119,7 +120,8 @@ function inTwo(message: Message): readonly [head: string, tail: string] {
 /** The length of the tag and the value of `recovered`. */
 const RECOVERED_BYTES = 2;
 
-function bytesInTwo(message: Message): readonly [head: Uint8Array, tail: Uint8Array] {
+/** A framework as protobuf without its offers: the parts before and after them. */
+function splitBytesAtOffers(message: Message): readonly [head: Uint8Array, tail: Uint8Array] {
   const bytes = codec.encode(message);
   const at = codec.encode(beforeOffers(message)).length - RECOVERED_BYTES;
   return [bytes.subarray(0, at), bytes.subarray(at)];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createWorld } from '../core/testing.js';
-import { approveAll } from './snapshot.js';
+import { approveAll } from './approver.js';
 import { maintenanceStatusOf } from './v1-responses.js';
 
 test('the maintenance status lists each draining machine, without going through the agents for each', () => {

@@ -11,9 +11,10 @@ import type {
 } from '@meseta/wire';
 import type { MasterState } from '../core/state.js';
 import { machineKey, machineKeyOf } from '../registry/state.js';
+import { type Approver, seesResource } from './approver.js';
 import type { ProcessFacts } from './facts.js';
 import { getRoles } from './roles.js';
-import { type Approver, seesResource, snapshotOf } from './snapshot.js';
+import { snapshotOf } from './snapshot.js';
 
 export const getHealth = (): MasterResponse => ({ type: 'GET_HEALTH', get_health: { healthy: true } });
 

@@ -17,17 +17,16 @@ import type { MediaType } from '@meseta/wire/media';
 import { withoutSecrets } from '@meseta/wire/secrets';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
+import { type Approver, seesResource } from './approver.js';
 import { createLists, type Document, type Remembered } from './runs.js';
 import {
   type AgentUse,
   type AgentView,
-  type Approver,
   agentViews,
   type FrameworkView,
   type ShareOf,
   type Snapshot,
   seenTasks,
-  seesResource,
   sharesOf,
   useOf,
 } from './snapshot.js';
@@ -89,7 +88,7 @@ export function agentMessage(agent: Agent, use: AgentUse, approver: Approver): M
   };
 }
 
-const agentsField = (number: number, { snapshot, agents, approver }: Shown): ObjectField => ({
+const agentsField = (number: number, { snapshot, agents, approver }: DocumentRecords): ObjectField => ({
   name: 'get_agents',
   number,
   fields: [
@@ -104,8 +103,8 @@ const agentsField = (number: number, { snapshot, agents, approver }: Shown): Obj
   ],
 });
 
-const frameworksField = (number: number, shown: Shown): ObjectField => {
-  const { snapshot, approver, shareOf } = shown;
+const frameworksField = (number: number, records: DocumentRecords): ObjectField => {
+  const { snapshot, approver, shareOf } = records;
   const isSeen = ({ framework }: FrameworkView): boolean => approver.framework(framework);
   const list = (name: string, at: number, views: readonly FrameworkView[]) =>
     frameworkList([name, at], views.filter(isSeen), shareOf, approver);
@@ -116,7 +115,7 @@ const frameworksField = (number: number, shown: Shown): ObjectField => {
   };
 };
 
-const executorsField = (number: number, { snapshot, approver }: Shown): ObjectField => {
+const executorsField = (number: number, { snapshot, approver }: DocumentRecords): ObjectField => {
   const executors = snapshot.frameworks
     .filter(({ framework }) => approver.framework(framework))
     .flatMap((view) =>
@@ -134,9 +133,9 @@ const executorsField = (number: number, { snapshot, approver }: Shown): ObjectFi
   return { name: 'get_executors', number, fields: [list] };
 };
 
-const tasksField = (number: number, { tasks, unreachableTasks, completedTasks }: Shown): ObjectField => {
-  const list = (name: string, at: number, shown: readonly Task[]) =>
-    listField([name, at], name, shown, TaskCodec, (task) => task);
+const tasksField = (number: number, { tasks, unreachableTasks, completedTasks }: DocumentRecords): ObjectField => {
+  const list = (name: string, at: number, tasksOfList: readonly Task[]) =>
+    listField([name, at], name, tasksOfList, TaskCodec, (task) => task);
   return {
     name: 'get_tasks',
     number,
@@ -161,14 +160,14 @@ const numbers: { readonly [C in StateCall]: readonly [type: number, field: numbe
 
 export const isStateCall = (call: string): call is StateCall => Object.hasOwn(numbers, call);
 
-const stateField = (number: number, shown: Shown): ObjectField => ({
+const stateField = (number: number, records: DocumentRecords): ObjectField => ({
   name: 'get_state',
   number,
-  fields: [tasksField(1, shown), executorsField(2, shown), frameworksField(3, shown), agentsField(4, shown)],
+  fields: [tasksField(1, records), executorsField(2, records), frameworksField(3, records), agentsField(4, records)],
 });
 
-/** The records of a document, collected before the first one is encoded; lists that it does not show are empty. */
-interface Shown {
+/** The records of a document, collected before the first one is encoded; lists that the document does not show are empty. */
+interface DocumentRecords {
   readonly snapshot: Snapshot;
   readonly approver: Approver;
   readonly agents: readonly AgentView[];
@@ -178,12 +177,12 @@ interface Shown {
   readonly completedTasks: readonly Task[];
 }
 
-function* shownIn(
+function* collectRecords(
   call: StateCall,
   snapshot: Snapshot,
   approver: Approver,
   earlier: Remembered | undefined,
-): Generator<'', Shown> {
+): Generator<'', DocumentRecords> {
   const shows = (part: StateCall): boolean => call === 'GET_STATE' || call === part;
   const views = [...snapshot.frameworks, ...snapshot.completedFrameworks].filter(({ framework }) =>
     approver.framework(framework),
@@ -217,8 +216,8 @@ export function* stateCallDocument(
   earlier: Remembered | undefined,
 ): Document {
   const [type, number] = numbers[call];
-  const shown = yield* shownIn(call, snapshot, approver, earlier);
-  const fields: { readonly [C in StateCall]: (number: number, shown: Shown) => ObjectField } = {
+  const records = yield* collectRecords(call, snapshot, approver, earlier);
+  const fields: { readonly [C in StateCall]: (number: number, records: DocumentRecords) => ObjectField } = {
     GET_STATE: stateField,
     GET_AGENTS: agentsField,
     GET_FRAMEWORKS: frameworksField,
@@ -226,8 +225,8 @@ export function* stateCallDocument(
     GET_TASKS: tasksField,
   };
   const lists = createLists(earlier?.lists);
-  yield* renderDocument(mediaType, [call, type], fields[call](number, shown), lists);
-  return { lists: lists.written, agents: shown.agents };
+  yield* renderDocument(mediaType, [call, type], fields[call](number, records), lists);
+  return { lists: lists.written, agents: records.agents };
 }
 
 /** The first event of an operator's stream: type SUBSCRIBED (1), field 2. */
@@ -238,10 +237,10 @@ export function* subscribedDocument(
   heartbeatIntervalSeconds: number,
   earlier: Remembered | undefined,
 ): Document {
-  const shown = yield* shownIn('GET_STATE', snapshot, approver, earlier);
+  const records = yield* collectRecords('GET_STATE', snapshot, approver, earlier);
   const interval = { name: 'heartbeat_interval_seconds', number: 2, value: heartbeatIntervalSeconds };
-  const fields = [stateField(1, shown), interval];
+  const fields = [stateField(1, records), interval];
   const lists = createLists(earlier?.lists);
   yield* renderDocument(mediaType, ['SUBSCRIBED', 1], { name: 'subscribed', number: 2, fields }, lists);
-  return { lists: lists.written, agents: shown.agents };
+  return { lists: lists.written, agents: records.agents };
 }

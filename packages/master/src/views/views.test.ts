@@ -48,7 +48,7 @@ test('a document is encoded like the message that it declares, in both media typ
   }
 });
 
-test('a document may have numbers', () => {
+test('a number in a document is encoded as a double, in both media types', () => {
   const event: MasterEvent = { type: 'SUBSCRIBED', subscribed: { heartbeat_interval_seconds: 15 } };
   const interval = { name: 'heartbeat_interval_seconds', number: 2, value: 15 };
   const body = { name: 'subscribed', number: 2, fields: [interval] };
@@ -72,7 +72,7 @@ test("a v0 task has Mesos' fields; unset ones are omitted", () => {
   });
 });
 
-test('pieces are separated by commas', () => {
+test('fields and pieces are separated by commas; unset fields are omitted', () => {
   assert.equal(
     jsonObject([
       ['a', '1'],

@@ -39,7 +39,7 @@ interface RestartLine {
   readonly config?: Partial<AgentOptions>;
 }
 
-type Says = { readonly from?: Pid } & Readonly<Record<string, unknown>>;
+type ReceiveLine = { readonly from?: Pid } & Readonly<Record<string, unknown>>;
 
 const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } = {
   agent: continueWith,
@@ -55,7 +55,7 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } =
     world.durable = false;
   },
   completeWrites: ({ world }, count: unknown) => world.flush(typeof count === 'number' ? count : undefined),
-  says({ world }, { from = MASTER, ...messages }: Says) {
+  receive({ world }, { from = MASTER, ...messages }: ReceiveLine) {
     const [[name, body] = ['', {}]] = Object.entries(messages);
     world.message({ name, body } as LibprocessMessage, from);
   },

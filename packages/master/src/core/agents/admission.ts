@@ -62,13 +62,13 @@ function checkRegistration(ctx: Context, applicant: Applicant): Problem {
     overLimit('agentFrameworks', 'frameworks', applicant.frameworks?.length ?? 0) ??
     overLimit('agentFrameworks', 'completed_frameworks', applicant.completed_frameworks?.length ?? 0) ??
     checkIds(applicant) ??
-    attributesProblem(agent.attributes ?? []) ??
+    checkAttributes(agent.attributes ?? []) ??
     checkReportedResources('agent.resources', agent.resources) ??
     checkReportedResources('checkpointed_resources', checkpointed_resources)
   );
 }
 
-const attributesProblem = (attributes: readonly Attribute[]): Problem =>
+const checkAttributes = (attributes: readonly Attribute[]): Problem =>
   firstAmong(attributes, ({ name, text }, i) =>
     overLimit('attributeText', `agent.attributes[${i}]`, Math.max(name.length, text?.value.length ?? 0)),
   );

@@ -14,9 +14,9 @@ import type { Agent, Framework } from '../state.js';
 import { applyUpdate, removeExecutor, removeTask } from '../tasks.js';
 
 export interface Deletion {
-  readonly update: (framework: Framework, task: Task) => MasterUpdate;
+  readonly updateFor: (framework: Framework, task: Task) => MasterUpdate;
   /** Where live tasks are moved to. */
-  readonly tasksTo: 'completed' | 'unreachable';
+  readonly moveTasksTo: 'completed' | 'unreachable';
   /** The state of its operations that is reported; undefined: they are removed without a report, as in Mesos. */
   readonly operationState: 'OPERATION_UNREACHABLE' | 'OPERATION_GONE_BY_OPERATOR' | undefined;
 }
@@ -59,11 +59,11 @@ export function loseTask(
   ctx: Context,
   framework: Framework,
   task: Task,
-  { update: what, tasksTo }: Pick<Deletion, 'update' | 'tasksTo'>,
+  { updateFor, moveTasksTo }: Pick<Deletion, 'updateFor' | 'moveTasksTo'>,
 ): void {
-  const update = createMasterUpdate(ctx, framework, task, what(framework, task));
+  const update = createMasterUpdate(ctx, framework, task, updateFor(framework, task));
   const after = applyUpdate(ctx, framework, task, update);
-  removeTask(ctx, framework, after, isTerminal(task.state) ? 'completed' : tasksTo);
+  removeTask(ctx, framework, after, isTerminal(task.state) ? 'completed' : moveTasksTo);
   sendUpdate(ctx, framework, update);
 }
 

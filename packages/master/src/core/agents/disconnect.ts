@@ -32,12 +32,12 @@ function loseUncheckpointedTasks(ctx: Context, agent: Agent): void {
       const task = framework.tasks.get(taskId);
       if (task === undefined) continue;
       loseTask(ctx, framework, task, {
-        update: () => ({
+        updateFor: () => ({
           state: 'TASK_LOST',
           reason: 'REASON_AGENT_DISCONNECTED',
           message: `Agent ${agent.info.hostname} disconnected`,
         }),
-        tasksTo: 'completed',
+        moveTasksTo: 'completed',
       });
     }
   }

@@ -19,7 +19,7 @@ function isKnown(ctx: Context, id: AgentId): boolean {
 }
 
 /** The problem if a registered agent cannot be drained. */
-export function drainProblem(ctx: Context, agentId: AgentId): string | undefined {
+export function checkDrainable(ctx: Context, agentId: AgentId): string | undefined {
   const agent = ctx.state.agents.registered.get(agentId);
   if (agent === undefined) return undefined;
   if (ctx.state.registrar.durable.machines.has(machineKeyOf(agent))) {

@@ -36,7 +36,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
   agents.gone.set(id, atMs);
   if (request !== undefined) reply(ctx, request, 200);
   const agent = agents.registered.get(id);
-  const update = (framework: Framework): MasterUpdate =>
+  const updateFor = (framework: Framework): MasterUpdate =>
     framework.capabilities.has('PARTITION_AWARE')
       ? {
           state: 'TASK_GONE_BY_OPERATOR',
@@ -46,7 +46,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
       : { state: 'TASK_LOST', reason: 'REASON_AGENT_REMOVED', message: GONE };
   if (agent !== undefined) {
     sendShutdown(ctx, agent.pid, GONE);
-    deleteAgent(ctx, agent, { update, tasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
+    deleteAgent(ctx, agent, { updateFor, moveTasksTo: 'completed', operationState: 'OPERATION_GONE_BY_OPERATOR' });
   }
   for (const [frameworkId, taskIds] of agents.unreachable.get(id)?.tasks ?? []) {
     const framework = frameworks.get(frameworkId);
@@ -54,7 +54,7 @@ export function agentGone(ctx: Context, id: AgentId, atMs: number, request: Requ
     for (const taskId of taskIds) {
       const task = framework.unreachableTasks.get(taskId);
       if (task?.agent_id.value !== id) continue;
-      const lost = createMasterUpdate(ctx, framework, task, update(framework));
+      const lost = createMasterUpdate(ctx, framework, task, updateFor(framework));
       endUnreachable(ctx, framework, task, lost);
       sendUpdate(ctx, framework, lost);
     }

@@ -99,7 +99,7 @@ export function pruneRegistry(ctx: Context): void {
   const { state, now } = ctx;
   const { options } = state;
   setTimer(ctx, { kind: 'registryGc' }, options.registryGcIntervalMs);
-  const old = (entries: readonly (readonly [AgentId, number])[]): AgentId[] => {
+  const prunable = (entries: readonly (readonly [AgentId, number])[]): AgentId[] => {
     const excess = entries.length - options.registryMaxAgentCount;
     const byAge = [...entries].sort((a, b) => a[1] - b[1]);
     return byAge
@@ -107,8 +107,8 @@ export function pruneRegistry(ctx: Context): void {
       .map(([id]) => id);
   };
   const { projected } = state.registrar;
-  const unreachable = old([...projected.unreachable].map(([id, { sinceMs }]) => [id, sinceMs] as const));
-  const gone = old([...projected.gone]);
+  const unreachable = prunable([...projected.unreachable].map(([id, { sinceMs }]) => [id, sinceMs] as const));
+  const gone = prunable([...projected.gone]);
   if (unreachable.length + gone.length === 0) return;
   propose(ctx, { kind: 'pruneAgents', unreachable, gone }, { kind: 'agentsPruned', unreachable, gone });
 }

@@ -66,12 +66,12 @@ export function agentRemoved(ctx: Context, id: AgentId, why: string): void {
   const agent = agents.registered.get(id);
   if (agent !== undefined) {
     deleteAgent(ctx, agent, {
-      update: () => ({
+      updateFor: () => ({
         state: 'TASK_LOST',
         reason: 'REASON_AGENT_REMOVED',
         message: `Agent ${agent.info.hostname} removed: ${why}`,
       }),
-      tasksTo: 'completed',
+      moveTasksTo: 'completed',
       operationState: undefined,
     });
   }

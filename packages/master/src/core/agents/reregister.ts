@@ -204,7 +204,7 @@ function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): R
   const returned: Returned[] = [];
   // Tasks with equal resources share one list, which is converted once.
   const converted = new Map<readonly Resource[], readonly Resource[]>();
-  const inPostRefinementOnce = (sent: readonly Resource[]): readonly Resource[] => {
+  const convertOnce = (sent: readonly Resource[]): readonly Resource[] => {
     const shared = state.intern(sent);
     const list = converted.get(shared) ?? toPostRefinement(shared);
     converted.set(shared, list);
@@ -222,7 +222,7 @@ function addReturnedTasks(ctx: Context, agent: Agent, tasks: readonly Task[]): R
       ctx,
       sent,
       { framework, agent },
-      allocatedOf(framework, inPostRefinementOnce(sent.resources ?? [])),
+      allocatedOf(framework, convertOnce(sent.resources ?? [])),
     );
     framework.unreachableTasks.delete(idOf<TaskId>(sent.task_id));
     addTask(ctx, framework, agent, task);

@@ -65,13 +65,13 @@ export function agentUnreachable(ctx: Context, id: AgentId, atMs: number, why: s
     agent === undefined
       ? new Map()
       : deleteAgent(ctx, agent, {
-          update: (framework) => ({
+          updateFor: (framework) => ({
             state: taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'),
             reason: 'REASON_AGENT_REMOVED',
             message: `Agent ${agent.info.hostname} is unreachable: ${why}`,
             more: { unreachable_time },
           }),
-          tasksTo: 'unreachable',
+          moveTasksTo: 'unreachable',
           operationState: 'OPERATION_UNREACHABLE',
         });
   agents.recovered.delete(id);

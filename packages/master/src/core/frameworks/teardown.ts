@@ -38,7 +38,7 @@ export function removeFramework(ctx: Context, framework: Framework): void {
   closeConnection(ctx, framework);
   state.allocator.removeFramework(framework.id);
   state.frameworks.delete(framework.id);
-  state.completedFrameworks.set(framework.id, { framework: ended(framework), unregisteredAtMs: now.wallMs });
+  state.completedFrameworks.set(framework.id, { framework: endedFramework(framework), unregisteredAtMs: now.wallMs });
   for (const oldest of state.completedFrameworks.keys()) {
     if (state.completedFrameworks.size <= state.options.maxCompletedFrameworks) break;
     state.completedFrameworks.delete(oldest);
@@ -47,7 +47,11 @@ export function removeFramework(ctx: Context, framework: Framework): void {
   note(ctx, { kind: 'frameworkRemoved', frameworkId: framework.id });
 }
 
-const ended = (framework: Framework): Framework => ({ ...framework, status: 'disconnected', connection: undefined });
+const endedFramework = (framework: Framework): Framework => ({
+  ...framework,
+  status: 'disconnected',
+  connection: undefined,
+});
 
 function closeConnection(ctx: Context, framework: Framework): void {
   const { state } = ctx;

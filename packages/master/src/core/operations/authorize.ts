@@ -9,7 +9,7 @@ export function checkAuthorization(
   principal: string | undefined,
   operation: OfferOperation,
 ): string | undefined {
-  const ask = (action: AuthorizationAction, list: Resources, value: (resource: Resource) => string | undefined) => {
+  const check = (action: AuthorizationAction, list: Resources, value: (resource: Resource) => string | undefined) => {
     const denied = list.find((resource) => !authorize({ action, principal, value: value(resource) }));
     return denied === undefined ? undefined : `not authorized: ${action} for '${value(denied) ?? 'any'}'`;
   };
@@ -19,17 +19,17 @@ export function checkAuthorization(
   const { reserve, unreserve, create, destroy, grow_volume, shrink_volume } = operation;
   switch (operation.type) {
     case 'RESERVE':
-      return ask('RESERVE_RESOURCES', reserve?.resources ?? [], role);
+      return check('RESERVE_RESOURCES', reserve?.resources ?? [], role);
     case 'UNRESERVE':
-      return ask('UNRESERVE_RESOURCES', unreserve?.resources ?? [], reserver);
+      return check('UNRESERVE_RESOURCES', unreserve?.resources ?? [], reserver);
     case 'CREATE':
-      return ask('CREATE_VOLUME', create?.volumes ?? [], role);
+      return check('CREATE_VOLUME', create?.volumes ?? [], role);
     case 'DESTROY':
-      return ask('DESTROY_VOLUME', destroy?.volumes ?? [], creator);
+      return check('DESTROY_VOLUME', destroy?.volumes ?? [], creator);
     case 'GROW_VOLUME':
-      return ask('RESIZE_VOLUME', grow_volume === undefined ? [] : [grow_volume.volume], role);
+      return check('RESIZE_VOLUME', grow_volume === undefined ? [] : [grow_volume.volume], role);
     case 'SHRINK_VOLUME':
-      return ask('RESIZE_VOLUME', shrink_volume === undefined ? [] : [shrink_volume.volume], role);
+      return check('RESIZE_VOLUME', shrink_volume === undefined ? [] : [shrink_volume.volume], role);
     default:
       return undefined;
   }

@@ -8,7 +8,7 @@ import type { Context } from '../context.js';
 import { returnOffer } from '../offers.js';
 import { checkOperationCount, operationError, sendOperation } from '../operation-records.js';
 import type { Agent, Framework } from '../state.js';
-import { usedOnAgent } from '../tasks.js';
+import { usesOnAgent } from '../tasks.js';
 import { checkOperation } from '../validation/operation.js';
 import { checkAuthorization } from './authorize.js';
 
@@ -62,8 +62,8 @@ function checkResized({ resized }: Acceptance, operation: OfferOperation): strin
 export function checkUnused(ctx: Context, agent: Agent, volumes: Resources): string | undefined {
   if (volumes.length === 0) return undefined;
   const inUse = new Set<string>();
-  for (const used of usedOnAgent(ctx, agent).values()) {
-    for (const resource of used) if (isPersistentVolume(resource)) inUse.add(volumeId(resource));
+  for (const { resources } of usesOnAgent(ctx, agent)) {
+    for (const resource of resources) if (isPersistentVolume(resource)) inUse.add(volumeId(resource));
   }
   const busy = volumes.find((volume) => inUse.has(volumeId(volume)));
   return busy === undefined ? undefined : `volume '${busy.disk?.persistence?.id}' is in use`;

@@ -1,5 +1,5 @@
 // LAUNCH_GROUP: launches all tasks or none. If one task fails, all get its error.
-import { add, type Resources, subtract } from '@meseta/resources';
+import { createSum, subtract } from '@meseta/resources';
 import type { OfferOperation, TaskStatusReason } from '@meseta/wire';
 import type { Acceptance } from '../accept.js';
 import { type Context, send } from '../context.js';
@@ -26,10 +26,10 @@ export function launchGroup(ctx: Context, acceptance: Acceptance, operation: Off
   const place = { framework, agent, offered: acceptance.remaining };
   const problem = checkTaskGroup(executor, tasks, place);
   if (problem !== undefined) return refuse('REASON_TASK_GROUP_INVALID', problem);
-  const used = tasks.reduce<Resources>(
-    (sum, task) => add(sum, task.resources ?? []),
-    chargedExecutorResources(place, executor),
-  );
+  const sum = createSum();
+  sum.add(chargedExecutorResources(place, executor));
+  for (const task of tasks) sum.add(task.resources ?? []);
+  const used = sum.result();
   const launch_executor = runningExecutor(place, executor) === undefined;
   acceptance.remaining = subtract(acceptance.remaining, used);
   ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);

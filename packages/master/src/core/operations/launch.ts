@@ -1,5 +1,5 @@
 // LAUNCH: task by task; an invalid task does not stop the next one. A valid task is recorded before it is sent.
-import { add, type Resources, subtract } from '@meseta/resources';
+import { add, createSum, type Resources, subtract } from '@meseta/resources';
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@meseta/wire';
 import { usersOfTask } from '@meseta/wire/users';
 import type { Acceptance } from '../accept.js';
@@ -15,10 +15,9 @@ import { resourceVersionsOf, taskForAgent } from './for-agent.js';
 
 export function launch(ctx: Context, acceptance: Acceptance, operation: OfferOperation): void {
   const { framework, agent } = acceptance;
-  let used: Resources = [];
-  for (const task of operation.launch?.task_infos ?? []) {
-    used = add(used, launchTask(ctx, acceptance, task));
-  }
+  const sum = createSum();
+  for (const task of operation.launch?.task_infos ?? []) sum.add(launchTask(ctx, acceptance, task));
+  const used = sum.result();
   // Once for all tasks: that costs the allocator as much as for one.
   if (used.length > 0) ctx.state.allocator.transitionOfferedToAllocated(framework.id, agent.id, used);
 }

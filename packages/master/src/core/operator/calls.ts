@@ -1,14 +1,14 @@
 // Operator calls that change state. Views answer the calls that read.
 import { type AgentId, type FrameworkId, idOf } from '@meseta/base';
 import type { AuthorizationAction, DrainConfig, MasterCall, MasterCallDrainAgent } from '@meseta/wire';
-import { deactivateAgent, drainAgent, drainProblem, reactivateAgent } from '../agents/drain.js';
+import { checkDrainable, deactivateAgent, drainAgent, reactivateAgent } from '../agents/drain.js';
 import { markAgentGone } from '../agents/gone.js';
 import { type Context, reply } from '../context.js';
 import { removeFramework } from '../frameworks/teardown.js';
 import type { RequestId } from '../io.js';
 import { startMaintenance, stopMaintenance, updateSchedule } from './maintenance.js';
 import { removeQuota, setQuota, updateQuota } from './quota.js';
-import { operationOf, performOperation } from './reserve.js';
+import { operationOf, performOperation } from './resource-operations.js';
 import { updateWeights } from './weights.js';
 
 /** The required field by type of call. */
@@ -111,7 +111,7 @@ function agentCall(
   if (id === undefined || !(type in ACTIONS)) return reply(ctx, request, 400, 'agent_id: is missing');
   const action = ACTIONS[type as keyof typeof ACTIONS];
   const agentId = idOf<AgentId>(id);
-  const problem = call.drain_agent === undefined ? undefined : drainProblem(ctx, agentId);
+  const problem = call.drain_agent === undefined ? undefined : checkDrainable(ctx, agentId);
   if (problem !== undefined) return reply(ctx, request, 400, problem);
   const { authorize } = ctx.state.options;
   const marksGone = call.drain_agent?.mark_gone === true;

@@ -192,6 +192,24 @@ test('UPDATE_QUOTA rescinds offers of the role down to its limit, and other offe
   }
 });
 
+test('UPDATE_QUOTA looks up each offer a bounded number of times, however many roles the call has', () => {
+  const { world, rescinded } = offered('b');
+  const { offers } = world.master.state;
+  let lookups = 0;
+  const get = offers.get.bind(offers);
+  offers.get = (id) => {
+    lookups++;
+    return get(id);
+  };
+  const configs = Array.from({ length: 50 }, (_, i) => config(`r${i}`, {}, { cpus: 1 }));
+  assert.equal(
+    world.operator(update([...configs, config('a', { cpus: 2 }, {}), config('b', {}, { cpus: 1 })]))?.status,
+    200,
+  );
+  assert.equal(rescinded(), 3, 'two for the guarantee of a, one for the limit of b');
+  assert.ok(lookups <= 5 * 4, `${lookups} lookups for 4 offers`);
+});
+
 test('SET_QUOTA rescinds enough for the guarantee, and one agent per framework of the role', () => {
   const cases: readonly (readonly [guarantee: string, frameworks: readonly string[], rescinded: number])[] = [
     ['cpus:1', [], 1],

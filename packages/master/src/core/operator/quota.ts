@@ -93,7 +93,7 @@ function checkSize(ctx: Context, configs: readonly QuotaConfig[]): Problem {
 }
 
 function checkConsumption({ state: { allocator } }: Context, configs: readonly QuotaConfig[]): Problem {
-  const over = configs.find((it) => !withinLimits(quotaOf(it).limits, allocator.roleUsage(it.role).consumed));
+  const over = configs.find((it) => !withinLimits(quotaOf(it).limits, allocator.consumptionOf(it.role).consumed));
   return over === undefined ? undefined : `quota_configs.limits: role '${over.role}' uses more than that`;
 }
 
@@ -168,37 +168,62 @@ export function quotaUpdated(
   rescinds: QuotaUpdated['rescinds'],
   request: RequestId,
 ): void {
-  for (const config of configs) {
+  const outstanding = rescinds === 'singleOffers' ? outstandingOffers(ctx) : undefined;
+  // Of two configurations of a role the last one is in force.
+  for (const config of new Map(configs.map((it) => [it.role, it])).values()) {
     ctx.state.allocator.updateQuota(config.role, quotaOf(config));
-    if (rescinds === 'singleOffers') rescindSingleOffers(ctx, config);
+    if (outstanding !== undefined) rescindSingleOffers(ctx, config, outstanding);
     if (rescinds === 'offersOfAgents') rescindOffersOfAgents(ctx, config);
   }
   reply(ctx, request, 200);
 }
 
-/**
- * For UPDATE_QUOTA: rescinds offers of the role and its subroles until these are within the limit, then offers of other roles
- * until the guarantee can be met.
- */
-function rescindSingleOffers(ctx: Context, config: QuotaConfig): void {
-  const { state } = ctx;
-  const { limits, guarantees } = quotaOf(config);
-  const inTree = ({ role }: OfferRecord): boolean => role === config.role || role.startsWith(`${config.role}/`);
-  const used = (): Quantities => state.allocator.roleUsage(config.role).consumedOrOffered;
-  for (const framework of state.frameworks.values()) {
+/** The offers of the cluster, listed once for all configurations of a call. */
+interface OutstandingOffers {
+  /** In the order of agents. An offer is removed when it is rescinded. */
+  readonly all: Set<OfferRecord>;
+  /** By the top-level role of the offer's role, in the order of frameworks; rescinded offers stay. */
+  readonly byTopLevelRole: ReadonlyMap<string, readonly OfferRecord[]>;
+}
+
+const topLevelRoleOf = (role: string): string => role.slice(0, `${role}/`.indexOf('/'));
+
+function outstandingOffers(ctx: Context): OutstandingOffers {
+  const byTopLevelRole = new Map<string, OfferRecord[]>();
+  for (const framework of ctx.state.frameworks.values()) {
     for (const offer of offersIn(ctx, framework)) {
-      if (withinLimits(limits, used())) break;
-      if (inTree(offer)) returnOffer(ctx, offer, 'rescinded');
+      const role = topLevelRoleOf(offer.role);
+      const known = byTopLevelRole.get(role);
+      if (known === undefined) byTopLevelRole.set(role, [offer]);
+      else known.push(offer);
     }
   }
+  const all = new Set([...ctx.state.agents.registered.values()].flatMap((agent) => offersIn(ctx, agent)));
+  return { all, byTopLevelRole };
+}
+
+/**
+ * For UPDATE_QUOTA: rescinds offers of the role and its subroles until these are within the limit, then offers of other roles
+ * until the guarantee can be met. Over all configurations of a call, each offer is visited a bounded number of times: it is
+ * rescinded, or its role is that of one configuration.
+ */
+function rescindSingleOffers(ctx: Context, config: QuotaConfig, { all, byTopLevelRole }: OutstandingOffers): void {
+  const { limits, guarantees } = quotaOf(config);
+  const used = (): Quantities => ctx.state.allocator.consumptionOf(config.role).consumedOrOffered;
+  const rescind = (offer: OfferRecord): void => {
+    all.delete(offer);
+    returnOffer(ctx, offer, 'rescinded');
+  };
+  for (const offer of byTopLevelRole.get(config.role) ?? []) {
+    if (withinLimits(limits, used())) break;
+    if (all.has(offer)) rescind(offer);
+  }
   let free = used();
-  for (const agent of state.agents.registered.values()) {
-    for (const offer of offersIn(ctx, agent)) {
-      if (containsQuantities(free, guarantees)) return;
-      if (inTree(offer)) continue;
-      free = addQuantities(free, offer.bundle.quantities);
-      returnOffer(ctx, offer, 'rescinded');
-    }
+  for (const offer of all) {
+    if (containsQuantities(free, guarantees)) return;
+    if (topLevelRoleOf(offer.role) === config.role) continue;
+    free = addQuantities(free, offer.bundle.quantities);
+    rescind(offer);
   }
 }
 

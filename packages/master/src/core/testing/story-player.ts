@@ -71,7 +71,7 @@ interface ReregisterLine extends Omit<ReregisterAgentMessage, 'agent' | 'tasks'>
   readonly resourceVersion?: number;
 }
 
-type Says = { readonly from: Pid; readonly principal?: string } & Readonly<Record<string, unknown>>;
+type ReceiveLine = { readonly from: Pid; readonly principal?: string } & Readonly<Record<string, unknown>>;
 
 const FIRST_FRAMEWORK = `${MASTER_ID}-0000`;
 
@@ -106,7 +106,7 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => readonly
     scene.world.feed({ kind: 'operatorCall', request: nextRequest(scene), principal, call });
     return undefined;
   },
-  says({ world }, { from, principal, ...messages }: Says) {
+  receive({ world }, { from, principal, ...messages }: ReceiveLine) {
     const [[name, body] = ['', {}]] = Object.entries(messages);
     world.feed({ kind: 'message', from, message: { name, body } as LibprocessMessage, principal });
     return undefined;

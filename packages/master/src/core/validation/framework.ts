@@ -3,12 +3,14 @@ import { createOfferConstraints, type OfferConstraints, type RegexLimits } from 
 import { checkId, err, ok, type Result } from '@meseta/base';
 import { validateRole } from '@meseta/resources';
 import type { FrameworkInfo, SchedulerOfferConstraints } from '@meseta/wire';
-import { hasCapability } from '../tasks.js';
 import { firstOf, type Problem } from './problem.js';
+
+const isMultiRole = ({ capabilities = [] }: FrameworkInfo): boolean =>
+  capabilities.some(({ type }) => type === 'MULTI_ROLE');
 
 /** The roles that a framework subscribes to, in their order. */
 export const rolesOf = (info: FrameworkInfo): readonly string[] =>
-  hasCapability(info, 'MULTI_ROLE') ? (info.roles ?? []) : [info.role ?? '*'];
+  isMultiRole(info) ? (info.roles ?? []) : [info.role ?? '*'];
 
 export function checkFrameworkInfo(info: FrameworkInfo, allowed: ReadonlySet<string> | undefined): Problem {
   return firstOf(
@@ -20,7 +22,7 @@ export function checkFrameworkInfo(info: FrameworkInfo, allowed: ReadonlySet<str
 }
 
 function checkRoles(info: FrameworkInfo, allowed: ReadonlySet<string> | undefined): Problem {
-  const multiRole = hasCapability(info, 'MULTI_ROLE');
+  const multiRole = isMultiRole(info);
   if (multiRole && info.role !== undefined) {
     return 'framework_info.role: must not be set by a framework with MULTI_ROLE, which uses framework_info.roles';
   }

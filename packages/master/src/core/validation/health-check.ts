@@ -31,10 +31,12 @@ const SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
 
 export function checkHealthCheck(health: HealthCheck): Problem {
   const timings = ['delay_seconds', 'interval_seconds', 'timeout_seconds', 'grace_period_seconds'] as const;
-  return healthCheckBody(health) ?? firstAmong(timings, (name) => checkSeconds(`health_check.${name}`, health[name]));
+  return (
+    checkHealthCheckBody(health) ?? firstAmong(timings, (name) => checkSeconds(`health_check.${name}`, health[name]))
+  );
 }
 
-function healthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
+function checkHealthCheckBody({ type, command, http, tcp }: HealthCheck): Problem {
   switch (type) {
     case 'COMMAND':
       if (command === undefined) return 'health_check.command: is missing for type COMMAND';

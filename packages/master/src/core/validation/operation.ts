@@ -53,21 +53,21 @@ export function checkOperation(operation: OfferOperation, by: Requester): Proble
 
 const missing = (field: string): Problem => `operation.${field}: is missing`;
 
-const nonEmpty = (field: string, list: readonly unknown[]): Problem =>
+const checkNotEmpty = (field: string, list: readonly unknown[]): Problem =>
   list.length === 0 ? `${field}: expected at least one resource` : undefined;
 
 /** The first problem of the items of a list. */
-function each(field: string, list: Resources, check: (resource: Resource, at: string) => Problem): Problem {
+function checkEach(field: string, list: Resources, check: (resource: Resource, at: string) => Problem): Problem {
   return firstAmong(list, (resource, i) => check(resource, `${field}[${i}]`));
 }
 
 function checkReserve(list: Resources, source: Resources | undefined, by: Requester): Problem {
   return firstOf(
     () => (by.framework !== undefined && source !== undefined ? 'reserve.source: is for operators only' : undefined),
-    () => nonEmpty('reserve.resources', list),
+    () => checkNotEmpty('reserve.resources', list),
     () => checkResources('reserve.resources', list),
     () => (source === undefined ? undefined : checkSource(list, source)),
-    () => each('reserve.resources', list, (resource, at) => checkReserved(resource, at, by)),
+    () => checkEach('reserve.resources', list, (resource, at) => checkReserved(resource, at, by)),
     () => {
       const providers = new Set(list.map((resource) => resource.provider_id?.value));
       return providers.size > 1 ? 'reserve.resources: resources of different providers are mixed' : undefined;
@@ -120,10 +120,10 @@ function checkReserved(resource: Resource, at: string, { framework, principal, a
 
 function checkUnreserve(list: Resources): Problem {
   return firstOf(
-    () => nonEmpty('unreserve.resources', list),
+    () => checkNotEmpty('unreserve.resources', list),
     () => checkResources('unreserve.resources', list),
     () =>
-      each('unreserve.resources', list, (resource, at) => {
+      checkEach('unreserve.resources', list, (resource, at) => {
         if (!isDynamicallyReserved(resource)) return `${at}.reservations: expected a dynamic reservation`;
         return isPersistentVolume(resource) ? `${at}.disk: a volume has to be destroyed first` : undefined;
       }),
@@ -132,9 +132,9 @@ function checkUnreserve(list: Resources): Problem {
 
 function checkCreate(list: Resources, by: Requester): Problem {
   return firstOf(
-    () => nonEmpty('create.volumes', list),
+    () => checkNotEmpty('create.volumes', list),
     () => checkResources('create.volumes', list),
-    () => each('create.volumes', list, (volume, at) => checkNewVolume(volume, at, by)),
+    () => checkEach('create.volumes', list, (volume, at) => checkNewVolume(volume, at, by)),
   );
 }
 
@@ -162,10 +162,10 @@ function checkNewVolume(volume: Resource, at: string, { framework, principal, ag
 
 function checkDestroy(list: Resources): Problem {
   return firstOf(
-    () => nonEmpty('destroy.volumes', list),
+    () => checkNotEmpty('destroy.volumes', list),
     () => checkResources('destroy.volumes', list),
     () =>
-      each('destroy.volumes', list, (volume, at) =>
+      checkEach('destroy.volumes', list, (volume, at) =>
         isPersistentVolume(volume) ? undefined : `${at}.disk.persistence: is missing`,
       ),
   );

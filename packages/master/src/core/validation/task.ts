@@ -48,8 +48,8 @@ export function checkTaskFields(task: TaskInfo, place: LaunchPlace): Problem {
   const { resources, command, container } = task;
   return (
     checkIds(task, place) ??
-    notNegative('task.kill_policy.grace_period', task.kill_policy?.grace_period?.nanoseconds) ??
-    notNegative('task.max_completion_time', task.max_completion_time?.nanoseconds) ??
+    checkNotNegative('task.kill_policy.grace_period', task.kill_policy?.grace_period?.nanoseconds) ??
+    checkNotNegative('task.max_completion_time', task.max_completion_time?.nanoseconds) ??
     (task.check && checkCheck(task.check)) ??
     (task.health_check && checkHealthCheck(task.health_check)) ??
     ((resources ?? []).length === 0 ? 'task.resources: expected at least one resource' : undefined) ??
@@ -71,7 +71,7 @@ function checkIds(task: TaskInfo, { framework, agent }: LaunchPlace): Problem {
   return `task.agent_id: expected ${agent.id}, the agent of the offer, got ${task.agent_id.value}`;
 }
 
-const notNegative = (field: string, nanoseconds: number | undefined): Problem =>
+const checkNotNegative = (field: string, nanoseconds: number | undefined): Problem =>
   nanoseconds === undefined || nanoseconds >= 0
     ? undefined
     : `${field}: expected a duration >= 0, got ${nanoseconds} ns`;

@@ -1,4 +1,4 @@
-// The head of a plain call: a POST by HTTP/1.1 with a body of known length on a connection that stays open. Most calls of
+// The head of a fast-path call: a POST by HTTP/1.1 with a body of known length on a connection that stays open. Most calls of
 // schedulers have this form; node:http reads every other request.
 //
 // Boundary: pure. The head of another request is undefined, never an error.

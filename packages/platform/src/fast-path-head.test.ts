@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCallHead } from './plain-call-head.js';
+import { parseCallHead } from './fast-path-head.js';
 
 const head = (first: string, ...lines: string[]): string => [first, ...lines].join('\r\n');
 const POST = 'POST /api HTTP/1.1';
 
-test('a POST with a length is a plain call, whatever the letters of its header names', () => {
+test('a POST with a length is a fast-path call, whatever the letters of its header names', () => {
   const text = head(POST, 'host: a:1', 'CONTENT-LENGTH: 12', 'Connection: Keep-Alive', 'X:\t a, b \t', 'Y:', 'Z: é');
   const headers = { host: 'a:1', 'content-length': '12', connection: 'Keep-Alive', x: 'a, b', y: '', z: 'é' };
   const parsed = parseCallHead(text);
@@ -25,7 +25,7 @@ const foreign: readonly (readonly [why: string, text: string])[] = [
   ['options of the connection', head(POST, 'Content-Length: 1', 'Connection: keep-alive, X')],
 ];
 for (const [why, text] of foreign) {
-  test(`not a plain call: ${why}`, () => assert.equal(parseCallHead(text), undefined));
+  test(`not a fast-path call: ${why}`, () => assert.equal(parseCallHead(text), undefined));
 }
 
 test('a header may be named as what every object has', () => {

@@ -1,12 +1,12 @@
 // The fast path of scheduler calls, without node:http: authenticated calls on an open stream to a leading master. All other
 // calls take the path of every request (http.ts), so refusals are worded in one place.
 import { aliasOf, masterEndpoints, statusOf } from '@meseta/api';
-import type { PlainCalls } from '@meseta/platform/plain-calls';
+import type { FastPath } from '@meseta/platform/fast-path';
 import type { HttpGate } from '@meseta/security';
 import type { Requests } from './requests.js';
 import type { TakeCall } from './scheduler-api.js';
 
-export interface PlainSchedulerCallsOptions {
+export interface SchedulerFastPathOptions {
   readonly gate: HttpGate;
   readonly requests: Requests;
   readonly take: TakeCall;
@@ -16,7 +16,7 @@ export interface PlainSchedulerCallsOptions {
 const endpoint = masterEndpoints.scheduler;
 export const schedulerTargets: ReadonlySet<string> = new Set([endpoint.path, aliasOf.master + endpoint.path]);
 
-export function createPlainSchedulerCalls(options: PlainSchedulerCallsOptions): PlainCalls['take'] {
+export function createSchedulerFastPath(options: SchedulerFastPathOptions): FastPath['take'] {
   const { gate, requests, take, isLeading } = options;
   return ({ headers }, body, answer) => {
     const streamId = headers['mesos-stream-id'];
@@ -31,7 +31,7 @@ export function createPlainSchedulerCalls(options: PlainSchedulerCallsOptions): 
         streamId,
         principal: admitted.value?.value,
         refuse: ({ code, text, headers: more }) => answer({ status: statusOf(code), headers: more, text }),
-        await: () => requests.awaitReply(answer),
+        addRequest: () => requests.addWithoutStream(answer),
       },
       body,
     );

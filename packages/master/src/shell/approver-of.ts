@@ -1,12 +1,12 @@
 // The approver that views use for a principal. Principals with equal rights have equal keys, so they share renderings.
 import { type Approver as ActionApprover, type Authorizer, allows, principalOf } from '@meseta/security';
-import { type Approver, approveAll } from '../views/snapshot.js';
+import { type Approver, approveAll } from '../views/approver.js';
 
-export type ViewerOf = (principal: string | undefined) => Approver;
+export type ApproverOf = (principal: string | undefined) => Approver;
 
 const seesAll = ({ kind }: ActionApprover): boolean => kind === 'all';
 
-export function createViewers(authorizer: Authorizer): ViewerOf {
+export function createApprovers(authorizer: Authorizer): ApproverOf {
   return (principal) => {
     const subject = principal === undefined ? undefined : principalOf(principal);
     const framework = authorizer.approverFor(subject, 'VIEW_FRAMEWORK');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
+import type { CallAnswer } from './fast-path.js';
 import { createHost, type Host } from './host.js';
-import type { CallAnswer } from './plain-calls.js';
 import { until } from './testing/until.js';
 
 const opened: (() => unknown)[] = [];
@@ -32,7 +32,7 @@ async function hostOfCalls(): Promise<Taken> {
       });
       request.on('end', () => response.end(`http ${request.method} ${request.url} ${body.length}`));
     },
-    calls: {
+    fastPath: {
       targets: new Set(['/api']),
       headers: { 'X-Own': 'yes' },
       take(head, body, answer) {
@@ -102,7 +102,7 @@ const mixes: readonly (readonly [name: string, sent: string, answered: string[],
 
 for (const [name, sent, answered, taken] of mixes) {
   for (const cut of ['whole', 'byte by byte', 'whole, then the end'] as const) {
-    test(`PLAIN-CALLS-2: ${name}, ${cut}`, async () => {
+    test(`FAST-PATH-2: ${name}, ${cut}`, async () => {
       const { host, calls } = await hostOfCalls();
       const { socket, said, ended } = talk(host);
       if (cut === 'byte by byte') {
@@ -122,7 +122,7 @@ for (const [name, sent, answered, taken] of mixes) {
   }
 }
 
-test('PLAIN-CALLS-2: a body over the limit of plain calls goes to node:http', async () => {
+test('FAST-PATH-2: a body over the limit of fast-path calls goes to node:http', async () => {
   const { host, calls } = await hostOfCalls();
   const { socket, said } = talk(host);
   socket.write(call('a') + call(large), 'latin1');
@@ -144,7 +144,7 @@ test('an answer has the form of those of node:http and the headers of all answer
   );
 });
 
-test('PLAIN-CALLS-1: the next call waits for the answer to the one before', async () => {
+test('FAST-PATH-1: the next call waits for the answer to the one before', async () => {
   const { host, calls, later } = await hostOfCalls();
   const { socket, said } = talk(host);
   socket.write(call('later') + call('a') + get, 'latin1');
@@ -185,7 +185,7 @@ test('half a call and the end of the client is answered 400; after a reset nothi
   assert.equal(calls.at(-1), 'c');
 });
 
-test('PLAIN-CALLS-3: from a client that reads no answers no more is read', async () => {
+test('FAST-PATH-3: from a client that reads no answers no more is read', async () => {
   const { host, calls } = await hostOfCalls();
   const { socket } = talk(host);
   socket.pause();

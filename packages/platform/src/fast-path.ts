@@ -1,21 +1,21 @@
-// A fast path for small requests of schedulers (plain-call-head.ts), read and answered without node:http. An acknowledgement,
+// A fast path for small requests of schedulers (fast-path-head.ts), read and answered without node:http. An acknowledgement,
 // their most frequent call, costs a fifth of what it costs through node:http.
 //
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
-// PLAIN-CALLS-1: the calls of a connection are handled one after the other, each after the answer to the previous one.
-// PLAIN-CALLS-2: a request that is no plain call, has another target, is too large, does not arrive within
+// FAST-PATH-1: the calls of a connection are handled one after the other, each after the answer to the previous one.
+// FAST-PATH-2: a request that is no fast-path call, has another target, is too large, does not arrive within
 //     `CALL_TIMEOUT_MS` or is not taken goes to node:http with all its bytes and all later ones, after every earlier call was
 //     answered.
-// PLAIN-CALLS-3: of a client that does not read its answers, at most the bytes of one read are buffered; the rest waits in the
+// FAST-PATH-3: of a client that does not read its answers, at most the bytes of one read are buffered; the rest waits in the
 //     kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type BodyParts, createBodyParts } from './body-parts.js';
 import type { ByteBudget } from './byte-budget.js';
+import { type CallHead, parseCallHead } from './fast-path-head.js';
 import { createDatedTexts, dateLine } from './http-date.js';
-import { type CallHead, parseCallHead } from './plain-call-head.js';
 
-export type { CallHead } from './plain-call-head.js';
+export type { CallHead } from './fast-path-head.js';
 
 export interface CallAnswer {
   readonly status: number;
@@ -23,7 +23,7 @@ export interface CallAnswer {
   readonly text?: string | undefined;
 }
 
-export interface PlainCalls {
+export interface FastPath {
   /** Exact targets; other spellings go to node:http. */
   readonly targets: ReadonlySet<string>;
   /** Sent with every answer. */
@@ -35,8 +35,8 @@ export interface PlainCalls {
   take(head: CallHead, body: Uint8Array, answer: (answer: CallAnswer) => void): boolean;
 }
 
-export interface PlainCallsOptions {
-  readonly calls: PlainCalls;
+export interface FastPathOptions {
+  readonly fastPath: FastPath;
   readonly maxHeadBytes: number;
   /** A call has arrived completely. */
   onCall(): void;
@@ -44,7 +44,7 @@ export interface PlainCallsOptions {
   onBuffered(bytes: number): void;
   /** Shared by all connections: the bytes of incomplete requests. */
   readonly budget: ByteBudget;
-  /** PLAIN-CALLS-2. */
+  /** FAST-PATH-2. */
   leave(rest: Buffer): void;
 }
 
@@ -94,7 +94,7 @@ function answerBytes({ status, headers, text }: CallAnswer, common: string): str
 
 interface Connection {
   readonly socket: Socket;
-  readonly options: PlainCallsOptions;
+  readonly options: FastPathOptions;
   /** The header lines of every answer. */
   readonly common: string;
   unread: Buffer;
@@ -129,7 +129,7 @@ function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
   const at = unread.indexOf(HEAD_END);
   if (at < 0) return unread.length > options.maxHeadBytes ? 'foreign' : 'more';
   const head = headOf(unread.toString('latin1', 0, at));
-  if (head === undefined || head.bodyBytes > MAX_BODY_BYTES || !options.calls.targets.has(head.target))
+  if (head === undefined || head.bodyBytes > MAX_BODY_BYTES || !options.fastPath.targets.has(head.target))
     return 'foreign';
   const bodyAt = at + HEAD_END.length;
   const end = bodyAt + head.bodyBytes;
@@ -137,7 +137,7 @@ function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
   return end > unread.length ? 'more' : { head, bodyAt, end };
 }
 
-/** False if the call is not taken (PLAIN-CALLS-2). */
+/** False if the call is not taken (FAST-PATH-2). */
 function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
   const { socket, options, common, unread } = connection;
   connection.answering = true;
@@ -151,7 +151,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
     if (socket.write(answerBytes(it, common), 'latin1')) continueReading();
     else socket.once('drain', continueReading);
   };
-  if (options.calls.take(head, unread.subarray(bodyAt, end), answer)) {
+  if (options.fastPath.take(head, unread.subarray(bodyAt, end), answer)) {
     connection.unread = end === unread.length ? NOTHING : unread.subarray(end);
     connection.wanted = 0;
     return true;
@@ -195,11 +195,11 @@ function accountBuffered(connection: Connection, bytes: number): boolean {
 }
 
 /** Handles the calls of a socket; `first` holds the bytes already read. */
-export function takeCalls(socket: Socket, first: Buffer, options: PlainCallsOptions): void {
+export function readCalls(socket: Socket, first: Buffer, options: FastPathOptions): void {
   const connection: Connection = {
     socket,
     options,
-    common: linesOf(options.calls.headers),
+    common: linesOf(options.fastPath.headers),
     unread: first,
     more: createBodyParts(),
     wanted: 0,

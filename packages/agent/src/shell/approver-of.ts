@@ -3,7 +3,7 @@ import { type Authorizer, allows, type Principal } from '@meseta/security';
 import type { ExecutorInfo, FrameworkInfo } from '@meseta/wire';
 import type { Approver } from '../views/approver.js';
 
-export function viewerOf(authorizer: Authorizer, principal: Principal | undefined): Approver {
+export function approverOf(authorizer: Authorizer, principal: Principal | undefined): Approver {
   const framework = authorizer.approverFor(principal, 'VIEW_FRAMEWORK');
   const task = authorizer.approverFor(principal, 'VIEW_TASK');
   const executor = authorizer.approverFor(principal, 'VIEW_EXECUTOR');
