@@ -1,6 +1,7 @@
 export * from './assert.js';
 export * from './backoff.js';
 export * from './byte-size.js';
+export * from './counts.js';
 export * from './deadlines.js';
 export * from './duration.js';
 export * from './equality.js';

@@ -356,8 +356,8 @@ export const LIMITS = table({
   peerConnections: {
     most: 4,
     unit: 'connections',
-    what: 'The connections of one registered libprocess peer',
-    beyond: 'the least recently used one is closed',
+    what: 'The connections of one registered libprocess peer that are never closed for new connections',
+    beyond: 'the one that has been for longest may be closed like any other connection',
     source: 'Meseta',
   },
   pid: {

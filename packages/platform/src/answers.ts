@@ -21,7 +21,7 @@ export type Headers = Readonly<Record<string, string>>;
 export const MIN_GZIP_BYTES = 1024;
 
 /** The fastest level, as the network is rarely the bottleneck. */
-const level = 1;
+const GZIP_LEVEL = 1;
 
 /** Whether a client accepts gzip: `Accept-Encoding` names it, or anything, with a weight above 0 (RFC 9110, 12.5.3). */
 export function acceptsGzip({ headers }: IncomingMessage): boolean {
@@ -37,7 +37,7 @@ export function acceptsGzip({ headers }: IncomingMessage): boolean {
 /** The headers of a compressed body of unknown length. */
 export const GZIP_HEADERS: Headers = { 'Content-Encoding': 'gzip', Vary: 'Accept-Encoding' };
 
-export const createCompressor = () => createGzip({ level });
+export const createCompressor = () => createGzip({ level: GZIP_LEVEL });
 
 /** Answers with a complete body. */
 export function answerBody(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
@@ -48,7 +48,7 @@ export function answerBody(response: ServerResponse, status: number, headers: He
     response.end(body);
   };
   if (body.length < MIN_GZIP_BYTES || req.method === 'HEAD' || !acceptsGzip(req)) return plain();
-  gzip(body, { level }, (failure, packed) => {
+  gzip(body, { level: GZIP_LEVEL }, (failure, packed) => {
     if (response.headersSent || response.destroyed) return;
     if (failure !== null) return plain();
     response.writeHead(status, { ...headers, ...GZIP_HEADERS, 'Content-Length': packed.length });

@@ -1,35 +1,35 @@
 // A budget for the bytes of incomplete bodies of all connections. Small bodies are accepted even when large ones exhausted it:
-// strangers who send large bodies slowly must not block agents' messages.
+// clients that send large bodies slowly must not block agents' messages.
 import { LIMITS } from '@meseta/base';
 
 export interface ByteBudget {
-  readonly most: number;
-  readonly held: number;
-  /** Takes the bytes, or returns false if the budget is exhausted. `own`: the bytes that the body holds already. */
-  take(bytes: number, own: number): boolean;
-  give(bytes: number): void;
+  readonly maxBytes: number;
+  readonly usedBytes: number;
+  /** Reserves bytes for a body that has `bodyBytes` already; false, without effect, if the budget is exhausted. */
+  reserve(bytes: number, bodyBytes: number): boolean;
+  release(bytes: number): void;
 }
 
 /** Bodies up to this length are always accepted; the number of connections is limited. */
 export const FREE_BYTES = 65_536;
 
-export function createByteBudget(most: number, freeBytes = FREE_BYTES): ByteBudget {
-  let held = 0;
+export function createByteBudget(maxBytes: number, freeBytes = FREE_BYTES): ByteBudget {
+  let usedBytes = 0;
   return {
-    most,
-    get held() {
-      return held;
+    maxBytes,
+    get usedBytes() {
+      return usedBytes;
     },
-    take(bytes, own) {
-      if (held + bytes > most && own + bytes > freeBytes) return false;
-      held += bytes;
+    reserve(bytes, bodyBytes) {
+      if (usedBytes + bytes > maxBytes && bodyBytes + bytes > freeBytes) return false;
+      usedBytes += bytes;
       return true;
     },
-    give(bytes) {
-      held -= bytes;
+    release(bytes) {
+      usedBytes -= bytes;
     },
   };
 }
 
 /** The budget that all readers of bodies in this process share. */
-export const processBodies = createByteBudget(LIMITS.requestBodies.most);
+export const sharedBodyBudget = createByteBudget(LIMITS.requestBodies.most);

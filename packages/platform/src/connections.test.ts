@@ -81,6 +81,21 @@ test('CONNECTIONS-2: the number of silent connections is limited after the grace
   connections.closeAll();
 });
 
+test('CONNECTIONS-2: new connections of the address with the most do not keep those that are silent for long open', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.after(() => mock.timers.reset());
+  const { connections, open, wait } = world({ maxSilent: 2 });
+  const longSilent = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((ip) => open(ip, 1));
+  wait(SILENT_GRACE_MS);
+  const recent = [1, 2].map((port) => open('10.0.0.9', port));
+  wait(SILENT_GRACE_MS / 2);
+  assert.deepEqual(
+    [...longSilent, ...recent].map(({ destroyed }) => destroyed),
+    [true, false, false, false, false],
+  );
+  connections.closeAll();
+});
+
 test('CONNECTIONS-3: a sender of complete messages stays connected although each read ends within a message', (t) => {
   mock.timers.enable({ apis: ['setInterval'] });
   t.after(() => mock.timers.reset());

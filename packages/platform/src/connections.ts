@@ -1,9 +1,9 @@
 // Incoming connections of the shared port: their origin, their state, and the choice of those to close when there are too many.
 //
 // Owns: every accepted socket until it closes.
-// Boundary: sockets and times; the caller reads and answers requests. A connection is silent until the head of its first request has
-// arrived, then idle; busy while a request is answered; stalled if the client has read no byte of the answer for
-// `STALLED_MS`; or a peer's: it has carried a message of a registered sender.
+// Boundary: sockets and times; the caller reads and answers requests. A connection is silent until the head of its first
+// request has arrived, then idle; busy while node:http answers a request; stalled if the client has read no byte of the answer
+// for `STALLED_MS`; or a peer's: it has carried a message of a registered sender. Messages and plain calls leave it idle.
 // CONNECTIONS-1: at most `maxConnections` are open. One more closes the oldest silent one, else the oldest idle one, else the
 //     oldest stalled one, each of the address that has the most of them: a flood from one address closes connections of that
 //     address. If there is none, the new connection is closed. Busy connections and those of peers stay open.
@@ -11,9 +11,8 @@
 //     scheduler library opens a connection early and may keep it silent for long.)
 // CONNECTIONS-3: a connection is closed if the head of a request does not arrive within `HEAD_TIMEOUT_MS` from its first
 //     byte, or its body arrives more slowly than `MIN_BODY_BYTES_PER_MS`. (read-body.ts does so for bodies of node:http.)
-// CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` count as one sender's, the last ones used: without authentication any
-//     client can claim to be a registered sender.
-
+// CONNECTIONS-4: at most `MAX_CONNECTIONS_OF_PEER` count as one sender's, the last ones that began to: without authentication
+//     any client can claim to be a registered sender. Others become idle or busy ones.
 import type { Socket } from 'node:net';
 import { LIMITS } from '@meseta/base';
 import { canonicalIp } from './addresses.js';
@@ -67,12 +66,12 @@ interface Tracked extends PeerConnection {
   peer: string | undefined;
   requests: number;
   sinceMs: number;
-  /** Of an incomplete request: when it began, and its buffered bytes. */
-  begunMs: number | undefined;
+  /** When the incomplete request began, and its buffered bytes. */
+  requestBegunMs: number | undefined;
   bufferedBytes: number;
-  /** The bytes of answers that the client had read at its last progress, and when that was. */
-  takenBytes: number;
-  takenMs: number;
+  /** The bytes of answers that the client has read, and when the last of them were. */
+  readBytes: number;
+  lastReadMs: number;
 }
 
 export interface Connections {
@@ -99,23 +98,23 @@ function createConnectionTable({ nowMs, onClosed, onCut }: ConnectionsOptions) {
   } as const;
   const peers = new Map<string, Set<Tracked>>();
   const stats: ConnectionStats = { open: 0, cut: 0, slow: 0 };
-  const removeFromPool = (it: Tracked): void => {
+  const leaveKind = (it: Tracked): void => {
     if (it.kind !== 'busy' && it.kind !== 'peer') pools[it.kind].delete(it);
     if (it.peer === undefined) return;
-    const own = peers.get(it.peer);
-    own?.delete(it);
-    if (own?.size === 0) peers.delete(it.peer);
+    const ofPeer = peers.get(it.peer);
+    ofPeer?.delete(it);
+    if (ofPeer?.size === 0) peers.delete(it.peer);
     it.peer = undefined;
   };
-  const enter = (it: Tracked, kind: Tracked['kind']): void => {
-    removeFromPool(it);
+  const setKind = (it: Tracked, kind: Tracked['kind']): void => {
+    leaveKind(it);
     it.kind = kind;
     it.sinceMs = nowMs();
     if (kind !== 'busy' && kind !== 'peer') pools[kind].add(it);
   };
-  const forget = (it: Tracked): void => {
+  const remove = (it: Tracked): void => {
     if (!all.delete(it.socket)) return;
-    removeFromPool(it);
+    leaveKind(it);
     stats.open = all.size;
     onClosed(it);
   };
@@ -123,24 +122,24 @@ function createConnectionTable({ nowMs, onClosed, onCut }: ConnectionsOptions) {
     all,
     pools,
     stats,
-    forget,
-    enter,
+    remove,
+    setKind,
     /** CONNECTIONS-4. */
-    enterPeer(it: Tracked, peer: string): void {
-      enter(it, 'peer');
+    setPeer(it: Tracked, peer: string): void {
+      setKind(it, 'peer');
       it.peer = peer;
-      const own = peers.get(peer) ?? new Set();
-      peers.set(peer, own.add(it));
-      const [oldest] = own;
-      if (own.size > MAX_CONNECTIONS_OF_PEER && oldest !== undefined)
-        enter(oldest, oldest.requests > 0 ? 'busy' : 'idle');
+      const ofPeer = peers.get(peer) ?? new Set();
+      peers.set(peer, ofPeer.add(it));
+      const [oldest] = ofPeer;
+      if (ofPeer.size > MAX_CONNECTIONS_OF_PEER && oldest !== undefined)
+        setKind(oldest, oldest.requests > 0 ? 'busy' : 'idle');
     },
     cut(it: Tracked, why: 'cut' | 'slow', reason: string): void {
       stats[why]++;
       onCut(`${it.ip}:${it.socket.remotePort}`, reason);
       it.socket.destroy();
       // 'close' is emitted in a later turn; until then the connection would be counted.
-      forget(it);
+      remove(it);
     },
   };
 }
@@ -149,42 +148,47 @@ type ConnectionTable = ReturnType<typeof createConnectionTable>;
 
 /** Closes one connection; false if every connection is in use (CONNECTIONS-1). */
 function makeRoom({ pools, cut }: ConnectionTable, { maxConnections }: ConnectionLimits): boolean {
-  const victim = pools.silent.nextToClose() ?? pools.idle.nextToClose() ?? pools.stalled.nextToClose();
-  if (victim === undefined) return false;
-  cut(victim, 'cut', `more than ${maxConnections} connections are open, and this one is ${victim.kind}`);
+  const next = pools.silent.nextToClose() ?? pools.idle.nextToClose() ?? pools.stalled.nextToClose();
+  if (next === undefined) return false;
+  cut(next, 'cut', `more than ${maxConnections} connections are open, and this one is ${next.kind}`);
   return true;
 }
 
-/** Tracks whether the client of a request reads its answer. */
-function watchAnswer(it: Tracked, enter: ConnectionTable['enter'], nowMs: number): void {
+/** Makes a busy connection stalled when its client stops reading the answer, and busy when it reads again. */
+function updateStalled(it: Tracked, setKind: ConnectionTable['setKind'], nowMs: number): void {
   const { bytesWritten, writableLength } = it.socket;
-  const takenBytes = bytesWritten - writableLength;
-  if (writableLength === 0 || takenBytes !== it.takenBytes) {
-    it.takenBytes = takenBytes;
-    it.takenMs = nowMs;
-    if (it.kind === 'stalled') enter(it, 'busy');
-  } else if (it.kind === 'busy' && nowMs - it.takenMs >= STALLED_MS) enter(it, 'stalled');
+  const readBytes = bytesWritten - writableLength;
+  if (writableLength === 0 || readBytes !== it.readBytes) {
+    it.readBytes = readBytes;
+    it.lastReadMs = nowMs;
+    if (it.kind === 'stalled') setKind(it, 'busy');
+  } else if (it.kind === 'busy' && nowMs - it.lastReadMs >= STALLED_MS) setKind(it, 'stalled');
 }
 
+/** CONNECTIONS-3. */
+const isTooSlow = ({ requestBegunMs, bufferedBytes }: Tracked, nowMs: number): boolean =>
+  requestBegunMs !== undefined && nowMs - requestBegunMs > HEAD_TIMEOUT_MS + bufferedBytes / MIN_BODY_BYTES_PER_MS;
+
 /** CONNECTIONS-2, CONNECTIONS-3, and the detection of stalled connections. */
-function sweep({ all, pools, enter, cut }: ConnectionTable, { maxSilent }: ConnectionLimits, nowMs: number): void {
+function sweep({ all, setKind, cut }: ConnectionTable, { maxSilent }: ConnectionLimits, nowMs: number): void {
+  const longSilent = createConnectionPool<Tracked>();
   for (const it of [...all.values()]) {
-    if (it.kind === 'busy' || it.kind === 'stalled') watchAnswer(it, enter, nowMs);
-    if (it.begunMs === undefined) continue;
-    const allowedMs = HEAD_TIMEOUT_MS + it.bufferedBytes / MIN_BODY_BYTES_PER_MS;
-    if (nowMs - it.begunMs > allowedMs) cut(it, 'slow', 'a request did not arrive in time');
+    if (it.kind === 'busy' || it.kind === 'stalled') updateStalled(it, setKind, nowMs);
+    if (isTooSlow(it, nowMs)) cut(it, 'slow', 'a request did not arrive in time');
+    else if (it.kind === 'silent' && nowMs - it.sinceMs > SILENT_GRACE_MS) longSilent.add(it);
   }
-  while (pools.silent.size > maxSilent) {
-    const oldest = pools.silent.nextToClose();
-    if (oldest === undefined || nowMs - oldest.sinceMs <= SILENT_GRACE_MS) return;
-    cut(oldest, 'cut', `more than ${maxSilent} connections have sent no request yet`);
+  while (longSilent.size > maxSilent) {
+    const next = longSilent.nextToClose();
+    if (next === undefined) return;
+    longSilent.delete(next);
+    cut(next, 'cut', `more than ${maxSilent} connections have sent no request yet`);
   }
 }
 
 export function createConnections(options: ConnectionsOptions): Connections {
   const { limits, nowMs, onCut } = options;
   const table = createConnectionTable(options);
-  const { all, stats, enter, enterPeer, forget } = table;
+  const { all, stats, setKind, setPeer, remove } = table;
   let lastId = 0;
   const timer = setInterval(() => sweep(table, limits, nowMs()), SWEEP_MS);
   timer.unref();
@@ -212,44 +216,44 @@ export function createConnections(options: ConnectionsOptions): Connections {
         peer: undefined,
         requests: 0,
         sinceMs: 0,
-        begunMs: undefined,
+        requestBegunMs: undefined,
         bufferedBytes: 0,
-        takenBytes: 0,
-        takenMs: 0,
+        readBytes: 0,
+        lastReadMs: 0,
       };
       all.set(socket, it);
       stats.open = all.size;
-      enter(it, 'silent');
-      socket.on('close', () => forget(it));
+      setKind(it, 'silent');
+      socket.on('close', () => remove(it));
       return it;
     },
     setBufferedBytes(socket, bytes) {
       const it = all.get(socket);
       if (it === undefined) return;
       it.bufferedBytes = bytes;
-      it.begunMs = bytes === 0 ? undefined : (it.begunMs ?? nowMs());
+      it.requestBegunMs = bytes === 0 ? undefined : (it.requestBegunMs ?? nowMs());
     },
     requestBegan(socket) {
       const it = all.get(socket);
       if (it === undefined) return;
       it.requests++;
-      if (it.kind === 'silent' || it.kind === 'idle') enter(it, 'busy');
+      if (it.kind === 'silent' || it.kind === 'idle') setKind(it, 'busy');
     },
     requestEnded(socket) {
       const it = all.get(socket);
       if (it === undefined) return;
       it.requests--;
-      if ((it.kind === 'busy' || it.kind === 'stalled') && it.requests === 0) enter(it, 'idle');
+      if ((it.kind === 'busy' || it.kind === 'stalled') && it.requests === 0) setKind(it, 'idle');
     },
     markUsed(socket, peer) {
       const it = all.get(socket);
       if (it === undefined) return;
       // CONNECTIONS-3: bytes buffered from now on belong to the next request.
-      it.begunMs = undefined;
+      it.requestBegunMs = undefined;
       if (it.kind === 'peer') return;
-      if (peer !== undefined) enterPeer(it, peer);
+      if (peer !== undefined) setPeer(it, peer);
       else if (it.kind === 'silent' || (it.kind === 'idle' && nowMs() - it.sinceMs > USE_RESOLUTION_MS))
-        enter(it, 'idle');
+        setKind(it, 'idle');
     },
     closeAll() {
       clearInterval(timer);

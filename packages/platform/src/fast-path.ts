@@ -185,8 +185,8 @@ function advance(connection: Connection): void {
 function accountBuffered(connection: Connection, bytes: number): boolean {
   const { socket, bufferedBytes, options } = connection;
   if (bytes === bufferedBytes) return true;
-  if (bytes < bufferedBytes) options.budget.give(bufferedBytes - bytes);
-  else if (!options.budget.take(bytes - bufferedBytes, bufferedBytes)) return false;
+  if (bytes < bufferedBytes) options.budget.release(bufferedBytes - bytes);
+  else if (!options.budget.reserve(bytes - bufferedBytes, bufferedBytes)) return false;
   if (bufferedBytes === 0) socket.setTimeout(CALL_TIMEOUT_MS);
   else if (bytes === 0) socket.setTimeout(0);
   connection.bufferedBytes = bytes;

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { pbkdf2 } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { type Pid, pidOf } from '@meseta/base';
 import { createHost, type Host, type HostNote, type HostOptions, type PeerMessage } from './host.js';
 import { until } from './testing/until.js';
@@ -374,4 +377,31 @@ test('PEERS-5: of connections to addresses that are not linked the one used long
   assert.equal(host.stats.strangersCut, 1);
   host.send(to(0), 'master', 'a.Name', Buffer.from('x'));
   await until('the linked one', () => deliveredBy(0) === 2);
+});
+
+test('HOST-3: no message is delivered from a connection that was reported closed while its body was decompressed', async () => {
+  const events: string[] = [];
+  const { host } = await hostWith({
+    onMessage({ connection }) {
+      events.push(`message ${connection.id}`);
+      return 'accepted';
+    },
+    onConnectionClosed: ({ id }) => events.push(`closed ${id}`),
+    onRequest: () => events.push('request'),
+  });
+  // Decompression waits for a thread as long as all of them are occupied.
+  const occupied = Array.from({ length: 8 }, () => promisify(pbkdf2)('', '', 300_000, 64, 'sha512'));
+  const { socket } = connectTo(host);
+  const body = gzipSync('text');
+  const head = `POST /master/a.Name HTTP/1.1\r\nLibprocess-From: x(1)@127.0.0.1:1\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+  socket.write(Buffer.concat([Buffer.from(head), body, Buffer.from(get)]));
+  await until('the request behind the message', () => events.length === 1);
+  socket.resetAndDestroy();
+  await until('the end of the connection', () => events.length === 2);
+  await Promise.all(occupied);
+  const { socket: next, received } = connectTo(host);
+  next.write(head);
+  next.write(body);
+  await until('an answer', () => received() !== '');
+  assert.deepEqual(events, ['request', 'closed 1', 'message 2']);
 });

@@ -5,6 +5,8 @@
 //     address; without it, on a connection with a verified client certificate, the pid must contain the remote address or an
 //     address of the certificate. Other messages are answered 400 and counted.
 // HOST-2: a client that ends its sending side after its requests gets every answer; only streams end with it (client-end.ts).
+// HOST-3: `onMessage` gets no message of a connection after `onConnectionClosed` has reported it: its state would never be
+//     removed.
 import {
   createServer as createHttpServer,
   type Server as HttpServer,
@@ -14,7 +16,7 @@ import {
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { addressOfPid, err, hostOf, LIMITS, ok, type Pid, type Result } from '@meseta/base';
 import { addressOf, canonicalIp } from './addresses.js';
-import { createByteBudget, processBodies } from './byte-budget.js';
+import { createByteBudget, sharedBodyBudget } from './byte-budget.js';
 import {
   type ConnectionLimits,
   type ConnectionStats,
@@ -163,7 +165,7 @@ interface Counters {
  * library takes the end of either of its two connections for the loss of the master. TCP keepalive
  * finds the dead ones.
  */
-function httpServer(onRequest: (request: IncomingMessage, response: ServerResponse) => void): HttpServer {
+function createHttp(onRequest: (request: IncomingMessage, response: ServerResponse) => void): HttpServer {
   const http = createHttpServer({
     keepAliveTimeout: 0,
     headersTimeout: HEAD_TIMEOUT_MS,
@@ -191,15 +193,14 @@ function httpServer(onRequest: (request: IncomingMessage, response: ServerRespon
   return http;
 }
 
-/** A message on a connection that node:http reads. */
-async function messageOverHttp(
+/** Receives a message on a connection that node:http reads. */
+async function receiveOverHttp(
   { request, response, connections }: { request: IncomingMessage; response: ServerResponse; connections: Connections },
   readBody: (
     request: IncomingMessage,
   ) => Promise<Result<Uint8Array, { readonly status: number; readonly message: string }>>,
   deliver: (message: PeerMessage) => Delivered,
 ): Promise<void> {
-  const connection = connections.find(request.socket);
   const from = request.headers['libprocess-from'];
   const envelope = parseEnvelope(request.url ?? '', request.headers['user-agent'], from?.toString());
   const body = envelope.ok ? await readBody(request) : err({ status: 400, message: envelope.error });
@@ -208,6 +209,8 @@ async function messageOverHttp(
     response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(message);
     return;
   }
+  // HOST-3: the connection may have closed while the body was read and decompressed.
+  const connection = connections.find(request.socket);
   if (connection === undefined) return;
   const delivered = deliver({ ...envelope.value, body: body.value, connection });
   connections.markUsed(request.socket, delivered === 'registered' ? addressOfPid(envelope.value.from) : undefined);
@@ -284,7 +287,7 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, conn
 /** Opens the port. A failure to listen is a value, so that the caller can tell the user what to do. */
 export async function createHost(options: HostOptions): Promise<Result<Host, HostError>> {
   const maxBodyBytes = options.maxBodyBytes ?? LIMITS.requestBody.most;
-  const budget = options.maxBodyBytes === undefined ? processBodies : createByteBudget(4 * maxBodyBytes);
+  const budget = options.maxBodyBytes === undefined ? sharedBodyBudget : createByteBudget(4 * maxBodyBytes);
   const counters: Counters = { received: 0, unknown: 0, bad: 0, elsewhere: 0 };
   const note = (it: HostNote): void => options.onNote?.(it);
   const { connectionLimits = DEFAULT_CONNECTION_LIMITS } = options;
@@ -296,7 +299,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   });
   const deliver = createDelivery(options, counters);
   const bodies = createBodyReader({ maxBodyBytes, budget });
-  const http = httpServer((request, response) => {
+  const http = createHttp((request, response) => {
     const { headers, method, socket } = request;
     connections.requestBegan(socket);
     response.once('close', () => connections.requestEnded(socket));
@@ -304,7 +307,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
       options.onRequest(request, response);
       return;
     }
-    messageOverHttp({ request, response, connections }, bodies.read, deliver);
+    receiveOverHttp({ request, response, connections }, bodies.read, deliver);
   });
   const inbound = createInbound({
     http,

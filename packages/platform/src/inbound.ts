@@ -80,8 +80,8 @@ function createBufferAccount(socket: Socket, { budget, connections }: InboundOpt
   let accountedBytes = 0;
   return (bytes) => {
     const more = bytes - accountedBytes;
-    if (more <= 0) budget.give(-more);
-    else if (!budget.take(more, accountedBytes)) return false;
+    if (more <= 0) budget.release(-more);
+    else if (!budget.reserve(more, accountedBytes)) return false;
     if (accountedBytes === 0 && bytes > 0) socket.setTimeout(HEAD_TIMEOUT_MS);
     else if (accountedBytes > 0 && bytes === 0) socket.setTimeout(0);
     accountedBytes = bytes;
@@ -151,14 +151,14 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
   const onData = (bytes: Buffer): void => {
     if (bytes.length >= LARGE_READ_BYTES) pacing.pauseForTurn();
     const parsed = parser.push(bytes);
-    if (parsed.kind === 'bad') refuse(parsed.reason, parsed.status);
     if (parsed.kind === 'foreign' && !close) {
       leave();
       finish();
       passToFastPath(socket, parsed.rest, options);
       return;
     }
-    if (!accountBuffered(parser.bufferedBytes))
+    if (parsed.kind === 'bad') refuse(parsed.reason, parsed.status);
+    else if (!accountBuffered(parser.bufferedBytes))
       refuse('the incomplete messages of all connections exceed the limit', 413);
     finish();
   };

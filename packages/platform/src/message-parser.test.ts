@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { createMessageParser, type Parsed } from './message-parser.js';
 
@@ -142,6 +144,23 @@ for (const [name, text, reason] of refused) {
 test('MESSAGE-PARSER-2: a head that never ends is given away at the limit', () => {
   const { end } = run(Buffer.from(`POST /master/x HTTP/1.1\r\nX: ${'y'.repeat(3000)}`), []);
   assert.equal(end.kind, 'foreign');
+});
+
+test('MESSAGE-PARSER-2: idle connections keep no long heads', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const bytes = Buffer.from(`POST /master/a.B HTTP/1.1\r\n${from}X: ${'x'.repeat(60_000)}\r\n\r\n`);
+  const sink = { message: () => {}, continueExpected: () => {} };
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const parsers = Array.from({ length: 500 }, () => {
+    const parser = createMessageParser(sink, { maxHeadBytes: 65_536, maxBodyBytes: 1 });
+    assert.equal(parser.push(bytes).kind, 'more');
+    return parser;
+  });
+  collectGarbage();
+  const kept = (process.memoryUsage().heapUsed - before) / parsers.length;
+  assert.ok(kept < 20_000, `each keeps ${kept} bytes`);
 });
 
 test('MESSAGE-PARSER-2: chunks count together: a body may have the limit, and one byte more is refused', () => {

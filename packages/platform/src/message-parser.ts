@@ -4,7 +4,8 @@
 // Boundary: pure, without a socket. It stops at the first request that is no libprocess message and returns its bytes, so
 // that node:http can continue from there.
 // MESSAGE-PARSER-1: the parsed messages do not depend on how the bytes were split.
-// MESSAGE-PARSER-2: memory is bounded by one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in any number of chunks.
+// MESSAGE-PARSER-2: memory is bounded by one head (`maxHeadBytes`) and one body (`maxBodyBytes`), in any number of chunks;
+//     between messages by `MAX_KNOWN_LENGTH`.
 // MESSAGE-PARSER-3: a head that two readers could understand differently is no message: node:http gets and refuses it.
 import { err, hostOf, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
 import { isAddress } from './addresses.js';
@@ -51,6 +52,7 @@ const MORE: Parsed = { kind: 'more' };
 const NOTHING = Buffer.alloc(0);
 const LETTER_P = 'P'.charCodeAt(0);
 const MAX_LINE_BYTES = 4096;
+const MAX_KNOWN_LENGTH = 2048;
 /** A size and extensions, which are ignored, without control characters. */
 const CHUNK_SIZE = /^([0-9a-fA-F]{1,8})(?:;[\t -~\u0080-\u00ff]*)?$/;
 
@@ -129,7 +131,7 @@ type Position = 'head' | 'sized' | 'chunkSize' | 'chunkData' | 'chunkEnd' | 'tra
 interface Reader {
   readonly sink: ParserSink;
   readonly limits: ParserLimits;
-  /** The last head: a busy peer repeats it byte for byte. Only one is kept, as ten thousand idle peers cost memory too. */
+  /** The last head, if it is short: a busy peer repeats it byte for byte. More would cost memory for each idle peer too. */
   known: { readonly text: string; readonly head: MessageHead } | undefined;
   position: Position;
   unread: Buffer;
@@ -150,7 +152,8 @@ const tooLarge = (reader: Reader): Parsed => bad(`body over the limit of ${reade
 function headOf(reader: Reader, text: string): HeadResult {
   if (reader.known?.text === text) return reader.known.head;
   const head = parseMessageHead(text);
-  if (head !== 'foreign' && !('bad' in head)) reader.known = { text, head };
+  const isKept = head !== 'foreign' && !('bad' in head) && text.length <= MAX_KNOWN_LENGTH;
+  if (isKept) reader.known = { text, head };
   return head;
 }
 
@@ -180,6 +183,8 @@ function finish(reader: Reader): undefined {
   const { head, parts } = reader;
   const body = parts.take();
   reader.position = 'head';
+  // Its texts keep the text of the whole head in memory.
+  reader.head = undefined;
   reader.sink.message(present(head, 'head'), body);
 }
 

@@ -45,7 +45,7 @@ function attach(socket: Socket, http: HttpServer) {
   http.emit('connection', socket);
   const feed = socket.listeners('data')[0] as Listener;
   const finish = socket.listeners('end').find((listener) => !own.includes(listener)) as Listener;
-  // A listener of another first: node:http reads off the handle by itself until there is one.
+  // node:http reads directly from the socket's handle until 'data' has another listener, so one is added before its own goes.
   socket.on('data', () => {});
   socket.off('data', feed).off('end', finish).removeAllListeners('data');
   return { feed, finish };

@@ -12,7 +12,7 @@ import type { IncomingMessage } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { err, LIMITS, ok, type Result } from '@meseta/base';
 import { type BodyParts, createBodyParts } from './body-parts.js';
-import { type ByteBudget, FREE_BYTES, processBodies } from './byte-budget.js';
+import { type ByteBudget, FREE_BYTES, sharedBodyBudget } from './byte-budget.js';
 import { MIN_BODY_BYTES_PER_MS } from './connections.js';
 
 export interface BodyLimits {
@@ -52,11 +52,11 @@ const tooSlow: BodyError = {
 const busy = ({ budget }: BodyLimits): BodyError => ({
   code: 'busy',
   status: 413,
-  message: `The bodies of all requests are over ${budget.most} bytes; try later`,
+  message: `The bodies of all requests are over ${budget.maxBytes} bytes; try later`,
 });
 
 export function createBodyReader(given: Partial<BodyLimits> = {}): BodyReader {
-  const { maxBodyBytes = LIMITS.requestBody.most, budget = processBodies, maxSilenceMs = 60_000 } = given;
+  const { maxBodyBytes = LIMITS.requestBody.most, budget = sharedBodyBudget, maxSilenceMs = 60_000 } = given;
   const limits: BodyLimits = { maxBodyBytes, budget, maxSilenceMs };
   return { read: (request) => new Promise((resolve) => readBody(request, limits, resolve)) };
 }
@@ -77,7 +77,7 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
     request.off('data', onPacked);
     request.off('data', onData);
     if (!result.ok) {
-      budget.give(parts.bytes);
+      budget.release(parts.bytes);
       gunzip?.destroy();
       // A socket closed with unread bytes is reset, and the client may lose the answer: the bytes in flight are read and
       // dropped until the connection closes after the answer.
@@ -98,21 +98,21 @@ function readBody(request: IncomingMessage, limits: BodyLimits, resolve: (body: 
   };
   const onData = (piece: Buffer): void => {
     if (settled) return;
-    if (!budget.take(piece.length, parts.bytes)) return fail(busy(limits));
+    if (!budget.reserve(piece.length, parts.bytes)) return fail(busy(limits));
     parts.add(piece);
     const problem = problemWith(parts, limits, gunzip === undefined ? undefined : packedBytes);
     if (problem !== undefined) fail(problem);
   };
   const onEnd = (): void => {
     if (settled) return;
-    budget.give(parts.bytes);
+    budget.release(parts.bytes);
     settle(ok(parts.take()));
   };
   const gone = (): void => {
     if (!request.complete) fail({ code: 'aborted', status: 400, message: "The request's body ended early" });
   };
   if (announced > maxBodyBytes) return fail(overBody(limits));
-  if (announced > FREE_BYTES && budget.held + announced > budget.most) return fail(busy(limits));
+  if (announced > FREE_BYTES && budget.usedBytes + announced > budget.maxBytes) return fail(busy(limits));
   request.on('error', gone).on('close', gone).on('data', onPacked);
   if (gunzip === undefined) request.on('data', onData).on('end', onEnd);
   else {

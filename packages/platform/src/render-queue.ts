@@ -84,7 +84,7 @@ interface Job {
   readonly version: number;
   readonly iterator: Iterator<string | Uint8Array, unknown>;
   readonly waiting: Waiting[];
-  readonly gather: Gather;
+  readonly collector: Collector;
 }
 
 interface Waiting {
@@ -94,13 +94,13 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-interface Gather {
+interface Collector {
   add(piece: string | Uint8Array): void;
   finish(memory: unknown): Rendering;
 }
 
 /** Collects strings and bytes into buffers of 64 KiB. */
-function createGather(): Gather {
+function createCollector(): Collector {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   let text = '';
@@ -150,7 +150,10 @@ function createKept(clock: Clock, budget: number) {
   };
   const sweep = (): void => {
     const before = clock.now().monoMs - KEPT_MS;
-    for (const [key, { usedAtMs }] of kept) if (usedAtMs <= before) drop(key);
+    for (const [key, { usedAtMs }] of kept) {
+      if (usedAtMs > before) break;
+      drop(key);
+    }
     cancelSweep = kept.size > 0 ? clock.setTimer(KEPT_MS, sweep) : undefined;
   };
   return {
@@ -205,7 +208,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     const [{ request, key }] = waiting as [Waiting];
     const iterator = request.start(kept.find(key)?.rendering.memory);
     const { keep = true } = request;
-    const job: Job = { key, keep, version: request.version(), iterator, waiting, gather: createGather() };
+    const job: Job = { key, keep, version: request.version(), iterator, waiting, collector: createCollector() };
     jobs.set(key, job);
     advance(job);
     schedule();
@@ -230,10 +233,10 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
       return;
     }
     if (step.done !== true) {
-      job.gather.add(step.value);
+      job.collector.add(step.value);
       return;
     }
-    const rendering = job.gather.finish(step.value);
+    const rendering = job.collector.finish(step.value);
     if (job.keep) kept.keep(job.key, job.version, rendering);
     end(job, (waiting) => waiting.resolve(rendering));
   };

@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,6 +17,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { refusal } from '@meseta/api';
 import { err, ok } from '@meseta/base';
 import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
@@ -168,6 +170,27 @@ test('SHOWN-1: a directory that is replaced by a link in a loop shows no file of
     assert.ok(seen.has('harmless'));
   } finally {
     swapper.kill('SIGKILL');
+  }
+});
+
+test('SHOWN-4: a HEAD request for a download reads nothing of the file', async () => {
+  const huge = `${root}/sandbox/huge`;
+  writeFileSync(huge, '');
+  truncateSync(huge, 2 ** 42);
+  let downloaded: Promise<unknown> | undefined;
+  const server = createServer((_, response) => {
+    downloaded = download(find, '/sandbox/huge', response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}`, { method: 'HEAD', signal: AbortSignal.timeout(5_000) });
+    assert.equal(response.headers.get('content-length'), String(2 ** 42));
+    const timeout = setTimeoutPromise(5_000, 'still reading', { ref: false });
+    assert.equal(await Promise.race([downloaded, timeout]), undefined);
+  } finally {
+    server.closeAllConnections();
+    server.close();
   }
 });
 

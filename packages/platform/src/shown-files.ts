@@ -4,6 +4,7 @@
 //   time, in open directories, so that a task that replaces files meanwhile cannot redirect a read.
 // SHOWN-2: a refusal reveals nothing about files that the viewer may not access.
 // SHOWN-3: only regular files are read, so that no FIFO or device blocks a request; a listing is limited to `MAX_LISTED` names.
+// SHOWN-4: a HEAD request reads nothing of a file.
 import type { ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
@@ -26,7 +27,8 @@ import { createFiles } from './files.js';
 const MAX_READ_BYTES = LIMITS.readFile.most;
 /** The most names in a listing. */
 const MAX_LISTED = LIMITS.listedFiles.most;
-const LOOKED_AT_ONCE = 64;
+/** The calls of stat that run at the same time. */
+const STATS_AT_ONCE = 64;
 const MAX_LINKS = 40;
 /** Each level of a path holds a descriptor while the path is resolved. */
 const MAX_DEPTH = LIMITS.filePathDepth.most;
@@ -65,12 +67,12 @@ async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Re
     const stat = real.ok ? await files.stat(real.value) : real;
     if (!real.ok || !stat.ok) return notFound;
     const names = namesOf(wanted.slice(prefix.length));
-    if (stat.value.kind === 'directory') return walk(root.value, real.value, names);
+    if (stat.value.kind === 'directory') return resolveNames(root.value, real.value, names);
     if (names.length > 0) return notFound;
-    const around = await files.openDirectory(posix.dirname(real.value));
-    if (!around.ok) return notFound;
-    const shown = await openFile(around.value, posix.basename(real.value));
-    around.value.close();
+    const parent = await files.openDirectory(posix.dirname(real.value));
+    if (!parent.ok) return notFound;
+    const shown = await openFile(parent.value, posix.basename(real.value));
+    parent.value.close();
     return shown;
   }
   return notFound;
@@ -86,11 +88,12 @@ async function openFile(directory: DirectoryHandle, name: string): Promise<Resul
 }
 
 /** Resolves the names from the root on; an absolute link restarts at the root, and `..` never leaves it (SHOWN-1). */
-async function walk(root: string, realRoot: string, names: readonly string[]): Promise<Result<Shown, Refusal>> {
+async function resolveNames(root: string, realRoot: string, names: readonly string[]): Promise<Result<Shown, Refusal>> {
   const top = await files.openDirectory(realRoot);
   if (!top.ok) return notFound;
   const opened = [top.value];
-  const back = (kept: number): void => {
+  /** Closes the directories below the first `kept` ones. */
+  const closeBelow = (kept: number): void => {
     for (const directory of opened.splice(kept)) directory.close();
   };
   try {
@@ -104,7 +107,7 @@ async function walk(root: string, realRoot: string, names: readonly string[]): P
         return ok({ kind: 'directory', directory });
       }
       const stat = name === '..' ? undefined : await directory.statOf(name);
-      if (stat === undefined) back(opened.length - 1);
+      if (stat === undefined) closeBelow(opened.length - 1);
       else if (!stat.ok) return notFound;
       else if (stat.value.kind === 'directory') {
         const inner = await directory.openDirectory(name);
@@ -115,12 +118,12 @@ async function walk(root: string, realRoot: string, names: readonly string[]): P
         const below = target.ok ? targetBelow(target.value, [root, realRoot]) : undefined;
         links++;
         if (below === undefined || links > MAX_LINKS) return notFound;
-        if (below.fromRoot) back(1);
+        if (below.fromRoot) closeBelow(1);
         rest = [...rest, ...below.names.reverse()];
       } else return rest.length === 0 ? await openFile(directory, name) : notFound;
     }
   } finally {
-    back(0);
+    closeBelow(0);
   }
 }
 
@@ -149,8 +152,8 @@ export async function browse(find: FindRoot, path: string): Promise<Result<reado
   const shown = withoutTrailing(path, '/');
   const infos: FileInfo[] = [];
   names.sort();
-  for (let at = 0; at < names.length; at += LOOKED_AT_ONCE) {
-    const part = names.slice(at, at + LOOKED_AT_ONCE);
+  for (let at = 0; at < names.length; at += STATS_AT_ONCE) {
+    const part = names.slice(at, at + STATS_AT_ONCE);
     for (const [index, stat] of (await Promise.all(part.map((name) => directory.statOf(name)))).entries()) {
       if (stat.ok) infos.push(infoOf(`${shown}/${part[index]}`, stat.value, users, groups));
     }
@@ -229,12 +232,12 @@ export async function readPart(
 /** The text without an incomplete last character, which belongs to the next read. */
 export function wholeText(data: Buffer): string {
   let end = data.length;
-  let back = 0;
-  while (back < 3 && end - back > 0 && ((data[end - back - 1] as number) & 0xc0) === 0x80) back++;
-  const lead = data[end - back - 1];
+  let continuations = 0;
+  while (continuations < 3 && ((data[end - continuations - 1] ?? 0) & 0xc0) === 0x80) continuations++;
+  const lead = data[end - continuations - 1];
   if (lead !== undefined && lead >= 0xc0) {
     const needed = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (back + 1 < needed) end -= back + 1;
+    if (continuations + 1 < needed) end -= continuations + 1;
   }
   return data.toString('utf8', 0, end);
 }
@@ -250,8 +253,9 @@ export async function download(find: FindRoot, path: string, response: ServerRes
     'Content-Disposition': `attachment; filename=${name.replace(/[^\w.+-]/g, '_')}`,
     'Content-Length': sizeBytes,
   });
+  if (response.req.method === 'HEAD') response.end();
   // It ends if the client disconnects, or with an error, as the length was already sent.
-  await pipeline(Readable.from(partsOf(file, sizeBytes)), response).catch(() => response.destroy());
+  else await pipeline(Readable.from(partsOf(file, sizeBytes)), response).catch(() => response.destroy());
   file.close();
   return undefined;
 }

@@ -21,7 +21,7 @@ after(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Two CAs; certificates for the loopback address, for another one, and one of the second CA. */
+/** Two CAs; certificates for the loopback address, for other ones and for a name that contains it, and one of the second CA. */
 function makeCertificates(): boolean {
   const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore', cwd: directory });
   try {
@@ -33,13 +33,14 @@ function makeCertificates(): boolean {
   for (const ca of ['ca', 'otherca']) {
     openssl('req', '-x509', ...key, '-subj', `/CN=${ca}`, '-keyout', `${ca}.key`, '-out', `${ca}.pem`);
   }
-  for (const [name, ca, address] of [
-    ['good', 'ca', '127.0.0.1'],
-    ['elsewhere', 'ca', '10.9.8.7'],
-    ['stranger', 'otherca', '127.0.0.1'],
+  for (const [name, ca, identity] of [
+    ['good', 'ca', 'IP.1=127.0.0.1'],
+    ['elsewhere', 'ca', 'IP.1=10.9.8.7'],
+    ['named', 'ca', 'DNS.1=x, IP Address:127.0.0.1, y'],
+    ['stranger', 'otherca', 'IP.1=127.0.0.1'],
   ] as const) {
     openssl('req', ...key.slice(0, 5), '-subj', `/CN=${name}.example`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    writeFileSync(at('extensions'), `subjectAltName=IP:${address}`);
+    writeFileSync(at('extensions'), `subjectAltName=@names\n[names]\n${identity}\n`);
     const sign = ['-CA', `${ca}.pem`, '-CAkey', `${ca}.key`, '-CAcreateserial', '-days', '2', '-extfile', 'extensions'];
     openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.pem`);
   }
@@ -117,6 +118,7 @@ const meetings: readonly (readonly [what: string, from: Side, to: Side, heard: b
   ['the server is checked', ['good', verify], ['good', {}], true],
   ['the server is of another CA', ['good', verify], ['stranger', {}], false],
   ['the server has another address', ['good', verify], ['elsewhere', {}], false],
+  ['the server has a name that contains the address', ['good', verify], ['named', {}], false],
   ['addresses do not count', ['good', { ...verify, LIBPROCESS_SSL_VERIFY_IPADD: 'false' }], ['good', {}], false],
   ['legacy: the address counts', ['good', { LIBPROCESS_SSL_VERIFY_CERT: 'true' }], ['good', {}], true],
   ['legacy: the name is another', ['good', { LIBPROCESS_SSL_VERIFY_CERT: 'true' }], ['elsewhere', {}], false],

@@ -80,7 +80,7 @@ async function problemOf(socket: TLSSocket, side: 'server' | 'client', config: T
 export interface TlsAcceptor {
   /** Calls `taken` with the connection to read, or `refused`. */
   accept(socket: Socket): void;
-  /** Destroys the connections that were not given to `taken` yet. */
+  /** Destroys all connections, those given to `taken` too. */
   destroyAll(): void;
 }
 
@@ -112,10 +112,10 @@ function createHandshakes(most: number, cut: (socket: Socket) => void) {
       socket.on('close', () => {
         if (byEnds.get(ends) === handshake) end(ends);
       });
-      const first = pool.size > most ? pool.nextToClose() : undefined;
-      if (first === undefined) return;
-      pool.delete(first);
-      cut(first.socket);
+      const next = pool.size > most ? pool.nextToClose() : undefined;
+      if (next === undefined) return;
+      pool.delete(next);
+      cut(next.socket);
     },
     end: (socket: Socket) => end(endsOf(socket)),
   };
@@ -128,7 +128,7 @@ export function createTlsAcceptor(
   refused: (remote: string, reason: string) => void,
 ): TlsAcceptor {
   const { requireClientCert, supportDowngrade } = config;
-  const begun = new Set<Socket>();
+  const open = new Set<Socket>();
   const nameOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
   const handshakes = createHandshakes(maxHandshakes, (socket) => {
     refused(nameOf(socket), `more than ${maxHandshakes} connections have not completed their handshakes`);
@@ -161,8 +161,8 @@ export function createTlsAcceptor(
   });
   return {
     accept(socket) {
-      begun.add(socket);
-      socket.on('close', () => begun.delete(socket));
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
       socket.on('error', () => {});
       handshakes.begin(socket);
       if (!supportDowngrade) {
@@ -182,7 +182,7 @@ export function createTlsAcceptor(
       });
     },
     destroyAll() {
-      for (const socket of begun) socket.destroy();
+      for (const socket of open) socket.destroy();
     },
   };
 }

@@ -16,7 +16,7 @@
 //     of sessions and of principals. When there are too many sessions in all, the oldest session of the connection with the
 //     most sessions ends. Only the last few registrations wait for one session; when those that wait in all have too many
 //     bytes, the connection with the most loses its own.
-import { addressOfPid, LIMITS, type Pid, parsePid } from '@meseta/base';
+import { addressOfPid, type Counts, createCounts, LIMITS, type Pid, parsePid } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { type CramMd5Session, challengeOf, createCramMd5Server } from './cram-md5.js';
 import type { Secrets } from './credentials.js';
@@ -84,23 +84,10 @@ interface ConnectionRecord<Registration> {
   waitingBytes: number;
 }
 
-function createCounts<T>() {
-  const counts = new Map<T, number>();
-  return {
-    has: (it: T): boolean => counts.has(it),
-    add: (it: T): unknown => counts.set(it, (counts.get(it) ?? 0) + 1),
-    subtract(it: T): void {
-      const left = (counts.get(it) ?? 0) - 1;
-      if (left > 0) counts.set(it, left);
-      else counts.delete(it);
-    },
-  };
-}
-
 /** Sets or removes the principal of a pid on its connection; above the limit the oldest is removed (AUTHENTICATOR-5). */
 function setPrincipal(
   principals: Map<Pid, string>,
-  counts: readonly ReturnType<typeof createCounts<Pid>>[],
+  counts: readonly Counts<Pid>[],
   pid: Pid,
   principal: string | undefined,
 ): void {
@@ -154,8 +141,8 @@ function createWaitingRegistrations<Registration>(
 function createSessionTable<Registration>(sizeOf: (registration: Registration) => number) {
   const sessions = new Map<string, Session<Registration>>();
   const connections = new Map<number, ConnectionRecord<Registration>>();
-  /** Connections by their number of sessions. */
-  const byCount = Array.from({ length: MAX_SESSIONS_OF_CONNECTION + 1 }, () => new Set<number>());
+  /** The number of sessions of each connection. */
+  const sessionCounts = createCounts<number>();
   /** The numbers of connections on which each pid has a session or a principal, and on which it has a principal. */
   const uses = createCounts<Pid>();
   const authenticated = createCounts<Pid>();
@@ -173,18 +160,14 @@ function createSessionTable<Registration>(sizeOf: (registration: Registration) =
     const own = connections.get(session.peer.connection);
     if (own?.sessions.get(session.pid) !== session) return waited;
     own.sessions.delete(session.pid);
-    count(session.peer.connection, own.sessions.size + 1, own.sessions.size);
+    sessionCounts.subtract(session.peer.connection);
     uses.subtract(session.pid);
     return waited;
-  };
-  const count = (connection: number, before: number, now: number): void => {
-    byCount[before]?.delete(connection);
-    if (now > 0) byCount[now]?.add(connection);
   };
   /** AUTHENTICATOR-5: the session that must end before another begins. */
   const sessionToEvict = (): Session<Registration> | undefined => {
     if (sessions.size < MAX_SESSIONS) return undefined;
-    const [most] = byCount.findLast(({ size }) => size > 0) ?? [];
+    const most = sessionCounts.largest();
     return most === undefined ? undefined : connections.get(most)?.sessions.values().next().value;
   };
   return {
@@ -205,7 +188,7 @@ function createSessionTable<Registration>(sizeOf: (registration: Registration) =
       const waited = replaced === undefined ? [] : end(replaced);
       sessions.set(session.actor, session);
       own.sessions.set(session.pid, session);
-      count(session.peer.connection, own.sessions.size - 1, own.sessions.size);
+      sessionCounts.add(session.peer.connection);
       uses.add(session.pid);
       for (const registration of waited) waiting.add(session, registration);
     },
@@ -218,8 +201,10 @@ function createSessionTable<Registration>(sizeOf: (registration: Registration) =
       if (own === undefined) return [];
       for (const session of own.sessions.values()) waiting.take(session);
       connections.delete(connection);
-      byCount[own.sessions.size]?.delete(connection);
-      for (const session of own.sessions.values()) sessions.delete(session.actor);
+      for (const session of own.sessions.values()) {
+        sessions.delete(session.actor);
+        sessionCounts.subtract(connection);
+      }
       for (const pid of [...own.sessions.keys(), ...own.principals.keys()]) uses.subtract(pid);
       for (const pid of own.principals.keys()) authenticated.subtract(pid);
       return [...own.principals.keys()].filter((pid) => !authenticated.has(pid));
@@ -233,7 +218,7 @@ export function createAuthenticator<Registration>(
   const { secrets, send, log } = options;
   const table = createSessionTable<Registration>(options.sizeOf);
   const { sessions, connections, isKnown, open, end, settle, close, addWaiting } = table;
-  let count = 0;
+  let lastSession = 0;
 
   return {
     begin(peer, pid, nowMs) {
@@ -249,7 +234,7 @@ export function createAuthenticator<Registration>(
       if (before === undefined && own !== undefined && own.size >= MAX_SESSIONS_OF_CONNECTION) return false;
       const challenge = challengeOf(options.random(), nowMs, options.host);
       const session: Session<Registration> = {
-        actor: `crammd5-authenticator-session(${++count})`,
+        actor: `crammd5-authenticator-session(${++lastSession})`,
         pid,
         peer,
         cramMd5: createCramMd5Server(secrets, challenge),
