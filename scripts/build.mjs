@@ -67,7 +67,7 @@ async function bundle() {
     target: 'node20',
     sourcemap: 'linked',
     outExtension: { '.js': '.mjs' },
-    external: ['lmdb'],
+    external: ['koffi', 'lmdb'],
     define: { MESETA_BUILD: JSON.stringify(stamp) },
     // Bundled CommonJS packages require() Node's modules; ES modules have no require.
     banner: {

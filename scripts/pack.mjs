@@ -1,5 +1,5 @@
 // Usage: npm run pack [-- FOLDER]. Writes the two published packages as tarballs into FOLDER (default .build/packages):
-// meseta (everything that runs; lmdb is its one dependency) and @meseta/sdk (one ES module, and its types).
+// meseta (everything that runs; koffi and lmdb are its dependencies) and @meseta/sdk (one ES module, and its types).
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,10 @@ function stageMeseta() {
     description: 'A cluster manager that keeps to the interfaces of Apache Mesos',
     bin: { meseta: 'bin/meseta.mjs' },
     files: ['bin', 'dist'],
-    dependencies: { lmdb: manifestOf('packages/coordination').dependencies.lmdb },
+    dependencies: {
+      koffi: manifestOf('packages/platform').dependencies.koffi,
+      lmdb: manifestOf('packages/coordination').dependencies.lmdb,
+    },
   });
   run(process.execPath, [join(root, 'scripts/build.mjs'), `--outdir=${join(home, 'dist')}`]);
   mkdirSync(join(home, 'bin'));

@@ -1,15 +1,20 @@
 // Usage: node scripts/bench.mjs launcher/launches: containers launched and ended each second by the posix launcher,
 // beside a bare fork, exec and wait of the same command from a shell, one after another
-// and as many at once; and what a live task costs in memory.
+// and as many at once; CPU of agent and supervisor; what live tasks cost in memory; and a killed supervisor.
+// Needs the built dist/.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
+import { connectLines } from '@meseta/platform/line-connections';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
+import { cpuOf, processesLike } from '../lib/processes.js';
 
 const COUNT = 1000;
 const AT_ONCE = 200;
@@ -27,6 +32,8 @@ const made = await createContainerizer({
   files: createFiles(),
   processes: createProcesses(),
   outbound: createOutbound(),
+  connectLines,
+  supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
   fetcher: {
     cacheDir: `${root}/cache`,
     cacheBytes: 0,
@@ -85,48 +92,60 @@ function bare(atOnce: number): number {
   return (COUNT / (performance.now() - begun)) * 1000;
 }
 
-const pss = (pid: string): number =>
-  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+/** The supervisor of this benchmark. */
+function findSupervisor(): ReturnType<typeof processesLike>[number] {
+  const [found] = processesLike(new RegExp(`meseta\\.mjs supervisor ${root}`));
+  if (found === undefined) throw new Error('no supervisor runs');
+  return found;
+}
 
-/** Memory and number of the processes beside the tasks themselves. */
-async function live(): Promise<{ processes: number; kilobytes: number }> {
+/** Launches as many containers and waits until all run. */
+async function start(count: number, name: string): Promise<void> {
   let started = 0;
   await new Promise<void>((resolve) => {
     heard = (event) => {
-      if (event.kind === 'started' && ++started === LIVE) resolve();
+      if (event.kind === 'started' && ++started === count) resolve();
     };
-    for (let i = 0; i < LIVE; i++) containers.launch(spec(`l${i}`, 'exec sleep 600'));
+    for (let i = 0; i < count; i++) containers.launch(spec(`${name}${i}`, 'exec sleep 600'));
   });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const own = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && command(pid).includes('meseta-spawner'));
-  const kilobytes = own.reduce((sum, pid) => sum + pss(pid), 0);
+}
+
+/** Kills the supervisor of live tasks. Returns how long the next launch takes, and how many of the tasks are known after it. */
+async function killSupervisor(): Promise<{ readonly nextMs: number; readonly recovered: number }> {
+  const { pid } = findSupervisor();
+  const begun = performance.now();
+  process.kill(pid, 'SIGKILL');
+  await start(1, 'after');
+  const nextMs = performance.now() - begun;
   let ended = 0;
   await new Promise<void>((resolve) => {
     heard = (event) => {
-      if (event.kind === 'exited' && ++ended === LIVE) resolve();
+      if (event.kind === 'exited' && ++ended === LIVE + 1) resolve();
     };
+    containers.destroy('after0' as ContainerId);
     for (let i = 0; i < LIVE; i++) containers.destroy(`l${i}` as ContainerId);
   });
-  return { processes: own.length, kilobytes };
+  return { nextMs, recovered: ended - 1 };
 }
 
-function command(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-const rounds: { bare: number; bareAtOnce: number; ours: number; cpuMs: number }[] = [];
+const rounds: { bare: number; bareAtOnce: number; ours: number; agentMs: number; supervisorMs: number }[] = [];
 for (let round = 0; round < 3; round++) {
   const baselines = { bare: bare(1), bareAtOnce: bare(AT_ONCE) };
   const before = process.cpuUsage();
+  const { pid } = findSupervisor();
+  const supervisorSeconds = cpuOf(pid);
   const ours = await launches(round);
   const used = process.cpuUsage(before);
-  rounds.push({ ...baselines, ours, cpuMs: (used.user + used.system) / 1000 / COUNT });
+  rounds.push({
+    ...baselines,
+    ours,
+    agentMs: (used.user + used.system) / 1000 / COUNT,
+    supervisorMs: ((cpuOf(pid) - supervisorSeconds) * 1000) / COUNT,
+  });
 }
-const memory = await live();
+await start(LIVE, 'l');
+const memory = findSupervisor();
+const killed = await killSupervisor();
 await containers.close();
 await new Promise((resolve) => setTimeout(resolve, 100));
 rmSync(root, { recursive: true, force: true });
@@ -136,9 +155,11 @@ for (const it of rounds) {
   console.log(
     `containers ${figure(it.ours)}/s   bare ${figure(it.bare)}/s (${(it.ours / it.bare).toFixed(2)})   ` +
       `bare, ${AT_ONCE} at once ${figure(it.bareAtOnce)}/s (${(it.ours / it.bareAtOnce).toFixed(2)})   ` +
-      `agent CPU ${it.cpuMs.toFixed(2)} ms each`,
+      `CPU each: agent ${it.agentMs.toFixed(2)} ms, supervisor ${it.supervisorMs.toFixed(2)} ms`,
   );
 }
 console.log(
-  `${LIVE} live tasks: ${memory.processes} processes beside them, ${(memory.kilobytes / LIVE).toFixed(0)} KB (PSS) a task`,
+  `supervisor of ${LIVE} live tasks: ${figure(memory.rss / 1024)} MB resident, ${figure(memory.pss / 1024)} MB (PSS)\n` +
+    `supervisor killed: the next container ran after ${figure(killed.nextMs)} ms; ` +
+    `${killed.recovered} of ${LIVE} tasks ran on and were ended by the next supervisor`,
 );

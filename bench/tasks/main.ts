@@ -73,7 +73,7 @@ async function live(master: Daemon, agent: Daemon): Promise<readonly Measured[]>
   await run.done;
   await pause(SETTLE_MS);
   const after = { master: memoryOf(master.pid), agent: memoryOf(agent.pid) };
-  const supervisors = processesLike(/meseta-spawner/);
+  const supervisors = processesLike(/meseta\.mjs supervisor /);
   await run.scheduler.call({ type: 'TEARDOWN' });
   run.scheduler.close();
   const supervising = supervisors.reduce((sum, { pss }) => sum + pss, 0);

@@ -150,8 +150,6 @@ export interface Files {
   /** The path with every symbolic link resolved. */
   realPath(path: string): Promise<SystemResult<string>>;
   diskSpace(path: string): Promise<SystemResult<{ readonly totalBytes: number; readonly availableBytes: number }>>;
-  /** Reads a fifo as text arrives. The fifo is also opened for writing, so that the text does not end with a writer. */
-  readFifo(path: string, onText: (text: string) => void): SystemResult<TextSource>;
 }
 
 /** How a process ended. */
@@ -180,11 +178,11 @@ export interface FinishedRun {
   readonly timedOut: boolean;
 }
 
-export interface RunningProcess {
+/** A process that continues after the end of the one that started it. */
+export interface ResidentProcess {
   readonly pid: number;
-  write(text: string): void;
-  endInput(): void;
-  readonly ended: Promise<ProcessEnd>;
+  /** How it ended, and the end of what it wrote to its standard error. */
+  readonly ended: Promise<{ readonly end: ProcessEnd; readonly stderr: string }>;
 }
 
 /** Processes of this machine. */
@@ -199,14 +197,89 @@ export interface Processes {
     request: ProcessRequest,
     limits: { readonly timeoutMs: number; readonly outputBytes?: number; readonly signal?: AbortSignalLike },
   ): Promise<SystemResult<FinishedRun>>;
-  /** Starts a program in a new session, which continues after the end of this process. Its output is discarded. */
-  startResident(request: ProcessRequest): Promise<SystemResult<RunningProcess>>;
+  /** Starts a program in a new session, which continues after the end of this process. Its standard output is discarded. */
+  startResident(request: ProcessRequest): Promise<SystemResult<ResidentProcess>>;
   /**
    * Sends a signal to a process, or to a process group if `pid` is negative; signal 0 only checks that it exists. False if
    * there is no such process, or if it belongs to another user.
    */
   kill(pid: number, signal: number): boolean;
 }
+
+/** A limit of getrlimit(2), by its number on Linux. undefined: unlimited. */
+export interface ProcessLimit {
+  readonly resource: number;
+  readonly soft: number | undefined;
+  readonly hard: number | undefined;
+}
+
+/** The first process of a container, or a process beside it. */
+export interface ChildRequest {
+  /** Looked up in the environment's PATH when it has no slash. */
+  readonly program: string;
+  /** The first one is the program's own name. */
+  readonly argv: readonly string[];
+  /** The complete environment. */
+  readonly environment: { readonly [name: string]: string };
+  /** The working directory: refused if another directory has this path by now. `identity`: as in `FileStat`. */
+  readonly directory: { readonly path: string; readonly identity: string };
+  /**
+   * Where its output goes: appended to the regular files `stdout` and `stderr` of the directory, or nowhere, or to a terminal
+   * (a path below /dev/pts), which is also its input and controls its session.
+   */
+  readonly output: 'files' | 'discarded' | { readonly terminal: string };
+  /** The user and all its groups, the user's own first; undefined: those of this process. */
+  readonly user: { readonly uid: number; readonly groups: readonly number[] } | undefined;
+  readonly limits: readonly ProcessLimit[];
+  /** A file that the child appends a line to before it runs the program: its line of /proc/self/stat. */
+  readonly record: string | undefined;
+}
+
+export interface StartedChild {
+  readonly pid: number;
+  /** What it appended to its record. */
+  readonly stat: string;
+}
+
+/** Starts processes, and reports how exactly they ended. */
+export interface ChildProcesses {
+  /** Starts a process in a new session, or says why it was not started. A program that can't be executed was started. */
+  start(request: ChildRequest): Result<StartedChild, string>;
+  /** Calls `onEnded` for every child that has ended, adopted orphans among them, now and from now on. */
+  watch(onEnded: (pid: number, end: ProcessEnd) => void): void;
+}
+
+/** Small files in one directory that only this process' user can reach. Each call has happened when it returns. */
+export interface RecordFiles {
+  names(): readonly string[];
+  read(name: string): string | undefined;
+  /** Makes a file that does not exist yet. */
+  create(name: string, text: string): SystemResult<void>;
+  /** Does nothing when there is no such file. */
+  append(name: string, text: string): void;
+  remove(name: string): void;
+  pathOf(name: string): string;
+}
+
+/** A connection between two processes of this machine that send each other lines. */
+export interface LineConnection {
+  /** The lines that are sent during one turn of the event loop are one write. */
+  send(line: string): void;
+  close(): void;
+}
+
+export interface LineListener {
+  onLine(line: string): void;
+  /** The other process has closed the connection or ended. Not called after `close`. */
+  onClosed(): void;
+}
+
+/** Connects to the process that listens at a unix socket in `directory`. */
+export type ConnectLines = (
+  directory: string,
+  name: string,
+  listener: LineListener,
+) => Promise<SystemResult<LineConnection>>;
 
 /** The part of AbortSignal that ports use, because the cores are compiled without web types. */
 export interface AbortSignalLike {

@@ -39,6 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`meseta ${MESETA_BUILD.version}\n`);
     return EXIT.done;
   }
+  if (name === 'supervisor') return (await import('@meseta/agent/shell/supervisor-main')).supervisorMain(rest);
   const entry = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
   if (entry === undefined) {
     process.stderr.write(`meseta: unknown command '${name}'\n\n${usage()}`);

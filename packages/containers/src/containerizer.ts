@@ -5,6 +5,7 @@
 // Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
 import {
   type Clock,
+  type ConnectLines,
   type ContainerId,
   err,
   type Files,
@@ -29,6 +30,7 @@ import { createPreparation, type Preparation } from './sandbox/prepare.js';
 import { createRemovals, type Removals, removeSandbox } from './sandbox/removal.js';
 import { changeVolume } from './sandbox/volumes.js';
 import { type RotationLimits, startRotation } from './streams/rotation.js';
+import type { SupervisorOptions } from './supervisor/client.js';
 import type {
   Capabilities,
   ContainerEvent,
@@ -78,6 +80,9 @@ export interface ContainerizerOptions {
   readonly files: Files;
   readonly processes: Processes;
   readonly outbound: Outbound;
+  readonly connectLines: ConnectLines;
+  /** Starts a supervisor for the directory that is added to the arguments. */
+  readonly supervisor: SupervisorOptions['command'];
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly fetcher: FetcherOptions;
   readonly isolation: IsolationOptions;
@@ -209,27 +214,26 @@ async function cleanUp({ context, push }: Parts, containerId: ContainerId): Prom
   push({ kind: 'cleanedUp', containerId });
 }
 
-/** The containerizer on this machine, or what the machine lacks. It starts no process before the first launch. */
+/** The containerizer on this machine, or what the machine lacks. It connects to a supervisor, which it starts if none runs. */
 export async function createContainerizer(options: ContainerizerOptions): Promise<Result<Containerizer, string>> {
   const { files, processes, clock } = options;
   const recordsDir = `${options.runtimeDir}/records`;
   const made = await files.makeDirectory(recordsDir, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
   const host = await findHostFacts(files, processes);
-  if (!host.ok) return host;
-  const selected = selectIsolators({ files, clock, ...options.isolation }, host.value);
+  const selected = selectIsolators({ files, clock, ...options.isolation }, host);
   if (!selected.ok) return selected;
   const onEvent = (event: Parameters<Parameters<typeof createPosixLauncher>[0]['onEvent']>[0]): void =>
     push({ kind: 'launcher', event });
-  const launcher = await createPosixLauncher({ ...options, tools: host.value.tools, onEvent });
-  if (!launcher.ok) return launcher;
+  const launcher = await createPosixLauncher({ ...options, onEvent });
+  if (!launcher.ok) return err(`containers: ${launcher.error}`);
 
   let isClosed = false;
   let onRecovered = (_containers: readonly RecoveredContainer[]): void => {};
   const state: LifecycleState = new Map();
   const resolveOwner = createOwnerLookup(processes);
   const removals = createRemovals();
-  const context: PlanContext = { ...selected.value, host: host.value };
+  const context: PlanContext = { ...selected.value, host };
   const push = createQueue(
     state,
     (effect) => performEffect(parts, effect),
@@ -242,7 +246,7 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
     launcher: launcher.value,
     context,
     preparation: createPreparation({ files, removals, resolveOwner, context }),
-    fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: host.value.tools.setpriv }),
+    fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: host.setpriv }),
     fetches: new Map(),
     onEvent: options.onEvent,
     onRecovered: (containers) => onRecovered(containers),
@@ -285,7 +289,7 @@ function createCalls(
   resolveOwner: ResolveOwner,
 ): Omit<Containerizer, 'capabilities' | 'warnings' | 'recover' | 'close'> {
   const { files, state, launcher, context, push } = parts;
-  const runProbe = createProber({ ...options, launcher }, context.host.tools, resolveOwner);
+  const runProbe = createProber({ ...options, launcher }, resolveOwner);
   const removalPorts = { files, workDir: options.workDir, limitRemovals: createConcurrencyLimit(MAX_REMOVALS) };
   return {
     launch: (spec) => push({ kind: 'launch', spec }),

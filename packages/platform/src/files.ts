@@ -1,37 +1,14 @@
 // The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
-import { closeSync, constants, openSync, readdirSync, readFileSync, writeFile } from 'node:fs';
+import { readdirSync, readFileSync, writeFile } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { Socket } from 'node:net';
-import { StringDecoder } from 'node:string_decoder';
 import { promisify } from 'node:util';
-import { err, type Files, ok, type SystemResult } from '@meseta/base';
+import type { Files } from '@meseta/base';
 import { claimDirectory } from './claimed-directories.js';
 import { openTrustedDirectory } from './directory-handles.js';
-import { attempt, statOfPath, systemError } from './system-results.js';
+import { attempt, statOfPath } from './system-results.js';
 
 /** Every launch writes a file, which takes half the CPU without the FileHandle of `fs/promises`. */
 const writeFileAsync = promisify(writeFile);
-
-/** Opened for reading and writing, so that it does not end when the last writer closes it. */
-function readFifo(path: string, onText: (text: string) => void): SystemResult<{ close(): void }> {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  } catch (error) {
-    return err(systemError(error));
-  }
-  let socket: Socket;
-  try {
-    socket = new Socket({ fd, readable: true, writable: false });
-  } catch (error) {
-    closeSync(fd);
-    return err(systemError(error));
-  }
-  const decoder = new StringDecoder('utf8');
-  socket.on('data', (chunk: Buffer) => onText(decoder.write(chunk)));
-  socket.on('error', () => socket.destroy());
-  return ok({ close: () => socket.destroy() });
-}
 
 export function createFiles(): Files {
   return {
@@ -68,6 +45,5 @@ export function createFiles(): Files {
         const found = await fs.statfs(path);
         return { totalBytes: found.blocks * found.bsize, availableBytes: found.bavail * found.bsize };
       }),
-    readFifo,
   };
 }

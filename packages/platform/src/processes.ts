@@ -1,6 +1,7 @@
 // The port Processes on Node. Every child leads its own session, so that its process group can be killed as a whole and
 // signals of this process' terminal do not reach it.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import {
   type AbortSignalLike,
@@ -10,7 +11,7 @@ import {
   type ProcessEnd,
   type Processes,
   type ProcessRequest,
-  type RunningProcess,
+  type ResidentProcess,
   type SystemResult,
 } from '@meseta/base';
 import { timerMs } from './clock.js';
@@ -116,28 +117,20 @@ async function run(
   return ok({ end, stdout: stdout(), stderr: stderr(), timedOut });
 }
 
-async function startResident(request: ProcessRequest): Promise<SystemResult<RunningProcess>> {
-  const launched = launch(request, ['pipe', 'ignore', 'ignore']);
+async function startResident(request: ProcessRequest): Promise<SystemResult<ResidentProcess>> {
+  const launched = launch(request, ['ignore', 'ignore', 'pipe']);
   if (!launched.ok) return launched;
   const child = launched.value;
-  const ended = new Promise<ProcessEnd>((resolve) => {
-    child.once('exit', (code, signal) => resolve(endOf(code, signal)));
+  const stderr = tailOf(child.stderr, DEFAULT_OUTPUT_BYTES);
+  const ended = new Promise<{ readonly end: ProcessEnd; readonly stderr: string }>((resolve) => {
+    child.once('close', (code, signal) => resolve({ end: endOf(code, signal), stderr: stderr() }));
   });
-  // The child may end before its input is written; `ended` reports that.
-  child.stdin?.on('error', () => {});
   const pid = await started(child);
   if (!pid.ok) return pid;
+  // This process may end before the other one.
   child.unref();
-  return ok({
-    pid: pid.value,
-    write: (text) => {
-      child.stdin?.write(text);
-    },
-    endInput: () => {
-      child.stdin?.end();
-    },
-    ended,
-  });
+  if (child.stderr instanceof Socket) child.stderr.unref();
+  return ok({ pid: pid.value, ended });
 }
 
 export function createProcesses(): Processes {

@@ -19,6 +19,7 @@ import { createHost, type Host, hostNoteText, type Logger, realClock } from '@me
 import { buildInfo } from '@meseta/platform/build-info';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
+import { connectLines } from '@meseta/platform/line-connections';
 import { createLoggingLevel } from '@meseta/platform/logging-level';
 import { createOutbound } from '@meseta/platform/outbound';
 import { type OwnAddress, ownAddressOf } from '@meseta/platform/own-address';
@@ -56,6 +57,8 @@ export interface AgentOptions {
   /** The path of the agent's log. */
   readonly logFile?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
+  /** Starts a supervisor for the directory that is added to the arguments. */
+  readonly supervisor: { readonly program: string; readonly arguments: readonly string[] };
   /** The agent can't or needn't go on; the caller must call `stop`. */
   onExit(status: 0 | 1, message: string): void;
 }
@@ -319,7 +322,7 @@ export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | '
 }
 
 const openContainerizer = (
-  { flags }: AgentOptions,
+  { flags, supervisor }: AgentOptions,
   inputs: Inputs,
   files: Files,
   rotation: RotationLimits | undefined,
@@ -330,6 +333,8 @@ const openContainerizer = (
     files,
     processes: createProcesses(),
     outbound: createOutbound(),
+    connectLines,
+    supervisor,
     clock: realClock,
     isolation: {
       names: flags.isolation,

@@ -8,6 +8,7 @@ import { withLibprocessVariables } from '@meseta/platform/own-address';
 import { readFlagFile } from '@meseta/platform/start-files';
 import { type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
+import { supervisorCommand } from './supervisor-main.js';
 
 const USAGE =
   'Usage: meseta agent --master=HOST:PORT --work_dir=PATH [--FLAG=VALUE]...\n\n' +
@@ -76,6 +77,7 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
       log,
       logFile: flags.external_log_file ?? logFile?.value.path,
       env,
+      supervisor: supervisorCommand(process.argv[1] ?? ''),
       onExit: (status, message) => void end(status, message),
     }).then(
       (started) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pid } from '@meseta/base';
 import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
@@ -12,6 +12,7 @@ import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
+import { supervisorCommand } from './supervisor-main.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-agent-security-'));
 const closing: (() => unknown)[] = [];
@@ -97,6 +98,7 @@ async function start(master: ScriptedMaster, name: string, argv: readonly string
     shown: parsed.value.shown,
     log: createLogger({ component: 'agent', level: 'silent' }),
     env: {},
+    supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
     onExit: (status, message) => void ends.push(`${status} ${message}`),
   });
   assert.ok(started.ok, JSON.stringify(started));

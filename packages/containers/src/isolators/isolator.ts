@@ -3,13 +3,14 @@
 import type { ContainerId, Result } from '@meseta/base';
 import type { ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
-import type { LaunchLimits, LaunchPlan, LaunchTools } from '../plan/plan.js';
+import type { LaunchLimits, LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
 import type { Capability, ContainerSpec, DirectoryBelow, Limitation } from '../types.js';
 
 /** What this machine offers to launches. */
 export interface HostFacts {
-  readonly tools: LaunchTools;
+  /** Changes user and groups, for copies as another user; undefined where it is missing or this process may not. */
+  readonly setpriv: string | undefined;
   readonly limits: LaunchLimits;
 }
 

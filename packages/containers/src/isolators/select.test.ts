@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
-import { byPerl, limits, tools } from '../testing/plans.js';
+import { limits } from '../testing/plans.js';
 import { parseIsolation, selectIsolators } from './select.js';
 
-const select = (names: string, given = tools) => {
+const select = (names: string) => {
   const options = {
     files: createFiles(),
     clock: { setTimer: () => () => {} },
@@ -12,7 +12,7 @@ const select = (names: string, given = tools) => {
     diskWatchIntervalMs: 1000,
     enforceDiskQuota: false,
   };
-  const selected = selectIsolators(options, { tools: given, limits });
+  const selected = selectIsolators(options, { setpriv: undefined, limits });
   assert.ok(selected.ok);
   return { ...selected.value, names: selected.value.isolators.map(({ name }) => name) };
 };
@@ -48,7 +48,4 @@ test('an isolator of Mesos that this machine lacks is a warning, and what needs 
   assert.match(warnings[1] ?? '', /^--isolation: cgroups\/mem has no effect: /);
   assert.match(capabilities.limits.ok ? '' : capabilities.limits.error, /Limits need cgroups/);
   assert.ok(capabilities.rlimits.ok && capabilities.sandboxPathVolumes.ok);
-  const withoutPrlimit = select('posix/mem,posix/rlimits', byPerl);
-  assert.match(withoutPrlimit.capabilities.rlimits.ok ? '' : withoutPrlimit.capabilities.rlimits.error, /prlimit/);
-  assert.match(withoutPrlimit.warnings[0] ?? '', /posix\/rlimits has no effect: needs prlimit/);
 });

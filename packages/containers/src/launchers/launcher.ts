@@ -1,9 +1,9 @@
 // The interface of launchers: they turn plans into processes, and know which processes a container has. Everything before
 // (users, sandboxes, fetches, isolators' plans) and after (limits, clean-up) is the same for every launcher (lifecycle.ts).
-// Each accepted container ends in one `launchFailed` or one `exited`. A plan is on disk before its command is started, so that
-// `recover` finds every container that may run.
+// Each accepted container ends in one `launchFailed` or one `exited`. A container's record is on disk before its command is
+// started, so that `recover` finds every container that may run.
 import type { ContainerId, Result } from '@meseta/base';
-import type { CommandPlan, LaunchPlan } from '../plan/plan.js';
+import type { LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
 import type { ExitStatus, RecoveredContainer } from '../types.js';
 
@@ -25,15 +25,10 @@ export interface Launcher {
   /** Starts a container with an id that is not in use. */
   launch(containerId: ContainerId, plan: LaunchPlan): void;
   /**
-   * Runs a command beside a running container, for its health checks, in an open directory. At the timeout its processes
-   * are killed. The error says why it could not be started.
+   * Runs a command beside a running container, for its health checks. At the timeout its processes are killed. The error
+   * says why it could not be started.
    */
-  exec(
-    containerId: ContainerId,
-    plan: CommandPlan,
-    directory: string,
-    timeoutMs: number,
-  ): Promise<Result<FinishedCommand, string>>;
+  exec(containerId: ContainerId, plan: LaunchPlan, timeoutMs: number): Promise<Result<FinishedCommand, string>>;
   /** Sends a signal to every process of the container; if its command has not been started, as soon as it is. */
   signal(containerId: ContainerId, signal: number): void;
   /** Kills every process; `exited` or `launchFailed` follows. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { byPerl, planOn, tools } from '../testing/plans.js';
+import { planContext, spec } from '../testing/plans.js';
 import type { ContainerSpec } from '../types.js';
+import { planContainer } from './plan.js';
 
 const refusals: readonly [string, Partial<ContainerSpec>, RegExp][] = [
   ['no command', { command: {} }, /command\.value/],
@@ -15,17 +16,25 @@ const refusals: readonly [string, Partial<ContainerSpec>, RegExp][] = [
     { rlimits: { rlimits: [{ type: 'RLMT_NOFILE' }] } },
     /unlimited is above the agent's own/,
   ],
-  ['a limit that no shell has', { rlimits: { rlimits: [{ type: 'RLMT_NICE', soft: 1, hard: 1 }] } }, /needs prlimit/],
+  ['a limit of no known type', { rlimits: { rlimits: [{ type: 'UNKNOWN' }] } }, /without a known type/],
 ];
 
 test('PLAN-2: a spec that can not be carried out exactly is refused with the reason', () => {
   for (const [name, changes, expected] of refusals) {
-    for (const given of [tools, byPerl]) {
-      const plan = planOn(given, changes);
-      assert.equal(plan.ok, false, name);
-      // Without prlimit perl can set no limit at all.
-      const isLimit = given === byPerl && changes.rlimits !== undefined;
-      if (!plan.ok) assert.match(plan.error, isLimit ? /rlimit_info/ : expected, name);
-    }
+    const plan = planContainer({ ...spec, ...changes }, undefined, planContext);
+    assert.equal(plan.ok, false, name);
+    if (!plan.ok) assert.match(plan.error, expected, name);
   }
+});
+
+test('PLAN-1: the values of a task are whole words of the plan', () => {
+  const command = { shell: false, value: '/bin/echo', arguments: ['echo', '$(id)', "it's"] };
+  const plan = planContainer({ ...spec, command, environment: { A: '`id`' } }, undefined, planContext);
+  assert.deepEqual(plan.ok && plan.value.command, {
+    program: '/bin/echo',
+    argv: ['echo', '$(id)', "it's"],
+    environment: { A: '`id`' },
+    owner: undefined,
+    rlimits: [],
+  });
 });

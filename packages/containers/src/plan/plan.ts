@@ -3,30 +3,10 @@
 //
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
-// PLAN-3: tools that run as the agent's user on the way to the command don't get its environment.
-// PLAN-4: no process has the environment among its arguments, which every user of the machine can read.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, type ProcessLimit, type Result } from '@meseta/base';
 import type { HostFacts, Isolator, VolumeLink } from '../isolators/isolator.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
-
-/** The tools of this machine: absolute paths, undefined where one is missing. */
-export interface LaunchTools {
-  readonly shell: string;
-  /** Needed by the shell supervisor only. */
-  readonly setsid: string | undefined;
-  readonly env: string;
-  /** Whether `env` can reset the signals that a shell ignores in its background jobs (coreutils 8.31). */
-  readonly envResetsSignals: boolean;
-  /** That of util-linux, which can change user and groups; busybox's can't. */
-  readonly setpriv: string | undefined;
-  readonly su: string | undefined;
-  readonly prlimit: string | undefined;
-  readonly bash: string | undefined;
-  readonly perl: string | undefined;
-  /** Whether perl has its POSIX module, so that it can be the supervisor (supervisor/perl.ts). */
-  readonly perlSupervises: boolean;
-}
 
 /** The user that a container runs as; undefined when it is the agent's own. */
 export interface LaunchOwner {
@@ -61,22 +41,24 @@ export interface LaunchPlan {
   /** The working directory, with `stdout` and `stderr` in it. */
   readonly directory: PlanDirectory;
   readonly owner: LaunchOwner | undefined;
-  /** The tool that sets the limits, with its arguments (`rlimitArgv`); empty: the agent's own limits are kept. */
-  readonly rlimits: readonly string[];
+  /** The others are those of the agent. */
+  readonly rlimits: readonly ProcessLimit[];
 }
 
-/** What a process becomes that has its directory and streams already. */
+/** A plan without the directory, which is made later. */
 export type CommandPlan = Omit<LaunchPlan, 'directory'>;
+
+const SHELL = '/bin/sh';
 
 export type Command = Pick<ContainerSpec['command'], 'shell' | 'value' | 'arguments'>;
 
 type Executable = Pick<LaunchPlan, 'program' | 'argv'>;
 
 /** The first of the arguments is the program's own name (mesos.proto, CommandInfo.arguments). */
-function executableOf(command: Command, { shell }: LaunchTools): Result<Executable, string> {
+function executableOf(command: Command): Result<Executable, string> {
   const value = command.value ?? '';
   if (value === '') return err('command.value: expected a command, got nothing');
-  if (command.shell ?? true) return ok({ program: shell, argv: [shell, '-c', value] });
+  if (command.shell ?? true) return ok({ program: SHELL, argv: [SHELL, '-c', value] });
   const [ownName = value, ...rest] = command.arguments ?? [];
   return ok({ program: value, argv: [ownName, ...rest] });
 }
@@ -97,9 +79,8 @@ export function commandPlan(
   command: Command,
   environment: ContainerSpec['environment'],
   owner: LaunchOwner | undefined,
-  tools: LaunchTools,
 ): Result<CommandPlan, string> {
-  const executable = executableOf(command, tools);
+  const executable = executableOf(command);
   if (!executable.ok) return executable;
   const problem = findInvalidWord([executable.value.program, ...executable.value.argv], environment);
   return problem === undefined ? ok({ ...executable.value, environment, owner, rlimits: [] }) : err(problem);
@@ -135,7 +116,7 @@ export function planContainer(
 ): Result<ContainerPlan, string> {
   const unsupported = findUnsupported(spec, capabilities);
   if (unsupported !== undefined) return err(unsupported);
-  const command = commandPlan(spec.command, spec.environment, owner, host.tools);
+  const command = commandPlan(spec.command, spec.environment, owner);
   if (!command.ok) return command;
   let { rlimits } = command.value;
   const links: VolumeLink[] = [];

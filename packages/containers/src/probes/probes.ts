@@ -5,7 +5,7 @@
 // PROBES-2: at the timeout the command's process group is killed.
 import type { Files, Outbound, Result, SystemError } from '@meseta/base';
 import type { Launcher } from '../launchers/launcher.js';
-import { commandPlan, type LaunchOwner, type LaunchTools } from '../plan/plan.js';
+import { commandPlan, type LaunchOwner } from '../plan/plan.js';
 import { openSandbox } from '../sandbox/sandbox.js';
 import type { ContainerSpec, Probe, ProbeResult } from '../types.js';
 
@@ -25,7 +25,7 @@ const failedBy = (error: SystemError): ProbeResult =>
   error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
 
 /** Returns a function that runs probes of a container. */
-export function createProber(ports: Ports, tools: LaunchTools, resolveOwner: ResolveOwner) {
+export function createProber(ports: Ports, resolveOwner: ResolveOwner) {
   async function runCommand(
     { containerId, sandbox: path, user }: ProbedContainer,
     probe: Extract<Probe, { kind: 'command' }>,
@@ -33,12 +33,13 @@ export function createProber(ports: Ports, tools: LaunchTools, resolveOwner: Res
   ): Promise<ProbeResult> {
     const owner = await resolveOwner(user);
     if (!owner.ok) return failed(owner.error);
-    const plan = commandPlan(probe.command, probe.environment, owner.value, tools);
+    const plan = commandPlan(probe.command, probe.environment, owner.value);
     if (!plan.ok) return failed(plan.error);
     const sandbox = await openSandbox(ports.files, path);
     if (!sandbox.ok) return failed(sandbox.error.message);
-    const run = await ports.launcher.exec(containerId, plan.value, sandbox.value.ownPath, timeoutMs);
     sandbox.value.close();
+    const directory = { path, identity: sandbox.value.stat.identity };
+    const run = await ports.launcher.exec(containerId, { ...plan.value, directory }, timeoutMs);
     if (!run.ok) return failed(run.error);
     return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.status };
   }

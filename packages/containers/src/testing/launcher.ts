@@ -1,18 +1,22 @@
-// A containerizer with the posix launcher on this machine for tests, in a temporary directory, with the perl or the shell
-// supervisor.
+// A containerizer with the posix launcher on this machine for tests, in a temporary directory, with a real supervisor (of
+// the built dist/).
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
-import { type ContainerId, err, type Files } from '@meseta/base';
+import { dirname, resolve } from 'node:path';
+import { afterEach, beforeEach } from 'node:test';
+import type { ContainerId } from '@meseta/base';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
+import { connectLines } from '@meseta/platform/line-connections';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { type Containerizer, createContainerizer } from '../containerizer.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
+
+/** Starts a supervisor for the directory that is added to the arguments. */
+const supervisor = { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'supervisor'] };
 
 export const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** The directory of the running test, removed after it. */
@@ -23,7 +27,6 @@ const started: Containerizer[] = [];
 const launched = new Set<ContainerId>();
 
 beforeEach(() => {
-  files = createFiles();
   root = mkdtempSync(`${tmpdir()}/meseta-containers-`);
   events = [];
 });
@@ -36,13 +39,6 @@ afterEach(async () => {
   launched.clear();
   rmSync(root, { recursive: true, force: true });
 });
-
-let files: Files = createFiles();
-
-/** Gives the launchers that start from now on another view of this machine. */
-export function useMachine(machine: Files): void {
-  files = machine;
-}
 
 export function forgetEvents(): void {
   events = [];
@@ -75,13 +71,6 @@ export async function untilDead(pid: number): Promise<void> {
   }
 }
 
-/** A machine without perl. */
-export function filesWithoutPerl(): Files {
-  const machine = createFiles();
-  const missing = { code: 'ENOENT', message: 'no such file' };
-  return { ...machine, realPath: async (path) => (path.endsWith('/perl') ? err(missing) : machine.realPath(path)) };
-}
-
 /** A containerizer with all isolators of this machine. */
 export async function start(): Promise<Containerizer> {
   const made = await createContainerizer({
@@ -90,9 +79,11 @@ export async function start(): Promise<Containerizer> {
     clock: realClock,
     isolation: { names: 'posix/cpu,posix/mem,disk/du', diskWatchIntervalMs: 100, enforceDiskQuota: true },
     rotation: undefined,
-    files,
+    files: createFiles(),
     processes: createProcesses(),
     outbound: createOutbound(),
+    connectLines,
+    supervisor,
     fetcher: {
       cacheDir: `${root}/cache`,
       cacheBytes: 1e6,
@@ -146,20 +137,3 @@ export function spec(id: string, command: CommandInfo, extra: Partial<ContainerS
 export const output = (it: ContainerSpec, name = 'stdout'): string => readFileSync(`${it.sandbox}/${name}`, 'utf8');
 export const alive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
 export const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-
-/** A test that runs with each supervisor. */
-export function supervised(
-  name: string,
-  body: (byPerl: boolean) => Promise<void>,
-  options: { readonly skip?: boolean } = {},
-): void {
-  for (const [by, machine] of [
-    ['perl', createFiles()],
-    ['a shell', filesWithoutPerl()],
-  ] as const) {
-    test(`${name} (${by})`, options, async () => {
-      files = machine;
-      await body(by === 'perl');
-    });
-  }
-}

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
-import { events, next, nextEvent, output, root, spec, start, supervised } from '../../testing/launcher.js';
+import { events, next, nextEvent, output, root, spec, start } from '../../testing/launcher.js';
 import type { ContainerSpec } from '../../types.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
@@ -44,8 +45,9 @@ function makeArchive(name: string, make: (directory: string) => void): string {
   return `${content}.tar`;
 }
 
-supervised(
-  'SUPERVISOR-2: an output that an archive replaced by a link or a fifo fails the launch, and no link is written through',
+test(
+  'CHILDREN-2: an output that an archive replaced by a link or a fifo fails the launch, and no link is written through',
+  asRoot,
   async () => {
     chmodSync(root, 0o755);
     const victims = makeVictims();
@@ -74,7 +76,6 @@ supervised(
       }
     }
   },
-  asRoot,
 );
 
 /** Starts a process of nobody that replaces a directory of its sandbox by another in a loop, until it is killed. */
@@ -87,8 +88,9 @@ async function startSwapping(directory: string): Promise<() => void> {
   return () => swapper.kill('SIGKILL');
 }
 
-supervised(
-  'SUPERVISOR-2: while a nested sandbox is replaced in a loop, no container runs in the replacement',
+test(
+  'CHILDREN-2: while a nested sandbox is replaced in a loop, no container runs in the replacement',
+  asRoot,
   async () => {
     chmodSync(root, 0o755);
     const victims = makeVictims();
@@ -128,26 +130,21 @@ supervised(
     const misled = places.filter((place) => existsSync(`${place}/ran`) && existsSync(`${place}/evil`));
     assert.deepEqual(misled, []);
   },
-  asRoot,
 );
 
-supervised(
-  'the output of another user belongs to that user, in a sandbox that is closed to others',
-  async () => {
-    chmodSync(root, 0o711);
-    const containers = await start();
-    const it = spec('closed', { value: 'echo out; echo err >&2; stat -c "%U %a" stdout' }, { user: 'nobody' });
-    chownSync(it.sandbox, nobody, nobody);
-    chmodSync(it.sandbox, 0o750);
-    containers.launch(it);
-    assert.deepEqual((await next('exited', 'closed')).status, { kind: 'exited', code: 0 });
-    assert.equal(output(it), 'out\nnobody 644\n');
-    assert.equal(output(it, 'stderr'), 'err\n');
-  },
-  asRoot,
-);
+test('the output of another user belongs to that user, in a sandbox that is closed to others', asRoot, async () => {
+  chmodSync(root, 0o711);
+  const containers = await start();
+  const it = spec('closed', { value: 'echo out; echo err >&2; stat -c "%U %a" stdout' }, { user: 'nobody' });
+  chownSync(it.sandbox, nobody, nobody);
+  chmodSync(it.sandbox, 0o750);
+  containers.launch(it);
+  assert.deepEqual((await next('exited', 'closed')).status, { kind: 'exited', code: 0 });
+  assert.equal(output(it), 'out\nnobody 644\n');
+  assert.equal(output(it, 'stderr'), 'err\n');
+});
 
-supervised('a nested container whose parent has no sandbox is not launched', async () => {
+test('a nested container whose parent has no sandbox is not launched', async () => {
   const containers = await start();
   const it = { ...spec('gone', { value: 'true' }), sandbox: `${root}/parent/containers/gone` };
   containers.launch(it);

@@ -1,0 +1,47 @@
+// What an agent and its supervisor send each other: a JSON object a line. Both are parts of one program and trust each other;
+// the version tells an agent from the supervisor of another installation.
+import type { ChildRequest } from '@meseta/base';
+import type { ExitStatus } from '../types.js';
+
+export const PROTOCOL_VERSION = 1;
+
+/** The socket in the directory of the records. */
+export const SOCKET_NAME = 'supervisor';
+
+/** What a process becomes. The supervisor chooses where its output goes. */
+export type ProcessPlan = Omit<ChildRequest, 'output' | 'record'>;
+
+export type SupervisorRequest =
+  /** Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. */
+  | { readonly kind: 'launch'; readonly id: string; readonly plan: ProcessPlan }
+  /** Runs a process beside the containers, without output; at the timeout its process group is killed. `ran` follows. */
+  | { readonly kind: 'run'; readonly id: string; readonly plan: ProcessPlan; readonly timeoutMs: number }
+  /** Sends a signal to every process of the container. */
+  | { readonly kind: 'signal'; readonly id: string; readonly signal: number }
+  /** Kills every process of the container. */
+  | { readonly kind: 'destroy'; readonly id: string }
+  /** Forgets an ended container and removes its record. */
+  | { readonly kind: 'remove'; readonly id: string };
+
+export type RunResult =
+  | { readonly kind: 'ended'; readonly status: ExitStatus; readonly timedOut: boolean }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** A container that the supervisor knows when an agent connects. */
+export interface KnownContainer {
+  readonly id: string;
+  readonly pid: number | undefined;
+  readonly startTicks: number | undefined;
+  /** No process of it lives; undefined: it runs. */
+  readonly status: ExitStatus | undefined;
+}
+
+export type SupervisorEvent =
+  | { readonly kind: 'known'; readonly container: KnownContainer }
+  /** All containers were named; `session`: that of the supervisor. */
+  | { readonly kind: 'ready'; readonly version: number; readonly session: number }
+  | { readonly kind: 'started'; readonly id: string; readonly pid: number; readonly startTicks: number | undefined }
+  | { readonly kind: 'failed'; readonly id: string; readonly message: string }
+  /** Its first process has ended, and no process of the container lives. */
+  | { readonly kind: 'ended'; readonly id: string; readonly status: ExitStatus }
+  | { readonly kind: 'ran'; readonly id: string; readonly result: RunResult };

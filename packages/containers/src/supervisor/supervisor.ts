@@ -1,0 +1,190 @@
+// The supervisor: starts the first processes of containers, learns their exact ends, ends what they leave behind, and writes
+// the records by which the next supervisor finds them.
+//
+// Owns: the containers' records, and every child of this process.
+// Boundary: it survives the agent and is told by agents only what to do; it reports every end to all connected agents.
+// SUPERVISOR-1: a record is written before the first process is started, and the end before it is reported.
+// SUPERVISOR-2: after it was killed, the next one knows every container; only the statuses of those that ran are unknown.
+// SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
+import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
+import type { ExitStatus } from '../types.js';
+import { createEndings, type Endings } from './endings.js';
+import type { KnownContainer, SupervisorEvent, SupervisorRequest } from './protocol.js';
+import { headLine, idsOf, parseRecord, recordName, statusLine } from './records.js';
+import { isSignal, signalProcesses } from './signals.js';
+import type { Supervised, SupervisorPorts, SupervisorState } from './state.js';
+
+const SIGKILL = 9;
+const ORPHAN_INTERVAL_MS = 1000;
+/** A first process of a killed supervisor may not have written its line yet. */
+const FIRST_LINE_TIMEOUT_MS = 500;
+
+export interface Supervisor {
+  handle(request: SupervisorRequest): void;
+  known(): readonly KnownContainer[];
+  /** Whether it could end without a loss. */
+  isIdle(): boolean;
+}
+
+interface Run {
+  readonly id: string;
+  readonly timer: NodeJS.Timeout;
+  timedOut: boolean;
+}
+
+interface Context {
+  readonly state: SupervisorState;
+  readonly endings: Endings;
+  /** By first process, those of running containers that are this process' children. */
+  readonly idByPid: Map<number, string>;
+  readonly runs: Map<number, Run>;
+  readonly readTable: ReturnType<typeof createTableReader>;
+}
+
+function launch(context: Context, { id, plan }: Extract<SupervisorRequest, { kind: 'launch' }>): void {
+  const { state } = context;
+  const { records, children, containers, bootId } = state;
+  const fail = (message: string): void => state.onEvent({ kind: 'failed', id, message });
+  const name = recordName(id);
+  const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path }));
+  if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
+  const started = children.start({ ...plan, output: 'files', record: records.pathOf(name) });
+  if (!started.ok) {
+    records.remove(name);
+    return fail(started.error);
+  }
+  const { pid, stat } = started.value;
+  const startTicks = parseStat(stat)?.startTicks;
+  const facts = { id, phase: 'running', pid, startTicks, isChild: true } as const;
+  containers.set(id, { ...facts, destroyed: false, status: undefined });
+  context.idByPid.set(pid, id);
+  state.onEvent({ kind: 'started', id, pid, startTicks });
+}
+
+/** Starts a process beside the containers. */
+function run({ state, runs }: Context, { id, plan, timeoutMs }: Extract<SupervisorRequest, { kind: 'run' }>): void {
+  const started = state.children.start({ ...plan, output: 'discarded', record: undefined });
+  if (!started.ok) {
+    state.onEvent({ kind: 'ran', id, result: { kind: 'failed', message: started.error } });
+    return;
+  }
+  const { pid } = started.value;
+  const timer = setTimeout(() => {
+    const found = runs.get(pid);
+    if (found !== undefined) found.timedOut = true;
+    state.processes.kill(-pid, SIGKILL);
+  }, timeoutMs);
+  runs.set(pid, { id, timer, timedOut: false });
+}
+
+function onChildEnded({ state, endings, idByPid, runs }: Context, pid: number, status: ExitStatus): void {
+  const finished = runs.get(pid);
+  if (finished !== undefined) {
+    runs.delete(pid);
+    clearTimeout(finished.timer);
+    // The processes that it left in its group.
+    state.processes.kill(-pid, SIGKILL);
+    state.onEvent({ kind: 'ran', id: finished.id, result: { kind: 'ended', status, timedOut: finished.timedOut } });
+    return;
+  }
+  // Others are orphans of containers.
+  const id = idByPid.get(pid);
+  if (id === undefined || status.kind === 'unknown') return;
+  idByPid.delete(pid);
+  state.records.append(recordName(id), statusLine(status));
+  endings.firstProcessEnded(id, status);
+}
+
+function handle(context: Context, request: SupervisorRequest): void {
+  const { state, endings, readTable } = context;
+  switch (request.kind) {
+    case 'launch':
+      return launch(context, request);
+    case 'run':
+      return run(context, request);
+    case 'signal': {
+      const container = state.containers.get(request.id);
+      if (container?.phase !== 'running' || !isSignal(request.signal)) return;
+      return void signalProcesses(state, readTable, container, request.signal);
+    }
+    case 'destroy':
+      return endings.destroy(request.id);
+    case 'remove':
+      if (state.containers.get(request.id)?.phase !== 'ended') return;
+      state.containers.delete(request.id);
+      state.records.remove(recordName(request.id));
+  }
+}
+
+/** Finds the containers of earlier supervisors by their records. */
+async function recover(state: SupervisorState): Promise<void> {
+  const ids = idsOf(state.records.names());
+  const unwritten = ids.filter((id) => recoverOne(state, id) === undefined);
+  if (unwritten.length === 0) return;
+  await new Promise((resolve) => setTimeout(resolve, FIRST_LINE_TIMEOUT_MS));
+  for (const id of unwritten) recoverOne(state, id);
+}
+
+/** Returns undefined if the record has no first process. */
+function recoverOne({ records, files, containers, bootId }: SupervisorState, id: string): Supervised | undefined {
+  const { head, first, status } = parseRecord(records.read(recordName(id)) ?? '');
+  const isOfThisBoot = head?.bootId === bootId;
+  const runs = status === undefined && isOfThisBoot && first !== undefined && stillLives(files, first);
+  const container: Supervised = {
+    id,
+    phase: runs ? 'running' : 'ended',
+    pid: first?.pid,
+    startTicks: first?.startTicks,
+    isChild: false,
+    destroyed: false,
+    status: runs ? undefined : (status ?? { kind: 'unknown' }),
+  };
+  containers.set(id, container);
+  return isOfThisBoot && first === undefined ? undefined : container;
+}
+
+/** Without their supervisor, commands run on; their status is lost when they end. */
+function watchOrphans({ state, endings }: Context): void {
+  const isOrphan = ({ phase, isChild }: Supervised): boolean => phase === 'running' && !isChild;
+  const timer = setInterval(() => {
+    const orphans = [...state.containers.values()].filter(isOrphan);
+    if (orphans.length === 0) clearInterval(timer);
+    for (const { id, pid, startTicks } of orphans) {
+      const now = pid === undefined ? undefined : readStat(state.files, pid);
+      if (!isLive(now) || now.startTicks !== startTicks) endings.firstProcessEnded(id, { kind: 'unknown' });
+    }
+  }, ORPHAN_INTERVAL_MS);
+}
+
+const knownOf = ({ id, pid, startTicks, phase, status }: Supervised): KnownContainer => ({
+  id,
+  pid,
+  startTicks,
+  status: phase === 'ended' ? status : undefined,
+});
+
+/** Recovers the containers of an earlier supervisor and supervises them and all that are launched from now on. */
+export async function createSupervisor(
+  ports: SupervisorPorts,
+  onEvent: (event: SupervisorEvent) => void,
+): Promise<Supervisor> {
+  const { files, processes, children } = ports;
+  const own = readStat(files, processes.self.pid);
+  const state: SupervisorState = {
+    ...ports,
+    bootId: files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
+    containers: new Map(),
+    foreignSessions: new Set(own === undefined ? [] : [own.session, own.group]),
+    onEvent,
+  };
+  const readTable = createTableReader(files);
+  const context: Context = { state, endings: createEndings(state), idByPid: new Map(), runs: new Map(), readTable };
+  await recover(state);
+  watchOrphans(context);
+  children.watch((pid, end) => onChildEnded(context, pid, end));
+  return {
+    handle: (request) => handle(context, request),
+    known: () => [...state.containers.values()].map(knownOf),
+    isIdle: () => context.runs.size === 0 && [...state.containers.values()].every(({ phase }) => phase === 'ended'),
+  };
+}

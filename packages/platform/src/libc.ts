@@ -1,0 +1,57 @@
+// The functions of the C library that Node has no interface to, called through koffi. Only the supervisor loads this module.
+//
+// Boundary: results are the C functions' own; `lastError` has the reason of a failure. Addresses are bigints.
+import { constants } from 'node:os';
+import koffi from 'koffi';
+
+/** What the process has loaded already: its own C library (glibc or musl). */
+const library = koffi.load(null);
+
+const define = <T extends (...values: never[]) => unknown>(declaration: string): T =>
+  library.func(declaration) as unknown as T;
+
+type Numbers = (...values: number[]) => number;
+
+export const clone: (code: bigint, stack: bigint, flags: number, argument: bigint) => number = define(
+  'int clone(uintptr_t code, uintptr_t stack, int flags, uintptr_t argument)',
+);
+export const waitpid: (pid: number, status: Int32Array, options: number) => number = define(
+  'int waitpid(int pid, void *status, int options)',
+);
+/** koffi returns a number where it fits. */
+const mapMemory: (...values: (number | bigint)[]) => number | bigint = define(
+  'uintptr_t mmap(uintptr_t, size_t bytes, int protection, int flags, int descriptor, int64_t offset)',
+);
+/** New memory that no file is behind. */
+export const mmap = (bytes: bigint, protection: number, flags: number): bigint =>
+  BigInt(mapMemory(0, bytes, protection, flags, -1, 0));
+export const mprotect: (at: bigint, bytes: bigint, protection: number) => number = define(
+  'int mprotect(uintptr_t, size_t bytes, int protection)',
+);
+export const prctl: Numbers = define('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+/** With an integer as argument, as all commands used here have. */
+export const fcntl: Numbers = define('int fcntl(int descriptor, int command, int argument)');
+export const flock: Numbers = define('int flock(int descriptor, int operation)');
+export const sigprocmask: (how: number, mask: Uint8Array, before: Uint8Array | null) => number = define(
+  'int sigprocmask(int how, void *mask, void *before)',
+);
+export const getsockopt: (
+  descriptor: number,
+  level: number,
+  option: number,
+  value: Int32Array,
+  size: Int32Array,
+) => number = define('int getsockopt(int, int, int, void *value, void *size)');
+export const unlockpt: Numbers = define('int unlockpt(int descriptor)');
+export const ptsname_r: (descriptor: number, name: Uint8Array, size: bigint) => number = define(
+  'int ptsname_r(int descriptor, void *name, size_t size)',
+);
+export const strerror: (error: number) => string = define('const char *strerror(int error)');
+
+/** errno of the last failed call. */
+export const lastError = (): number => koffi.errno();
+
+/** The memory at an address. */
+export const memoryAt = (address: bigint, bytes: number): ArrayBuffer => koffi.view(address, bytes);
+
+export const { errno } = constants;
