@@ -1,4 +1,4 @@
-// Health checks and checks of a task: when to probe and what a result means. Pure functions; machine.ts has the timers.
+// Health checks and checks of a task: when to probe and what a result means. Pure functions; command-executor.ts sets the timers.
 //
 // Mesos: docs/health-checks.md. A health check ends the task after several consecutive failures; a check only reports.
 // CHECKS-1: a task that is being ended is not probed, and results of its probes are ignored.

@@ -244,8 +244,8 @@ export function executorUpdate(
     record?.received?.includes(uuid) === true ||
     isRetired(framework, executor.info.executor_id.value as ExecutorId, taskId, uuid) ||
     framework.streams.get(taskId)?.updates.some((update) => update.uuid === uuid) === true;
-  const over = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
-  const isNew = !repeated && !over;
+  const hasEnded = record !== undefined && isTerminal(record.task.state) && isTerminal(status.state);
+  const isNew = !repeated && !hasEnded;
   const excess =
     isNew && !(record !== undefined && isTerminal(status.state)) ? findExcessUpdate(framework, taskId) : undefined;
   if (excess !== undefined) {

@@ -36,14 +36,14 @@ export function handleDriverMessage(ctx: Context, from: Pid, message: Libprocess
     }
     case 'StatusUpdateMessage': {
       const { update } = message.body;
-      const found = driverOf(ctx, from, update.framework_id);
+      const found = executorOfDriver(ctx, from, update.framework_id, update.executor_id);
       if (found === undefined) ctx.state.counters.invalidStatusUpdates++;
       else executorUpdate(ctx, found.framework, found.executor, statusOf(update));
       return true;
     }
     case 'ExecutorToFrameworkMessage': {
-      const { framework_id, data } = message.body;
-      const found = driverOf(ctx, from, framework_id);
+      const { framework_id, executor_id, data } = message.body;
+      const found = executorOfDriver(ctx, from, framework_id, executor_id);
       if (found !== undefined) forwardToFramework(ctx, found.framework, found.executor, data);
       return true;
     }
@@ -67,16 +67,20 @@ const statusOf = ({ status, timestamp, uuid }: StatusUpdate): TaskStatus => ({
   uuid: uuid ?? status.uuid,
 });
 
-function driverOf(
+/** The executor whose driver has sent a message; undefined if the message names another one. */
+function executorOfDriver(
   ctx: Context,
   from: Pid,
   frameworkId: FrameworkID,
+  named: ExecutorID | undefined,
 ): { readonly framework: FrameworkRecord; readonly executor: ExecutorRecord } | undefined {
   const framework = ctx.state.frameworks.get(frameworkId.value as FrameworkId);
-  for (const executor of framework?.executors.values() ?? []) {
-    if (framework !== undefined && executor.driver === from) return { framework, executor };
-  }
-  return undefined;
+  if (framework === undefined) return undefined;
+  const executor =
+    named === undefined
+      ? [...framework.executors.values()].find(({ driver }) => driver === from)
+      : framework.executors.get(named.value as ExecutorId);
+  return executor?.driver === from ? { framework, executor } : undefined;
 }
 
 /** EXECUTOR-DRIVER-1. */

@@ -171,10 +171,10 @@ export function completeIfIdle(ctx: Context, frameworkId: FrameworkId): void {
 }
 
 function releaseExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): FrameworkRecord {
-  const executorId = executor.info.executor_id.value as ExecutorId;
+  if (executor.state !== 'ended') return framework;
+  if (framework.state === 'running' && hasUnacknowledged(framework, executor)) return framework;
+  const executorId = executorIdOf(executor);
   const tasks = [...tasksOf(framework, executorId)];
-  const open = tasks.some(({ info, task }) => !isTerminal(task.state) || framework.streams.has(taskIdOf(info)));
-  if (executor.state !== 'ended' || (open && framework.state === 'running')) return framework;
   framework.executors.delete(executorId);
   for (const { info } of tasks) {
     forgetTask(ctx, framework, taskIdOf(info));
@@ -189,6 +189,18 @@ function releaseExecutor(ctx: Context, framework: FrameworkRecord, executor: Exe
   const next = { ...framework, completed: completed.slice(-ctx.state.options.maxCompletedExecutorsPerFramework) };
   ctx.state.frameworks.set(framework.id, next);
   return next;
+}
+
+/**
+ * Whether a task of an executor that has ended has an unacknowledged update. Its tasks have ended, so only these keep it. The
+ * streams are searched, as they become fewer with each acknowledgement; tasks of the executor stay until its release.
+ */
+function hasUnacknowledged({ streams, tasks }: FrameworkRecord, { kind, info }: ExecutorRecord): boolean {
+  const executorId = info.executor_id.value;
+  // The id of a command task is that of its executor.
+  if (kind === 'command') return streams.has(executorId as TaskId);
+  for (const taskId of streams.keys()) if (tasks.get(taskId)?.executorId === executorId) return true;
+  return false;
 }
 
 function forgetTask(ctx: Context, framework: FrameworkRecord, taskId: TaskId): void {

@@ -1,6 +1,7 @@
 // A broken invariant ends the agent, so nothing that comes from outside may break one. Every message that a master, a
-// driver or an executor sends and every call of an executor and of a container's owner, in a form that is taken, is
-// spoiled field by field; the core takes each, all that it sends can be encoded, and it starts again from what it wrote.
+// driver or an executor sends and every call of an executor and of a container's owner is valid here at first. Then hostile
+// values replace its fields, one at a time. The core handles each, all that it sends can be encoded, and it restarts from what
+// it wrote.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkExecutorCall } from '@meseta/api';

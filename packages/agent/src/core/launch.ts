@@ -109,10 +109,10 @@ function acceptLaunch(
     refusalByShutdown(framework) ??
     refusalByNames(launch) ??
     refusalByUsers(ctx, framework.info, launch) ??
-    refusalOf(ctx, framework, launch) ??
+    refusalByAgent(ctx, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks
-      .map((task) => refusalOfTask(ctx.state.options.capabilities, framework, task, launch))
+      .map((task) => refusalByTask(ctx.state.options.capabilities, framework, task, launch))
       .find((it) => it !== undefined);
   if (refusal !== undefined) refuseLaunch(ctx, framework, launch, refusal);
   else if (launch.executor === undefined) launchCommand(ctx, framework, launch.tasks[0] as TaskInfo);
@@ -195,7 +195,7 @@ export function updateFramework(ctx: Context, message: UpdateFrameworkMessage): 
 }
 
 /** The refusal for a reason that lies in the agent: it leaves, drains, lacks disk space, or lacks resources. */
-function refusalOf(
+function refusalByAgent(
   ctx: Context,
   framework: FrameworkRecord,
   { tasks, executor, versions }: Launch,
@@ -258,7 +258,7 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
 
 const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
 
-function refusalOfTask(
+function refusalByTask(
   { limits }: Capabilities,
   framework: FrameworkRecord,
   task: TaskInfo,

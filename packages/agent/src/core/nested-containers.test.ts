@@ -52,7 +52,7 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
   assert(kill.some((it) => it.kind === 'destroy' && it.containerId === containerId));
   const [answer] = repliesOf(killed(world, containerId));
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 9 } });
-  assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was told');
+  assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was reported');
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
   assert(![...world.disk.keys()].some((key) => key.startsWith('nested-container/')));
@@ -306,12 +306,12 @@ test('NESTED-2: the exit status of a nested container is kept until the outermos
   killed(world, outerId);
   assert.deepEqual([answerTo(world, 'wait', inner), answerTo(world, 'wait', outer)], [200, 200]);
   assert.equal(answerTo(world, 'remove', outer), 200);
-  assert.equal(answerTo(world, 'wait', inner), 404, 'removed with what it was in');
+  assert.equal(answerTo(world, 'wait', inner), 404, 'removed with the container around it');
   const late = { value: 'late', parent: { value: root } };
   const lateId = nest(world, late).containerId;
   assert.equal(answerTo(world, 'wait', late), undefined);
   exit(world, root, 0);
-  assert.deepEqual(statusesOf(killed(world, lateId)), [200], 'whoever waits is told');
+  assert.deepEqual(statusesOf(killed(world, lateId)), [200], 'the waiting call is answered');
   assert.equal(answerTo(world, 'wait', late), 404);
   assert.equal(world.core.state.nestedContainers.size, 0);
   acknowledgeAll(world);

@@ -3,8 +3,8 @@
 // executors run parts of their tasks in them. Mesos: docs/operator-http-api.md, docs/standalone-container.md,
 // docs/nested-container-and-task-group.md.
 //
-// Owns `AgentState.nestedContainers`, keyed by the ids from the outermost container to the nested one. "Nested" in a name
-// means both kinds.
+// Owns `AgentState.nestedContainers`, keyed by the ids from the outermost container to the nested one, and `nestedPaths`,
+// its index. "Nested" in a name means both kinds.
 // NESTED-1: the record is on disk before the container is launched; the container outlives a restart of the agent.
 // NESTED-2: the exit status of a nested container is kept until it is removed or the outermost container has ended; that
 //     of a standalone one is reported once.
@@ -373,7 +373,7 @@ function replyToWaiting(ctx: Context, path: string): void {
 
 /** Handles the event of a nested or standalone container; false if it is the event of another one. */
 export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent): boolean {
-  const nested = nestedContainerOf(ctx, event.containerId);
+  const nested = ctx.state.nestedContainers.get(ctx.state.nestedPaths.get(event.containerId) ?? '');
   if (nested === undefined) return false;
   const { launching, ...rest } = nested;
   switch (event.kind) {
@@ -395,9 +395,6 @@ export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent):
       return true;
   }
 }
-
-const nestedContainerOf = (ctx: Context, containerId: ContainerId): NestedContainer | undefined =>
-  [...ctx.state.nestedContainers.values()].find(({ record }) => record.containerId === containerId);
 
 function recordEnd(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
   const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };

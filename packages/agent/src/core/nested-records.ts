@@ -14,7 +14,9 @@ export const pathOf = ({ value, parent }: ContainerID): string =>
 export const outermost = ({ value, parent }: ContainerID): string => (parent === undefined ? value : outermost(parent));
 
 export const putNested = (ctx: Context, nested: NestedContainer): void => {
-  ctx.state.nestedContainers.set(pathOf(nested.record.id), nested);
+  const path = pathOf(nested.record.id);
+  ctx.state.nestedContainers.set(path, nested);
+  ctx.state.nestedPaths.set(nested.record.containerId, path);
 };
 
 export function signalContainer(ctx: Context, containerId: ContainerId, signal: number): void {
@@ -24,6 +26,7 @@ export function signalContainer(ctx: Context, containerId: ContainerId, signal: 
 
 export function forgetNested(ctx: Context, { record }: NestedContainer): void {
   ctx.state.nestedContainers.delete(pathOf(record.id));
+  ctx.state.nestedPaths.delete(record.containerId);
   save(ctx, nestedContainerKey(pathOf(record.id)), undefined);
   afterCommit(ctx, { kind: 'removeContainer', containerId: record.containerId });
 }

@@ -211,9 +211,8 @@ function restoreResources(ctx: Context, checkpoint: readonly CheckpointEntry[]):
 
 function matchContainers(ctx: Context, containers: readonly RecoveredContainer[], rebooted: boolean): void {
   const found = new Map<ContainerId, RecoveredContainer>(containers.map((it) => [it.containerId, it]));
-  const nestedContainers = new Set([...ctx.state.nestedContainers.values()].map(({ record }) => record.containerId));
   for (const container of containers) {
-    if (ctx.state.runs.has(container.containerId) || nestedContainers.has(container.containerId)) continue;
+    if (ctx.state.runs.has(container.containerId) || ctx.state.nestedPaths.has(container.containerId)) continue;
     const kind = container.state === 'running' ? 'destroy' : 'removeContainer';
     if (container.state === 'running') ctx.state.orphanContainers.add(container.containerId);
     ctx.effects.push({ kind, containerId: container.containerId });

@@ -313,9 +313,9 @@ export function handlePingTimeout(ctx: Context): void {
 }
 
 export function handlePeerLost(ctx: Context, address: string): void {
-  const { master, registered: joined } = ctx.state.registration;
+  const { master, registered } = ctx.state.registration;
   if (master === undefined || addressOfPid(master) !== address) return;
-  if (!joined) {
+  if (!registered) {
     // The attempts over this connection may be lost.
     ctx.state.registration = { ...ctx.state.registration, hasReported: false };
     return;

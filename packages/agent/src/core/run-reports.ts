@@ -19,22 +19,22 @@ export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, f
   if (record === undefined || isTerminal(record.task.state)) return;
   const taskId = record.info.task_id.value as TaskId;
   const executor_id = { value: run.kind === 'podTask' ? run.executorId : run.info.executor_id.value };
-  const tellOf = (status: TaskStatus): void =>
+  const enqueue = (status: TaskStatus): void =>
     enqueueStatusUpdate(ctx, framework, taskId, drained(ctx, framework, run.kill !== undefined, status));
-  if (fields.source === 'SOURCE_AGENT') return tellOf(statusOf(ctx, taskId, { executor_id, ...fields }));
+  if (fields.source === 'SOURCE_AGENT') return enqueue(statusOf(ctx, taskId, { executor_id, ...fields }));
   const last = record.task.statuses?.at(-1);
   const { check } = record.info;
   const healthy = fields.healthy ?? last?.healthy;
-  const checkOf = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
+  const checked = fields.check_status ?? last?.check_status ?? (check && checkStatus(check, undefined));
   const status = statusOf(ctx, taskId, {
     source: 'SOURCE_EXECUTOR',
     executor_id,
     container_status: containerStatus(ctx, run),
     ...fields,
     ...(healthy === undefined ? {} : { healthy }),
-    ...(checkOf === undefined ? {} : { check_status: checkOf }),
+    ...(checked === undefined ? {} : { check_status: checked }),
   });
-  tellOf(status);
+  enqueue(status);
 }
 
 /** The status of a task that a drain ended has the drain's reason, and TASK_GONE_BY_OPERATOR if the agent will be gone. */

@@ -166,6 +166,8 @@ export interface AgentState {
   /** The containers of executors of an earlier process that are waited for (REGISTRATION-5). */
   readonly awaited: Set<ContainerId>;
   readonly nestedContainers: Map<string, NestedContainer>;
+  /** The keys of `nestedContainers` by the ids in the launcher. */
+  readonly nestedPaths: Map<ContainerId, string>;
   /** Calls that wait for the container of a task or executor. */
   readonly waitingForRuns: Map<ContainerId, readonly WaitingCall[]>;
   readonly operations: Map<OperationUuid, OperationRecord>;
@@ -217,6 +219,7 @@ export function createState(options: AgentOptions, random: Random): AgentState {
     runs: new Map(),
     awaited: new Set(),
     nestedContainers: new Map(),
+    nestedPaths: new Map(),
     waitingForRuns: new Map(),
     operations: new Map(),
     operationRetryMs: new Map(),

@@ -49,11 +49,11 @@ export function enqueueStatusUpdate(
     const statuses = task.statuses ?? [];
     // Of consecutive statuses with the same state only the last one is kept.
     const earlier = statuses.at(-1)?.state === status.state ? statuses.slice(0, -1) : statuses;
-    const told = {
+    const latest = {
       state: isTerminal(task.state) ? task.state : status.state,
       statuses: [...earlier, withoutData(status)].slice(-LIMITS.statuses.most),
     };
-    framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, told) }));
+    framework.tasks.set(taskId, Object.assign({}, record, { task: Object.assign({}, task, latest) }));
     // A refused task has no record and is not counted.
     if (isTerminal(status.state)) countTerminal(ctx, status);
   }
@@ -109,7 +109,7 @@ export function findExcessUpdate({ streams, tasks }: FrameworkRecord, taskId: Ta
   if (waiting !== undefined)
     return overLimit('waitingUpdates', `unacknowledged updates of task ${taskId}`, waiting + 1);
   if (tasks.has(taskId)) return undefined;
-  // Each known task has at most one stream, so the others are of unknown tasks.
+  // Each known task has at most one stream, so at least so many streams are of unknown tasks.
   return overLimit('unknownTasks', 'unknown tasks with unacknowledged updates', streams.size - tasks.size + 1);
 }
 

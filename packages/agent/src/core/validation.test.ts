@@ -29,7 +29,7 @@ const executorOf = (id: string): ExecutorInfo => ({
   command: { value: 'true' },
 });
 
-test('VALIDATION-1: a task of a framework whose id can be no directory is ignored', () => {
+test('VALIDATION-1: a task of a framework whose id is no valid name of a directory is ignored', () => {
   for (const id of EVIL) {
     const world = registeredWorld();
     const framework = frameworkOf({ id: { value: id } });
@@ -42,7 +42,7 @@ test('VALIDATION-1: a task of a framework whose id can be no directory is ignore
   }
 });
 
-test('VALIDATION-1: a task whose own id, executor or volume could lie elsewhere gets TASK_ERROR and nothing is made for it', () => {
+test('VALIDATION-1: a task whose id, executor or volume is no valid name of a directory gets TASK_ERROR, and nothing is made for it', () => {
   const disk = (id: string, container_path = 'v') => ({
     ...({ name: 'disk', type: 'SCALAR', scalar: { value: 1 }, allocation_info: { role: 'r' } } as const),
     reservations: [{ type: 'DYNAMIC', role: 'r', principal: 'p' }] as const,
@@ -93,7 +93,7 @@ test('a group with one id twice gets TASK_ERROR', () => {
   assert.ok(isUntouched(world));
 });
 
-test('a framework keeps its id, whatever an update of it says: the checkpoint stays whole', () => {
+test('a framework keeps its id whatever id an UpdateFrameworkMessage has, also in the checkpoint', () => {
   for (const id of [undefined, { value: 'other' }, { value: '..' }]) {
     const world = registeredWorld();
     const containerId = runToRunning(world, taskOf('t'));
@@ -108,7 +108,7 @@ test('a framework keeps its id, whatever an update of it says: the checkpoint st
   }
 });
 
-test('VALIDATION-1: an operation on a volume that could lie elsewhere is an error, and makes and deletes nothing', () => {
+test('VALIDATION-1: an operation on a volume whose id is no valid name of a directory is an error, and makes and deletes nothing', () => {
   for (const id of EVIL) {
     const world = registeredWorld();
     const reservation = { type: 'DYNAMIC', role: 'r', principal: 'p' } as const;
@@ -133,7 +133,7 @@ test('VALIDATION-1: an operation on a volume that could lie elsewhere is an erro
   }
 });
 
-test('VALIDATION-1: a master that gives an id that can be no directory has not registered the agent', () => {
+test('VALIDATION-1: an agent id that is no valid name of a directory does not register the agent', () => {
   for (const id of [...EVIL, 'latest']) {
     const world = createWorld();
     world.input({ kind: 'start', checkpoint: [], containers: [] });
@@ -158,7 +158,7 @@ const calls = (container_id: ContainerID): readonly AgentCall[] => [
   { type: 'REMOVE_CONTAINER', remove_container: { container_id } },
 ];
 
-test('VALIDATION-1: no call about a container gets past an id that could lie elsewhere, or lies too deep', () => {
+test('VALIDATION-1: a call about a container is refused if its id is no valid name of a directory, or is nested too deep', () => {
   const world = registeredWorld();
   const value = runToRunning(world, taskOf('t'));
   world.effects.length = 0;
@@ -207,7 +207,7 @@ const evilRecords = (good: CheckpointRecord): readonly CheckpointRecord[] => {
   }
 };
 
-test('VALIDATION-1: a checkpoint with a name that could lie elsewhere is not used, and the agent says so', () => {
+test('VALIDATION-1: a checkpoint with an id or path outside of work_dir ends the process with a message that names the field', () => {
   const world = registeredWorld();
   runToRunning(world, taskOf('t'));
   const disk = [...world.disk].map(([key, record]) => ({ key, record }));

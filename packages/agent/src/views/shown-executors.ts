@@ -1,11 +1,11 @@
 // What the v0 and the v1 API show of the state: executors with their tasks, allocated resources.
 
-import type { TaskId } from '@meseta/base';
-import { add } from '@meseta/resources';
+import type { ExecutorId, TaskId } from '@meseta/base';
+import { createSum } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { ExecutorRecord, TaskRecord } from '../core/io.js';
-import { type AgentState, type FrameworkRecord, tasksOf } from '../core/state.js';
+import type { AgentState, FrameworkRecord } from '../core/state.js';
 
 export interface ShownExecutor {
   readonly framework: FrameworkRecord;
@@ -15,11 +15,22 @@ export interface ShownExecutor {
 }
 
 export function* executorsOf(framework: FrameworkRecord): Iterable<ShownExecutor> {
+  const tasks = tasksByExecutor(framework);
   for (const [id, executor] of framework.executors) {
-    const tasks = [...tasksOf(framework, id), ...(framework.retired.get(id) ?? [])];
-    yield { framework, executor, tasks, completed: false };
+    const shown = [...(tasks.get(id) ?? []), ...(framework.retired.get(id) ?? [])];
+    yield { framework, executor, tasks: shown, completed: false };
   }
   for (const { executor, tasks } of framework.completed) yield { framework, executor, tasks, completed: true };
+}
+
+function tasksByExecutor({ tasks }: FrameworkRecord): ReadonlyMap<ExecutorId, readonly TaskRecord[]> {
+  const byExecutor = new Map<ExecutorId, TaskRecord[]>();
+  for (const record of tasks.values()) {
+    const others = byExecutor.get(record.executorId);
+    if (others === undefined) byExecutor.set(record.executorId, [record]);
+    else others.push(record);
+  }
+  return byExecutor;
 }
 
 /** The frameworks with executors first, then the completed ones. */
@@ -32,29 +43,31 @@ export type Phase = 'queued' | 'launched' | 'terminated' | 'completed';
 
 /** The list of GET_TASKS that a task of an executor is in. */
 export function phaseOf({ framework, executor, completed }: ShownExecutor, { info, task }: TaskRecord): Phase {
-  if (completed || !framework.tasks.has(info.task_id.value as TaskId)) return 'completed';
+  // A later task may have the id of a completed one.
+  if (completed || framework.tasks.get(info.task_id.value as TaskId)?.info !== info) return 'completed';
   if (isTerminal(task.state)) return 'terminated';
   return executor.state === 'running' ? 'launched' : 'queued';
 }
 
 /** The resources of an executor and of its tasks that have not ended. */
-export const resourcesOf = ({ executor, tasks }: ShownExecutor): readonly Resource[] =>
-  tasks
-    .filter(({ task }) => !isTerminal(task.state))
-    .reduce((sum, { task }) => add(sum, task.resources ?? []), [
-      ...(executor.info.resources ?? []),
-    ] as readonly Resource[]);
+export const resourcesOf = (shown: ShownExecutor): readonly Resource[] => sumOf([shown]);
+
+function sumOf(executors: Iterable<ShownExecutor>): readonly Resource[] {
+  const sum = createSum();
+  for (const { executor, tasks } of executors) {
+    sum.add(executor.info.resources ?? []);
+    for (const { task } of tasks) if (!isTerminal(task.state)) sum.add(task.resources ?? []);
+  }
+  return sum.result();
+}
 
 /** The resources of all executors that have not ended. */
-export function allocatedOf(state: AgentState): readonly Resource[] {
-  let sum: readonly Resource[] = [];
-  for (const framework of state.frameworks.values()) {
-    for (const shown of executorsOf(framework)) {
-      if (!shown.completed && shown.executor.state !== 'ended') sum = add(sum, resourcesOf(shown));
-    }
-  }
-  return sum;
-}
+export const allocatedOf = ({ frameworks }: AgentState): readonly Resource[] =>
+  sumOf(
+    [...frameworks.values()]
+      .flatMap((framework) => [...executorsOf(framework)])
+      .filter(({ completed, executor }) => !completed && executor.state !== 'ended'),
+  );
 
 export function countTasks(state: AgentState): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();

@@ -49,8 +49,11 @@ export type MasterInput =
   | KillTaskInput
   /** The scheduler's connection has closed. */
   | { readonly kind: 'streamClosed'; readonly stream: StreamId }
-  /** A connection to a linked address (`ip:port`) broke or could not be made. */
-  | { readonly kind: 'peerLost'; readonly address: string }
+  /**
+   * A connection to a linked address (`ip:port`) broke or could not be made. With a pid it is reported for that peer alone,
+   * after its messages.
+   */
+  | { readonly kind: 'peerLost'; readonly address: string; readonly pid?: Pid }
   /** The oldest outstanding `persist` effect is durable. */
   | { readonly kind: 'persisted' }
   /** A deadline is due (`nextDeadline`). */

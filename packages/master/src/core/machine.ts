@@ -102,7 +102,7 @@ function handleInput(ctx: Context, input: MasterInput): boolean {
       streamClosed(ctx, input.stream);
       return true;
     case 'peerLost':
-      peerLost(ctx, input.address);
+      peerLost(ctx, input.address, input.pid);
       return true;
     case 'tick':
       return handleDueTimers(ctx);

@@ -2,7 +2,8 @@
 // principal of their FrameworkInfo. The two differ by the messages that wait under a rate limit or exceeded its capacity.
 //
 // Owns: the counts of principals that a registered framework names.
-// MESSAGE-COUNTERS-1: the counts of a principal are kept while a registered framework names it, and deleted after that.
+// MESSAGE-COUNTERS-1: the counts of a principal are kept while a registered framework names it; others are deleted at each
+//     read, and when twice as many principals are counted as were left by the deletion before.
 import type { FrameworkId, Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 
@@ -12,6 +13,8 @@ export interface MessageCounters {
   beginProcessing(from: Pid): () => void;
   metrics(): ReadonlyMap<string, number>;
 }
+
+const MIN_PRUNED_PRINCIPALS = 100;
 
 interface Counts {
   received: number;
@@ -26,6 +29,8 @@ export interface CountedFrameworks {
 
 export function createMessageCounters({ frameworks, frameworkByPid }: CountedFrameworks): MessageCounters {
   const counts = new Map<string, Counts>();
+  /** The number of principals at which those without a framework are removed: on average, a message costs no search. */
+  let pruneAt = MIN_PRUNED_PRINCIPALS;
   const livePrincipals = (): ReadonlySet<string> => {
     const live = new Set<string>();
     for (const { info } of frameworks.values()) if (info.principal !== undefined) live.add(info.principal);
@@ -33,6 +38,7 @@ export function createMessageCounters({ frameworks, frameworkByPid }: CountedFra
   };
   const prune = (live: ReadonlySet<string>): void => {
     for (const principal of counts.keys()) if (!live.has(principal)) counts.delete(principal);
+    pruneAt = Math.max(MIN_PRUNED_PRINCIPALS, 2 * counts.size);
   };
   const countsOf = (from: Pid): Counts | undefined => {
     const id = frameworkByPid.get(from);
@@ -40,7 +46,7 @@ export function createMessageCounters({ frameworks, frameworkByPid }: CountedFra
     if (principal === undefined) return undefined;
     const known = counts.get(principal);
     if (known !== undefined) return known;
-    prune(livePrincipals());
+    if (counts.size >= pruneAt) prune(livePrincipals());
     const added = { received: 0, processed: 0 };
     counts.set(principal, added);
     return added;

@@ -5,7 +5,7 @@ import { createTestClock } from '@meseta/base/testing/clock';
 import { createLogger, type PeerConnection } from '@meseta/platform';
 import { LINES_PER_INTERVAL } from '@meseta/platform/log-limit';
 import { createCramMd5Client, parseRateLimits } from '@meseta/security';
-import type { LibprocessMessage } from '@meseta/wire';
+import type { LibprocessMessage, SchedulerV0Call } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import type { MasterInput } from '../core/io.js';
 import { createWorld } from '../core/testing.js';
@@ -39,12 +39,16 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
   const clock = createTestClock();
   const pushed: MasterInput[] = [];
   const world = createWorld();
-  const info = { user: 'u', name: 'n', id: { value: 'f' }, principal: 'p' };
-  const message: LibprocessMessage = {
-    name: 'SchedulerCall',
-    body: { type: 'SUBSCRIBE', framework_id: info.id, subscribe: { framework_info: info } },
+  const subscribeAs = (from: Pid, principal: string, id?: string): void => {
+    const info = { user: 'u', name: 'n', ...(id === undefined ? {} : { id: { value: id } }), principal };
+    const body: SchedulerV0Call = {
+      type: 'SUBSCRIBE',
+      ...(id === undefined ? {} : { framework_id: { value: id } }),
+      subscribe: { framework_info: info },
+    };
+    world.feed({ kind: 'message', from, message: { name: 'SchedulerCall', body } });
   };
-  world.feed({ kind: 'message', from: driver, message });
+  subscribeAs(driver, 'p', 'f');
   const { state } = world.master;
   const { byPid } = state.agents;
   const sent: { readonly to: Pid; readonly from: string; readonly message: LibprocessMessage }[] = [];
@@ -81,7 +85,7 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
   const dropped = () => gate.counters().get('meseta/unauthenticated_messages');
   const messages = (what: 'received' | 'processed') => gate.counters().get(`frameworks/p/messages_${what}`);
   const names = () => pushed.map((it) => (it.kind === 'message' ? it.message.name : it.kind));
-  return { clock, pushed, byPid, sent, gate, say, authenticate, close, dropped, messages, names };
+  return { clock, pushed, subscribeAs, byPid, sent, gate, say, authenticate, close, dropped, messages, names };
 }
 
 const errors = (sent: readonly { readonly message: LibprocessMessage }[]): readonly string[] =>
@@ -189,15 +193,30 @@ test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their
   gate.onPeerLost('10.0.0.3:5051');
   say(agent, register);
   const kinds = () => pushed.map(({ kind }) => kind);
-  assert.deepEqual(kinds(), ['message', 'peerLost', 'message']);
+  assert.deepEqual(kinds(), ['message', 'message']);
   assert.match(errors(sent).join(), /capacity\(1\) exceeded/);
   assert.deepEqual([messages('received'), messages('processed')], [3, 1]);
   clock.advance(1_000);
-  assert.deepEqual(kinds().slice(3), ['message']);
+  assert.deepEqual(kinds().slice(2), ['message']);
   assert.equal(messages('processed'), 2);
   clock.advance(1_000);
-  assert.deepEqual(kinds().slice(4), ['peerLost']);
+  assert.deepEqual(kinds().slice(3), ['peerLost']);
   assert.equal(clock.timerCount(), 0);
+});
+
+test('PEER-GATE-2: drivers at one address with limits of their own are each lost after their own messages', () => {
+  const limits = parseRateLimits('{"limits":[{"principal":"p","qps":1},{"principal":"q","qps":0.5}]}');
+  assert.ok(limits.ok);
+  const { clock, pushed, gate, say, subscribeAs } = gateWith({ ...open, limits: limits.value });
+  subscribeAs(newcomer, 'q');
+  for (let i = 0; i < 3; i++) say(newcomer, revive);
+  say(driver, revive);
+  gate.onPeerLost('10.0.0.2:9000');
+  clock.advance(10_000);
+  const lastOf = (pid: Pid) =>
+    pushed.filter((it) => (it.kind === 'message' ? it.from : 'pid' in it && it.pid) === pid).at(-1);
+  assert.deepEqual([lastOf(driver)?.kind, lastOf(newcomer)?.kind], ['peerLost', 'peerLost']);
+  assert.equal(pushed.length, 6);
 });
 
 const status: LibprocessMessage = {

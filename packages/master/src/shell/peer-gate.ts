@@ -3,7 +3,8 @@
 //
 // PEER-GATE-1: the core gets a registration only when the sender's principal is known: it has authenticated if it must, and
 //     a framework's info names the same principal.
-// PEER-GATE-2: the messages of a driver and the loss of its connection stay in order, with and without a rate limit.
+// PEER-GATE-2: the messages of a driver and the loss of its connection stay in order, with and without a rate limit, also
+//     if drivers with different limits share an address.
 // PEER-GATE-3: when the last connection closes on which a registered peer has authenticated, the peer is lost. It must
 //     authenticate and register again, because its messages on other connections are not accepted.
 import { randomBytes } from 'node:crypto';
@@ -42,7 +43,7 @@ const COUNTERS = ['meseta/unauthenticated_messages', 'meseta/agents_over_address
 /** What waits for the rate limit of a driver. */
 type QueuedInput =
   | { readonly kind: 'message'; readonly received: ReceivedMessage }
-  | { readonly kind: 'lost'; readonly address: string };
+  | { readonly kind: 'lost'; readonly address: string; readonly pid?: Pid };
 
 const frameworkIn = (message: LibprocessMessage): FrameworkInfo | undefined =>
   message.name === 'SchedulerCall' ? message.body.subscribe?.framework_info : undefined;
@@ -102,10 +103,14 @@ function createRateLimitQueue({ security, state, clock, log }: PeerGateOptions, 
     nextMs: () => throttle?.nextMs(),
     tick: (nowMs: number): void => throttle?.take(nowMs).forEach(process),
     lost(address: string): void {
-      const driver = throttle && driverOn(address, state, driverAt);
-      const input = { kind: 'lost', address } as const;
-      const offered = driver && throttle?.offer(input, driver.principal, false, clock.now().monoMs);
-      if (offered?.kind !== 'queued') process(input);
+      if (throttle === undefined) return process({ kind: 'lost', address });
+      // The drivers at an address may have different limits. Each is lost after its own messages.
+      for (const pid of [...(state.links.get(address) ?? [])]) {
+        const input = { kind: 'lost', address, pid } as const;
+        const driver = driverAt(pid);
+        const offered = driver && throttle.offer(input, driver.principal, false, clock.now().monoMs);
+        if (offered?.kind !== 'queued') process(input);
+      }
     },
     /** The error is for the sender. */
     take(received: ReceivedMessage, wireName: string): string | undefined {
@@ -199,7 +204,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
   const admission: AdmissionContext = { options, authentication, identity, drop, fail };
   const messages = createMessageCounters(state);
   const queue = createRateLimitQueue(options, (input) => {
-    if (input.kind === 'lost') return push({ kind: 'peerLost', address: input.address });
+    if (input.kind === 'lost') return push({ ...input, kind: 'peerLost' });
     const countProcessed = messages.beginProcessing(input.received.from);
     admitMessage(admission, input.received);
     countProcessed();
@@ -253,13 +258,6 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
 function registeredDriver(state: MasterState, pid: Pid) {
   const id = state.frameworkByPid.get(pid);
   return id === undefined ? undefined : state.frameworks.get(id);
-}
-
-function driverOn<T>(address: string, state: MasterState, driverAt: (pid: Pid) => T | undefined): T | undefined {
-  for (const pid of state.frameworkByPid.keys()) {
-    if (addressOfPid(pid) === address) return driverAt(pid);
-  }
-  return undefined;
 }
 
 /** One timer for the earliest of several deadlines. The returned function is called whenever a deadline may have changed. */

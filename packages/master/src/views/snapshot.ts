@@ -192,6 +192,10 @@ export function useOfAgent(state: MasterState, agent: Agent): AgentUse {
     }
   }
   for (const infos of agent.executors.values()) for (const info of infos.values()) pushAll(used, info.resources ?? []);
+  for (const uuid of agent.operations) {
+    const operation = state.operations.get(uuid);
+    if (operation !== undefined && !operation.speculative) pushAll(used, operation.consumed);
+  }
   const offered = [...agent.offers].flatMap((id) => state.offers.get(id)?.resources ?? []);
   return { used, offered };
 }

@@ -19,7 +19,16 @@ export function checkState(state: AgentState): void {
   for (const uuid of [...operationRetryMs.keys(), ...unsavedOperations]) {
     assert(operations.has(uuid), `operation ${uuid} exists`);
   }
+  checkNested(state);
   freezeRecords(state);
+}
+
+/** `nestedPaths` is the index of `nestedContainers`. */
+function checkNested({ nestedContainers, nestedPaths }: AgentState): void {
+  assert(nestedPaths.size === nestedContainers.size, 'each nested container is in the index once');
+  for (const [path, { record }] of nestedContainers) {
+    assert(nestedPaths.get(record.containerId) === path, `nested container ${path} is in the index`);
+  }
 }
 
 function checkFramework(state: AgentState, framework: FrameworkRecord): void {
@@ -37,6 +46,10 @@ function checkFramework(state: AgentState, framework: FrameworkRecord): void {
       ({ info, task }) => !isTerminal(task.state) || streams.has(info.task_id.value as TaskId),
     );
     assert(executor.state !== 'ended' || open, `AGENT-STATE-3: nothing keeps executor ${executorId}`);
+    if (executor.state !== 'ended' || framework.state !== 'running') continue;
+    for (const { info, task } of tasksOf(framework, executorId)) {
+      assert(isTerminal(task.state), `task ${info.task_id.value} has ended with its executor`);
+    }
   }
   for (const [taskId, { executorId }] of tasks) {
     assert(executors.has(executorId), `AGENT-STATE-3: task ${taskId} has its executor`);
