@@ -2,8 +2,9 @@
 //
 // Owns: every accepted socket until it closes.
 // Boundary: sockets and times; the caller reads and answers requests. A connection is silent until the head of its first
-// request has arrived, then idle; busy while node:http answers a request; stalled if the client has read no byte of the answer
-// for `STALLED_MS`; or a peer's: it has carried a message of a registered sender. Messages and plain calls leave it idle.
+// request has arrived, then idle; busy while node:http answers a request; stalled if the client has read no byte of the
+// answer for `STALLED_MS`; or a peer's: it has carried a message of a registered sender. Messages and fast-path calls leave
+// it idle.
 // CONNECTIONS-1: at most `maxConnections` are open. One more closes the oldest silent one, else the oldest idle one, else the
 //     oldest stalled one, each of the address that has the most of them: a flood from one address closes connections of that
 //     address. If there is none, the new connection is closed. Busy connections and those of peers stay open.
