@@ -2,19 +2,20 @@
 // statuses.
 //   the command was forked:        TASK_STARTING, TASK_RUNNING
 //   the command ended by itself:   TASK_FINISHED with exit status 0, else TASK_FAILED
+//   it exceeded a limit:           TASK_FAILED with the limit's reason and resources
 //   the agent ended it:            TASK_KILLED whatever its exit status; after max_completion_time TASK_FAILED
 //   the container never started:   TASK_FAILED, or TASK_KILLED if the task was killed before
 
 import type { ContainerId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
-import type { ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
+import type { ContainerEnd, ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { type Context, log } from './context.js';
 import { handleCustomContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
-import { exitMessage } from './exit-status.js';
+import { exitMessage, limitationStatus } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
 import { handleNestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
@@ -25,7 +26,7 @@ import type { StatusFields } from './status-updates.js';
 import { replyToWaitingForRun } from './waiting-calls.js';
 
 export function handleContainerEvent(ctx: Context, event: ContainerEvent): void {
-  if (event.kind === 'exited') replyToWaitingForRun(ctx, event.containerId, event.status);
+  if (event.kind === 'exited') replyToWaitingForRun(ctx, event.containerId, event);
   const found = taskRunOf(ctx, event.containerId);
   if (found === undefined) {
     if (!handleNestedContainerEvent(ctx, event)) handleCustomContainerEvent(ctx, event);
@@ -40,7 +41,7 @@ export function handleContainerEvent(ctx: Context, event: ContainerEvent): void 
       handleLaunchFailed(ctx, framework, run, event.message);
       return;
     case 'exited':
-      handleExited(ctx, framework, run, event.status);
+      handleExited(ctx, framework, run, event);
       return;
   }
 }
@@ -111,12 +112,12 @@ function handleLaunchFailed(ctx: Context, framework: FrameworkRecord, run: TaskR
   endRun(ctx, framework, run);
 }
 
-export function handleExited(ctx: Context, framework: FrameworkRecord, run: TaskRun, status: ExitStatus): void {
+export function handleExited(ctx: Context, framework: FrameworkRecord, run: TaskRun, end: ContainerEnd): void {
   const statusCount = taskOfRun(framework, run)?.task.statuses?.length ?? 0;
   // The task was killed before its start was reported.
   if (run.kill !== undefined && statusCount === 0) handleLaunchFailed(ctx, framework, run, '');
   else {
-    report(ctx, framework, run, endStatusOf(run, status));
+    report(ctx, framework, run, limitationStatus(end) ?? endStatusOf(run, end.status));
     endRun(ctx, framework, run);
   }
 }

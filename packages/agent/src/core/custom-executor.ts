@@ -14,7 +14,7 @@ import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, isEnding, putExecutor, reportExecutorExited } from './executors.js';
-import { exitMessage, waitStatusOf } from './exit-status.js';
+import { exitMessage, limitationStatus, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
 import { setKillTimer } from './run-end.js';
@@ -45,7 +45,7 @@ export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent):
       endCustomExecutor(ctx, framework, executor, { kind: 'unknown' }, launchFailureStatus(executor, event.message));
       return;
     case 'exited':
-      endCustomExecutor(ctx, framework, executor, event.status);
+      endCustomExecutor(ctx, framework, executor, event.status, limitationStatus(event));
       return;
   }
 }

@@ -29,6 +29,7 @@ import {
   stopAwaiting,
 } from './custom-executor.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
+import { updateExecutorContainer } from './executor-launch.js';
 import { executorOf, isEnding, isRetired, putExecutor } from './executors.js';
 import type { ConnectionId, ExecutorRecord } from './io.js';
 import { drainExecutor } from './kill.js';
@@ -264,6 +265,7 @@ export function executorUpdate(
       taskId,
       drained(ctx, framework, ctx.state.drain !== undefined, completeStatus(ctx, executor, status)),
     );
+    if (record !== undefined && isTerminal(status.state)) updateExecutorContainer(ctx, framework, executor);
   } else ctx.state.counters.validStatusUpdates++;
   whenDurable(ctx, framework, { kind: 'acknowledgeExecutor', containerId: executor.containerId, taskId, uuid });
 }

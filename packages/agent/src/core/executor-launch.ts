@@ -2,7 +2,8 @@
 import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
 import type { ContainerSpec } from '@meseta/containers/types';
-import type { TaskInfo } from '@meseta/wire';
+import type { Resource, TaskInfo } from '@meseta/wire';
+import { isTerminal } from '@meseta/wire/task-states';
 import type { Context } from './context.js';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
@@ -22,12 +23,23 @@ export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorI
   ctx.effects.push({ kind: 'launch', spec, ...token });
 }
 
-/** A custom executor gets its own resources and those of the tasks that are there at its launch. */
+/** The resources of a custom executor's container: its own, and those of its tasks that have not ended. */
+function resourcesOf(framework: FrameworkRecord, { info }: ExecutorRecord): readonly Resource[] {
+  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
+  const live = tasks.filter(({ task }) => !isTerminal(task.state));
+  return [...(info.resources ?? []), ...live.flatMap((task) => task.info.resources ?? [])];
+}
+
+/** Tells the containerizer that the tasks of a custom executor have changed, also after a restart of the agent. */
+export function updateExecutorContainer(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
+  const { containerId } = executor;
+  ctx.effects.push({ kind: 'updateContainer', containerId, resources: resourcesOf(framework, executor) });
+}
+
 function customSpec(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
   const { info, containerId, sandbox } = executor;
   const agentId = present(agentIdOf(ctx.state), 'the id of a registered agent');
-  const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
-  const resources = [...(info.resources ?? []), ...tasks.flatMap((task) => task.info.resources ?? [])];
+  const resources = resourcesOf(framework, executor);
   return {
     containerId,
     sandbox,

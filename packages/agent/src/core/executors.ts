@@ -129,11 +129,9 @@ export function endExecutor(ctx: Context, framework: FrameworkRecord, executor: 
   cancelContainerTimers(ctx, containerId);
   endNested(ctx, (id) => outermost(id) === containerId, true);
   // Calls that wait for a container in the launcher were answered at its end.
-  replyToWaitingForRun(
-    ctx,
-    containerId,
-    executor.kind === 'default' ? { kind: 'exited', code: 0 } : { kind: 'unknown' },
-  );
+  replyToWaitingForRun(ctx, containerId, {
+    status: executor.kind === 'default' ? { kind: 'exited', code: 0 } : { kind: 'unknown' },
+  });
   ctx.state.counters.executorsTerminated++;
   startSandboxAge(ctx, containerId, executor.sandbox);
   putExecutor(ctx, framework, { ...executor, state: 'ended' });

@@ -1,5 +1,6 @@
 // Exit statuses as text, with the wording of Mesos' command executor.
-import type { ExitStatus } from '@meseta/containers/types';
+import type { ContainerEnd, ExitStatus } from '@meseta/containers/types';
+import type { TaskStatus } from '@meseta/wire';
 
 export const SIGTERM = 15;
 export const SIGKILL = 9;
@@ -37,6 +38,18 @@ export function exitMessage(status: ExitStatus): string {
       return 'Command ended, its exit status is not known';
   }
 }
+
+/** The status of a task whose container was destroyed because it exceeded a limit; undefined if it ended otherwise. */
+export const limitationStatus = ({
+  limitation,
+}: ContainerEnd): (Pick<TaskStatus, 'state'> & Partial<TaskStatus>) | undefined =>
+  limitation && {
+    state: 'TASK_FAILED',
+    source: 'SOURCE_AGENT',
+    reason: limitation.reason,
+    message: limitation.message,
+    limitation: { resources: limitation.resources },
+  };
 
 /** An exit status as wait(2) gives it; -1 if it is unknown. */
 export const waitStatusOf = (status: ExitStatus): number =>

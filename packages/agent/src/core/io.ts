@@ -96,6 +96,8 @@ export type AgentEffect =
       /** A custom executor: where executors authenticate, it gets a token with these ids. */
       readonly executor?: { readonly frameworkId: FrameworkId; readonly executorId: ExecutorId };
     }
+  /** The resources of a custom executor's container have changed with its tasks. */
+  | { readonly kind: 'updateContainer'; readonly containerId: ContainerId; readonly resources: readonly Resource[] }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   /** SIGKILL to every process of the container, which ends in an `exited` or `launchFailed` event. */
   | { readonly kind: 'destroy'; readonly containerId: ContainerId }

@@ -24,6 +24,7 @@ import { type Context, log } from './context.js';
 import { queueLaunch } from './custom-executor.js';
 import { frameworkKey, nestedSandboxPath, sandboxPath } from './disk-layout.js';
 import { unresolvedVariable } from './environment.js';
+import { updateExecutorContainer } from './executor-launch.js';
 import {
   addExecutor,
   commandExecutorInfo,
@@ -380,6 +381,7 @@ function launchOnExecutor(ctx: Context, framework: FrameworkRecord, wanted: Exec
   }
   if (executor.kind === 'default') return;
   queueLaunch(ctx, executor, taskIds, launch.isGroup);
+  if (known !== undefined && known.state !== 'queued') updateExecutorContainer(ctx, framework, known);
   if (known === undefined) whenDurable(ctx, framework, { kind: 'launch', frameworkId, executorId });
   whenDurable(ctx, framework, { kind: 'deliver', frameworkId, executorId, taskId: taskIds[0] as TaskId });
 }

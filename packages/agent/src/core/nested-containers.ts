@@ -16,9 +16,9 @@
 import { type ContainerId, overLimit, uuid } from '@meseta/base';
 import type {
   Capabilities,
+  ContainerEnd,
   ContainerEvent,
   ContainerSpec,
-  ExitStatus,
   PersistentVolume,
   RecoveredContainer,
 } from '@meseta/containers/types';
@@ -362,8 +362,8 @@ function isRunning(ctx: Pick<Context, 'state'>, id: ContainerID): boolean {
 function replyToWaiting(ctx: Context, path: string): void {
   const nested = ctx.state.nestedContainers.get(path);
   if (nested?.record.status === undefined) return;
-  const { status } = nested.record;
-  for (const call of nested.waiting) replyToWait(ctx, call, status);
+  const { status, limitation } = nested.record;
+  for (const call of nested.waiting) replyToWait(ctx, call, { status, limitation });
   if (nested.waiting.length === 0) return;
   const isReported = nested.record.id.parent === undefined;
   const record = isReported ? { ...nested.record, status: undefined } : nested.record;
@@ -387,17 +387,18 @@ export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent):
     }
     case 'launchFailed':
       if (launching !== undefined) reply(ctx, launching, 400, `Failed to launch container: ${event.message}`);
-      recordEnd(ctx, { ...rest, record: nested.record }, { kind: 'unknown' });
+      recordEnd(ctx, { ...rest, record: nested.record }, { status: { kind: 'unknown' } });
       if (nested.record.id.parent === undefined) forgetNested(ctx, nested);
       return true;
     case 'exited':
-      recordEnd(ctx, nested, event.status);
+      recordEnd(ctx, nested, event);
       return true;
   }
 }
 
-function recordEnd(ctx: Context, nested: NestedContainer, status: ExitStatus): void {
-  const record: NestedContainerRecord = { ...nested.record, state: 'ended', status };
+function recordEnd(ctx: Context, nested: NestedContainer, { status, limitation }: ContainerEnd): void {
+  const limited = limitation === undefined ? {} : { limitation };
+  const record: NestedContainerRecord = { ...nested.record, state: 'ended', status, ...limited };
   putNested(ctx, { ...nested, record });
   save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
   replyToWaiting(ctx, pathOf(record.id));
@@ -425,7 +426,7 @@ export function matchNested(ctx: Context, found: ReadonlyMap<ContainerId, Recove
     const { containerId, id } = nested.record;
     const container = found.get(containerId);
     if (container?.state !== 'running') {
-      recordEnd(ctx, nested, container?.status ?? { kind: 'unknown' });
+      recordEnd(ctx, nested, container ?? { status: { kind: 'unknown' } });
       continue;
     }
     putNested(ctx, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });

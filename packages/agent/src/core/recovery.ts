@@ -25,7 +25,9 @@ import { handleContainerEvent, handleExited, startChecks } from './command-execu
 import { type Context, log } from './context.js';
 import { awaitExecutor, endCustomExecutor } from './custom-executor.js';
 import { AGENT_KEY } from './disk-layout.js';
+import { updateExecutorContainer } from './executor-launch.js';
 import { putExecutor, releaseIfDone, restoreRetired } from './executors.js';
+import { limitationStatus } from './exit-status.js';
 import type { CheckpointEntry, ExecutorRecord } from './io.js';
 import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
@@ -247,13 +249,14 @@ function matchCustomExecutor(
     const state = executor.state === 'queued' ? 'launching' : executor.state;
     const known = { ...executor, state, pid: container.pid };
     putExecutor(ctx, framework, known);
+    updateExecutorContainer(ctx, framework, known);
     if (known.kill === undefined) awaitExecutor(ctx, framework, known);
     else setKillTimer(ctx, known);
     return;
   }
   const status = container?.status ?? { kind: 'unknown' };
-  if (status.kind !== 'unknown') endCustomExecutor(ctx, framework, executor, status);
-  else endCustomExecutor(ctx, framework, executor, status, lossStatus(framework, executor.state !== 'queued'));
+  const lost = status.kind === 'unknown' ? lossStatus(framework, executor.state !== 'queued') : undefined;
+  endCustomExecutor(ctx, framework, executor, status, (container && limitationStatus(container)) ?? lost);
   // `endExecutor` does not remove the container of a queued executor, but the launcher has one.
   if (container !== undefined && executor.state === 'queued')
     afterCommit(ctx, { kind: 'removeContainer', containerId });
@@ -302,8 +305,9 @@ function matchContainer(
   } else if (container.state === 'running') startChecks(ctx, framework, run);
   const now = taskRunOf(ctx, containerId)?.run ?? run;
   if (container.state === 'running') setKillTimer(ctx, now);
-  else if (container.status.kind === 'unknown') endMissingRun(ctx, framework, now, rebooted);
-  else handleExited(ctx, framework, now, container.status);
+  else if (container.status.kind === 'unknown' && container.limitation === undefined)
+    endMissingRun(ctx, framework, now, rebooted);
+  else handleExited(ctx, framework, now, container);
 }
 
 /** RECOVERY-1: ends a task whose exit status is not known. */

@@ -43,6 +43,9 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
     case 'launch':
       containerizer.launch(withToken(ports.executorKey, effect));
       return;
+    case 'updateContainer':
+      containerizer.update(effect.containerId, effect.resources);
+      return;
     case 'signal':
       containerizer.signal(effect.containerId, effect.signal);
       return;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContainerId, seededRandom, uniform } from '@meseta/base';
-import type { ContainerEvent } from '@meseta/containers/types';
+import type { LauncherEvent } from '@meseta/containers/launchers/launcher';
 import { createFakeContainers } from './containers.js';
 import { containerSpec } from './testing.js';
 import { createTimeline } from './timeline.js';
@@ -18,7 +18,7 @@ test('FAKE-CONTAINERS-1: the agent is notified once of a container that ends, wh
   for (let seed = 1; seed <= 100; seed++) {
     const { timeline, random, containers } = startContainers(seed);
     const events = new Map<ContainerId, string[]>();
-    containers.listener = ({ containerId, kind }: ContainerEvent) => void events.get(containerId)?.push(kind);
+    containers.listener = ({ containerId, kind }: LauncherEvent) => void events.get(containerId)?.push(kind);
     for (const command of ['run 100', 'run 100 exit 3', 'run 100 stubborn', 'broken', 'sleeps']) {
       const spec = containerSpec(command, command);
       const id = spec.containerId;

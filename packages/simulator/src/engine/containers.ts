@@ -1,4 +1,4 @@
-// Fake containers. The command describes what the process does. Containers outlive the agent's process, as supervised
+// A fake launcher and its containers. The command describes what the process does. Containers outlive the agent's process, as supervised
 // processes do, and end with their host.
 //
 // A command is a list of words: `run 30000` (milliseconds; without it the process runs forever), `exit 3`, `stubborn` (ignores
@@ -9,7 +9,8 @@
 //     `exited`.
 // FAKE-CONTAINERS-2: the exit status is on disk before it is reported, so an agent that starts later finds it.
 import type { ContainerId, Random } from '@meseta/base';
-import type { ContainerEvent, ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
+import type { LauncherEvent } from '@meseta/containers/launchers/launcher';
+import type { ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { drawDelayMs, happens } from './chance.js';
 import type { Scheduled, Timeline } from './timeline.js';
 
@@ -35,7 +36,7 @@ export interface FakeContainers {
   /** The containers that a new agent process finds. */
   recover(): readonly RecoveredContainer[];
   /** Receives the events of all containers; undefined while no agent runs. */
-  listener: ((event: ContainerEvent) => void) | undefined;
+  listener: ((event: LauncherEvent) => void) | undefined;
   /** The host lost power: all containers end, and no exit status is recorded. */
   powerOff(): void;
   readonly all: ReadonlyMap<ContainerId, FakeContainer>;
@@ -86,12 +87,12 @@ const createContainer = (spec: ContainerSpec, pid: number): FakeContainer => ({
 export function createFakeContainers(timeline: Timeline, random: Random, listener: ContainerListener): FakeContainers {
   const all = new Map<ContainerId, FakeContainer>();
   let nextPid = 1000;
-  const notify = (event: ContainerEvent): void => containers.listener?.(event);
+  const notify = (event: LauncherEvent): void => containers.listener?.(event);
 
   const failLaunch = (container: FakeContainer, message: string): void => {
     container.state = 'ended';
     all.delete(container.id);
-    notify({ kind: 'launchFailed', containerId: container.id, stage: 'launch', message });
+    notify({ kind: 'launchFailed', containerId: container.id, message });
   };
 
   const end = (container: FakeContainer | undefined, status: ExitStatus): void => {

@@ -5,6 +5,7 @@ import { type KillAgent, killAgent, type PowerOffAgent, powerOffAgent } from './
 import { type AgentLeaves, agentLeaves } from './agent-leaves.js';
 import { type SkewAgent, type SkewMaster, skewAgent, skewMaster } from './clock-skews.js';
 import { type Break, breakConnections, type Cut, cut } from './connections.js';
+import { type CrashAtStep, crashAtStep } from './crash-at-step.js';
 import { drawFaults, type FaultKind, type Shape } from './fault.js';
 import { type FullDisk, fullDisk } from './full-disk.js';
 import { type KillMaster, killMaster, type PowerOffMaster, powerOffMaster } from './master-crashes.js';
@@ -18,6 +19,7 @@ import { type SlowRegistry, slowRegistry } from './slow-registry.js';
 type Drawn =
   | KillAgent
   | PowerOffAgent
+  | CrashAtStep
   | AgentLeaves
   | ResizeAgent
   | PauseAgent
@@ -39,6 +41,7 @@ export type Fault = { readonly atMs: number } & Drawn;
 const FAULT_KINDS: readonly FaultKind<Drawn>[] = [
   killAgent,
   powerOffAgent,
+  crashAtStep,
   agentLeaves,
   resizeAgent,
   pauseAgent,

@@ -7,6 +7,7 @@ import { type ContainerId, err, ok, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
 import { between } from '../engine/chance.js';
+import { createFakeContainerizer, type FakeContainerizer } from '../engine/containerizer.js';
 import { createFakeContainers, type FakeContainers } from '../engine/containers.js';
 import { createDisk, type Disk } from '../engine/disk.js';
 import { createMachine, type Machine } from '../engine/machine.js';
@@ -25,6 +26,7 @@ export interface AgentNode {
   readonly pid: Pid;
   readonly disk: Disk;
   readonly containers: FakeContainers;
+  readonly containerizer: FakeContainerizer;
   /** Frameworks' own executors that run here. */
   readonly executors: ReadonlyMap<ContainerId, ExecutorProcess>;
   size: AgentSize;
@@ -107,6 +109,9 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
   const random = world.random(name);
   const disk = createDisk(timeline, world.random(`${name} disk`), world.encoded);
   const { containers, executors } = createContainers(world, machine, () => node);
+  const containerizer = createFakeContainerizer(containers, () =>
+    timeline.nowMs() < node.diskFullUntilMs ? 'No space left on device' : undefined,
+  );
   let process: Process | undefined;
   let boots = 0;
   let starts = 0;
@@ -121,13 +126,13 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
 
   const end = (how: 'killed' | 'exited' | 'powerOff'): void => {
     if (how === 'powerOff') {
-      containers.powerOff();
+      containerizer.powerOff();
       boots++;
     }
     if (process === undefined) return;
     process.driven.stop();
     process = undefined;
-    containers.listener = undefined;
+    containerizer.endProcess();
     world.count('unsynced writes lost in a crash', disk.crash());
     network.endProcess(machine.address, how === 'powerOff' ? 'silent' : 'reset');
     world.journal.record(name, how);
@@ -140,6 +145,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     pid: pidOf('slave(1)', machine.address),
     disk,
     containers,
+    containerizer,
     executors,
     size,
     diskFullUntilMs: 0,
@@ -202,7 +208,7 @@ function createContainers(world: World, machine: Machine, node: () => AgentNode)
 /** Starts a process on the node's machine. It recovers the checkpoint and the containers of its predecessor. */
 function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (message: string) => void): Process {
   const { timeline, network } = world;
-  const { name, machine, disk, containers } = node;
+  const { name, machine, disk, containerizer } = node;
   const push = (input: AgentInput): void => driven.push(input);
   const peers = createPeers({
     network,
@@ -231,9 +237,9 @@ function startProcess(world: World, node: AgentNode, core: AgentCore, exited: (m
   network.listen(machine.address, {
     accepted: (end, protocol) => (protocol === 'http' ? executorApi.accept(end) : peers.accept()),
   });
-  containers.listener = (event) => push({ kind: 'containerEvent', event });
   world.journal.record(name, 'starts');
-  push({ kind: 'start', checkpoint: disk.read(), containers: containers.recover() });
+  const recovered = containerizer.startProcess((event) => push({ kind: 'containerEvent', event }));
+  push({ kind: 'start', checkpoint: disk.read(), containers: recovered });
   return { core, driven };
 }
 
@@ -250,7 +256,7 @@ function perform(
   { world, node, peers, executorApi, push }: Ports,
   effect: Exclude<AgentEffect, { readonly kind: 'exit' }>,
 ): void {
-  const { containers, disk, name } = node;
+  const { containerizer, disk, name } = node;
   const isFull = world.timeline.nowMs() < node.diskFullUntilMs;
   switch (effect.kind) {
     case 'send':
@@ -264,13 +270,17 @@ function perform(
     case 'checkpoint':
       return disk.write(effect.changes, () => push({ kind: 'persisted' }));
     case 'launch':
-      return containers.launch(effect.spec, isFull ? 'No space left on device' : undefined);
+      return containerizer.input({ kind: 'launch', spec: effect.spec });
+    case 'updateContainer': {
+      const { containerId, resources } = effect;
+      return containerizer.input({ kind: 'update', containerId, resources });
+    }
     case 'signal':
-      return containers.signal(effect.containerId, effect.signal);
+      return containerizer.input(effect);
     case 'destroy':
-      return containers.destroy(effect.containerId);
+      return containerizer.input(effect);
     case 'removeContainer':
-      return containers.remove(effect.containerId);
+      return containerizer.input({ kind: 'remove', containerId: effect.containerId });
     case 'probe': {
       const { containerId, check } = effect;
       const result = { kind: 'command', status: { kind: 'exited', code: 0 } } as const;

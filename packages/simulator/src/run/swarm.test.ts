@@ -76,6 +76,7 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ['unsynced writes lost in a crash', 10],
   ['launches checked against the disk', 500],
   ['operation statuses sent', 500],
+  ['crashes between steps of containers', 10],
   ['answers to operators: 200', 100],
   ['authorizations refused', 50],
   ["operators' calls refused", 1],
@@ -86,7 +87,7 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ...[
     ...['killAgent', 'powerOffAgent', 'resizeAgent', 'pauseAgent', 'skewAgent', 'slowDisk', 'leave', 'break'],
     ...['killMaster', 'powerOffMaster', 'pauseMaster', 'skewMaster', 'slowRegistry', 'cut one way', 'cut both ways'],
-    ...['fullDisk', 'refuse'],
+    ...['fullDisk', 'refuse', 'crashAtStep'],
   ].map((fault) => [`fault: ${fault}`, 10] as const),
   ...VARIATIONS.map(({ name }) => [`variation: ${name}`, 10] as const),
   ...[

@@ -1,0 +1,140 @@
+// Containers that are destroyed because they exceed a limit: what their tasks and callers are told. What is expected is Mesos'
+// behaviour (mesos.proto, TaskStatus.limitation; docs/isolators/disk-du.md).
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { Limitation } from '@meseta/containers/types';
+import type { Resource } from '@meseta/wire';
+import type { ConnectionId } from './io.js';
+import {
+  acknowledgeAll,
+  frameworkOf,
+  launched,
+  registeredWorld,
+  rejoin,
+  runToRunning,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const disk: Resource = { name: 'disk', type: 'SCALAR', scalar: { value: 10 } };
+const limitation: Limitation = {
+  resources: [disk],
+  reason: 'REASON_CONTAINER_LIMITATION_DISK',
+  message: 'Disk usage (40MB) exceeds quota (10MB)',
+};
+const KILLED = { kind: 'signaled', signal: 9 } as const;
+
+const exceed = (world: World, containerId: ContainerId) =>
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status: KILLED, limitation } });
+
+function checkLastStatus(world: World): void {
+  const status = updates(world).at(-1)?.status;
+  assert.deepEqual(
+    [status?.state, status?.source, status?.reason, status?.message],
+    ['TASK_FAILED', 'SOURCE_AGENT', limitation.reason, limitation.message],
+  );
+  assert.deepEqual(status?.limitation, { resources: [disk] });
+}
+
+test("a limitation of a command task's container is in the task's status, with its resources", () => {
+  const world = registeredWorld();
+  exceed(world, runToRunning(world, taskOf('t')));
+  checkLastStatus(world);
+});
+
+test('a limitation beats a kill that is pending: the task has failed', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  acknowledgeAll(world);
+  exceed(world, containerId);
+  checkLastStatus(world);
+});
+
+test('a limitation that was recorded while no agent ran is reported after the restart, also without an exit status', () => {
+  for (const status of [KILLED, { kind: 'unknown' }] as const) {
+    const world = registeredWorld();
+    const containerId = runToRunning(world, taskOf('t'));
+    world.restart([{ containerId, state: 'ended', status, limitation }]);
+    rejoin(world);
+    checkLastStatus(world);
+  }
+});
+
+const executor = { executor_id: { value: 'e' }, command: { value: './executor' }, framework_id: { value: 'f-1' } };
+
+function launchOnExecutor(world: World, id: string, launch_executor: boolean) {
+  const { command: _, ...task } = taskOf(id);
+  return world.message({
+    name: 'RunTaskMessage',
+    body: { framework: frameworkOf(), task: { ...task, executor: { ...executor, type: 'CUSTOM' } }, launch_executor },
+  });
+}
+
+test("a limitation of a custom executor's container is in the status of each of its tasks, also after a restart", () => {
+  for (const restarts of [false, true]) {
+    const world = registeredWorld();
+    const containerId = launched(launchOnExecutor(world, 'a', true));
+    world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+    launchOnExecutor(world, 'b', false);
+    if (restarts) {
+      world.restart([{ containerId, state: 'ended', status: KILLED, limitation }]);
+      rejoin(world);
+    } else exceed(world, containerId);
+    const failed = updates(world).filter(({ status }) => status.state === 'TASK_FAILED');
+    assert.deepEqual(failed.map(({ status }) => status.task_id.value).sort(), ['a', 'b']);
+    for (const { status } of failed) assert.deepEqual(status.limitation, { resources: [disk] });
+    checkLastStatus(world);
+  }
+});
+
+test("the containerizer is told the resources of a running custom executor's tasks, at a launch and after a restart", () => {
+  const world = registeredWorld();
+  const containerId = launched(launchOnExecutor(world, 'a', true));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+  const updatesOf = () =>
+    world.effects.flatMap((effect) => (effect.kind === 'updateContainer' ? [effect.resources.length] : []));
+  assert.deepEqual(updatesOf(), []);
+  launchOnExecutor(world, 'b', false);
+  const each = taskOf('a').resources?.length ?? 0;
+  assert.deepEqual(updatesOf(), [2 * each]);
+  world.restart([{ containerId, state: 'running', pid: 7 }]);
+  assert.deepEqual(updatesOf(), [2 * each, 2 * each]);
+});
+
+test('a WAIT call for a nested container that exceeded a limit is answered with the limitation', () => {
+  const world = registeredWorld();
+  const parent = { value: runToRunning(world, taskOf('t')) };
+  const container_id = { value: 'n', parent };
+  const call = (connection: string, content: object) =>
+    world.input({
+      kind: 'containerCall',
+      connection: connection as ConnectionId,
+      call: content,
+    });
+  const containerId = launched(
+    call('launch', {
+      type: 'LAUNCH_NESTED_CONTAINER',
+      launch_nested_container: { container_id, command: { value: 'true' } },
+    }),
+  );
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 8 } });
+  call('wait', { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
+  const replies = exceed(world, containerId).flatMap((effect) =>
+    effect.kind === 'callReply' ? [effect.response] : [],
+  );
+  assert.deepEqual(replies, [
+    {
+      type: 'WAIT_NESTED_CONTAINER',
+      wait_nested_container: {
+        exit_status: 9,
+        state: 'TASK_FAILED',
+        reason: limitation.reason,
+        message: limitation.message,
+        limitation: { resources: [disk] },
+      },
+    },
+  ]);
+});
