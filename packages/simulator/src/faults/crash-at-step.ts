@@ -1,7 +1,7 @@
 // An agent's process crashes between two steps of a container's lifecycle.
 // Draws: the agent, before which step, and how long it is down.
-// Strikes: the process is killed right before the next step of this kind; records that are on disk stay, containers run on.
-// Heals: the agent starts again when its time is over; a step that did not come until the end of the storm ends nothing.
+// Effect: the process is killed right before the next step of this kind; records that are on disk stay, containers run on.
+// Ends: the agent starts again after that time. A step that did not come until the end of the fault phase ends nothing.
 import { pick } from '../engine/chance.js';
 import type { StepKind } from '../engine/containerizer.js';
 import { anyAgent, drawDownMs, type FaultKind } from './fault.js';
@@ -32,7 +32,7 @@ export const crashAtStep: FaultKind<CrashAtStep> = {
     step: pick(random, STEPS),
     downMs: drawDownMs(random),
   }),
-  strike({ world, agents }, { agent: index, step, downMs }) {
+  inject({ world, agents }, { agent: index, step, downMs }) {
     const agent = agents.get(index);
     if (agent === undefined) return false;
     agent.containerizer.beforeNext = {
