@@ -9,5 +9,13 @@ export interface Site {
   readonly isSole: boolean;
 }
 
+/** A service that several processes reach over a network. */
+export interface SharedSite extends Site {
+  /** Ends what keeps the process' term alive at the service, as after a long silence. */
+  expire(coordination: Coordination): Promise<void>;
+  /** Stops or continues the traffic between the process and the service. */
+  setCut(coordination: Coordination, isCut: boolean): void;
+}
+
 /** Why a suite is not run; false: it is run. */
 export type Skip = string | false;

@@ -1,14 +1,14 @@
 // The rules of every election (types.ts).
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Coordination, Leader } from '../types.js';
-import type { Site, Skip } from './compliance.js';
+import type { Coordination, Leader, Term } from '../types.js';
+import type { SharedSite, Site, Skip } from './compliance.js';
 
 const infoOf = (name: string): Uint8Array => Buffer.from(name);
 const nameOf = (leader: Leader | undefined): string | undefined => leader && Buffer.from(leader.info).toString();
 
 /** Resolves once the observer reports the leader `name` (undefined: none). */
-const untilLeader = (coordination: Coordination, name: string | undefined): Promise<void> =>
+export const untilLeader = (coordination: Coordination, name: string | undefined): Promise<void> =>
   new Promise((resolve) => {
     const unwatch = coordination.watch((leader) => {
       if (nameOf(leader) !== name) return;
@@ -16,6 +16,8 @@ const untilLeader = (coordination: Coordination, name: string | undefined): Prom
       resolve();
     });
   });
+
+const isOver = (term: Term): boolean => term.validUntilMonoMs() <= performance.now();
 
 export function testElection(kind: string, newSite: () => Promise<Site>, skip: Skip = false): void {
   describe(`election ${kind}`, { skip, timeout: 120_000 }, () => {
@@ -76,6 +78,84 @@ export function testElection(kind: string, newSite: () => Promise<Site>, skip: S
       await term.resign();
       await untilLeader(one, undefined);
       assert.deepEqual(reported, ['one']);
+      await one.close();
+    });
+  });
+}
+
+/** The rules of an election among several processes. */
+export function testSharedElection(kind: string, newSite: () => Promise<SharedSite>, skip: Skip = false): void {
+  describe(`election ${kind}, of several processes`, { skip, timeout: 120_000 }, () => {
+    test('the oldest candidate leads, the others and observers learn which; each leads after the ones before it', async () => {
+      const site = await newSite();
+      const observer = await site.open();
+      const processes = [await site.open(), await site.open(), await site.open()] as const;
+      const first = await processes[0].contend(infoOf('p0'));
+      const elected: string[] = [];
+      const terms = [1, 2].map(async (n) => {
+        await new Promise((resolve) => setTimeout(resolve, n * 300));
+        const term = await (processes[n] as Coordination).contend(infoOf(`p${n}`));
+        elected.push(`p${n}`);
+        return term;
+      });
+      await Promise.all([observer, ...processes].map((process) => untilLeader(process, 'p0')));
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      assert.deepEqual(elected, []);
+      await processes[0].close();
+      const second = (await terms[0]) as Term;
+      assert.deepEqual(elected, ['p1']);
+      assert.ok(second.epoch > first.epoch);
+      await untilLeader(observer, 'p1');
+      await second.resign();
+      const third = (await terms[1]) as Term;
+      assert.ok(third.epoch > second.epoch);
+      await untilLeader(observer, 'p2');
+      await Promise.all([observer, processes[1], processes[2]].map((process) => process.close()));
+    });
+
+    test('TERM-2: before another process leads, a leader that is out of contact knows that its term is over', async () => {
+      const site = await newSite();
+      const [one, two] = [await site.open(), await site.open()];
+      const term = await one.contend(infoOf('one'));
+      const next = two.contend(infoOf('two'));
+      await untilLeader(two, 'one');
+      site.setCut(one, true);
+      const successor = await next;
+      assert.ok(isOver(term), 'the old leader still takes its term for valid');
+      await term.lost;
+      assert.ok(!isOver(successor));
+      site.setCut(one, false);
+      await untilLeader(one, 'two');
+      await Promise.all([one.close(), two.close()]);
+    });
+
+    test('a connection that is cut for less than the term allows changes nothing', async () => {
+      const site = await newSite();
+      const one = await site.open();
+      const term = await one.contend(infoOf('one'));
+      let reason: string | undefined;
+      void term.lost.then((lost) => {
+        reason = lost;
+      });
+      for (let n = 0; n < 3; n++) {
+        site.setCut(one, true);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        site.setCut(one, false);
+        await new Promise((resolve) => setTimeout(resolve, 700));
+      }
+      assert.deepEqual([reason, isOver(term)], [undefined, false]);
+      await one.close();
+    });
+
+    test('TERM-3: a term that the service has ended is lost; the candidate can contend again', async () => {
+      const site = await newSite();
+      const one = await site.open();
+      const term = await one.contend(infoOf('one'));
+      await site.expire(one);
+      await term.lost;
+      assert.ok(isOver(term));
+      const again = await one.contend(infoOf('again'));
+      assert.ok(again.epoch > term.epoch);
       await one.close();
     });
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Coordination, FencedLog, Term } from '../types.js';
-import type { Site, Skip } from './compliance.js';
+import type { SharedSite, Site, Skip } from './compliance.js';
 import { bytes, large, texts } from './stores.js';
 
 interface Opened {
@@ -138,6 +138,40 @@ function testTerms(kind: string, newSite: () => Promise<Site>, skip: Skip): void
       assert.deepEqual((await contentsOf(log)).batches, ['kept', 'new']);
       await two.coordination.close();
       if (!site.isSole) await one.coordination.close();
+    });
+  });
+}
+
+/** The rules of a log that several processes reach. */
+export function testSharedLog(kind: string, newSite: () => Promise<SharedSite>, skip: Skip = false): void {
+  describe(`log ${kind}, over a network`, { skip, timeout: 120_000 }, () => {
+    test('FENCEDLOG-2: a process whose term the service ended cannot write any more', async () => {
+      const site = await newSite();
+      const one = await openLog(site);
+      await one.log.append(bytes('kept'));
+      await site.expire(one.coordination);
+      await one.term.lost;
+      assert.equal((await one.log.append(bytes('late'))).ok, false);
+      const two = await openLog(site);
+      assert.deepEqual((await contentsOf(two.log)).batches, ['kept']);
+      await Promise.all([one.coordination.close(), two.coordination.close()]);
+    });
+
+    test('a write while the connection is cut is made once or fails; it is never made twice, and none before it is lost', async () => {
+      const site = await newSite();
+      const one = await openLog(site);
+      await one.log.append(bytes('before'));
+      site.setCut(one.coordination, true);
+      const appended = one.log.append(bytes('during'));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      site.setCut(one.coordination, false);
+      const result = await appended;
+      if (!result.ok) assert.notEqual(result.error.code, 'fenced');
+      await one.coordination.close();
+      const two = await openLog(site);
+      const { batches } = await contentsOf(two.log);
+      assert.ok(batches.join() === 'before,during' || (!result.ok && batches.join() === 'before'), batches.join());
+      await two.coordination.close();
     });
   });
 }

@@ -1,0 +1,78 @@
+// One connection to a ZooKeeper server: frames in both directions.
+//
+// Boundary: what the frames mean is the session's. It calls back `onFrame` for each, and `onClosed` once.
+// ZKCONNECTION-1: a frame that claims more than `MAX_FRAME_BYTES` closes the connection before its bytes are stored.
+import { connect } from 'node:net';
+
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Connection {
+  write(frame: Buffer): void;
+  /** Closes at once; `onClosed` follows. */
+  destroy(reason: string): void;
+  /** Closes after what was written. */
+  end(): void;
+}
+
+export interface ConnectionHandlers {
+  onOpen(): void;
+  onFrame(frame: Buffer): void;
+  /** The reason for the log. */
+  onClosed(reason: string): void;
+}
+
+/** A znode has at most 1 MiB; the names of a directory of the registry may need more. */
+const MAX_FRAME_BYTES = 32 * 2 ** 20;
+const LENGTH_BYTES = 4;
+
+export function openConnection({ host, port }: Server, handlers: ConnectionHandlers): Connection {
+  const socket = connect({ host, port, noDelay: true });
+  let reason = 'the server closed the connection';
+  let chunks: Buffer[] = [];
+  let buffered = 0;
+
+  /** The first bytes, joined; undefined while fewer have arrived. */
+  const peek = (bytes: number): Buffer | undefined => {
+    if (buffered < bytes) return undefined;
+    if ((chunks[0] as Buffer).length < bytes) chunks = [Buffer.concat(chunks)];
+    return chunks[0] as Buffer;
+  };
+  const destroy = (why: string): void => {
+    reason = why;
+    socket.destroy();
+  };
+  const takeFrame = (): Buffer | undefined => {
+    const length = peek(LENGTH_BYTES)?.readInt32BE(0);
+    if (length === undefined) return undefined;
+    if (length < 0 || length > MAX_FRAME_BYTES) {
+      destroy(`the server sent a frame of ${length} bytes, expected at most ${MAX_FRAME_BYTES}`);
+      return undefined;
+    }
+    const end = LENGTH_BYTES + length;
+    const joined = peek(end);
+    if (joined === undefined) return undefined;
+    const rest = joined.subarray(end);
+    chunks = rest.length === 0 ? chunks.slice(1) : [rest, ...chunks.slice(1)];
+    buffered -= end;
+    return joined.subarray(LENGTH_BYTES, end);
+  };
+
+  socket.on('connect', handlers.onOpen);
+  socket.on('data', (chunk) => {
+    chunks.push(chunk);
+    buffered += chunk.length;
+    for (;;) {
+      const frame = socket.destroyed ? undefined : takeFrame();
+      if (frame === undefined) return;
+      handlers.onFrame(frame);
+    }
+  });
+  socket.on('error', (error) => {
+    reason = error.message;
+  });
+  socket.on('close', () => handlers.onClosed(reason));
+  return { write: (frame) => void socket.write(frame), destroy, end: () => void socket.end() };
+}

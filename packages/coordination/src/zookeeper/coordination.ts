@@ -1,0 +1,272 @@
+// Coordination through ZooKeeper, as Mesos' masters use it: each candidate has an ephemeral sequential znode with its
+// description, and the one with the lowest number leads.
+//
+// Owns: the session and what follows its end (a new one), this process' znode, its term, and the leader as last read.
+// ZKCOORDINATION-1: a term begins with a transaction that checks that this candidate's znode exists and increases the version
+//     of the epoch's znode. The znode goes with the session, so a candidate whose session has expired begins no term.
+// ZKCOORDINATION-2: a session has at most one znode of this candidate: before it makes one, it looks for one that an
+//     unanswered request has made.
+// ZKCOORDINATION-3: without a session no leader is known.
+import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
+import { createRecordLog } from '../record-log.js';
+import type { Coordination, FencedLog, Term } from '../types.js';
+import type { ZooKeeperAddress } from './address.js';
+import {
+  type Access,
+  childrenOperation,
+  createOperation,
+  deleteOperation,
+  getOperation,
+  transactionOperation,
+  type Znode,
+  type ZooKeeperError,
+} from './protocol.js';
+import { createZooKeeperRecords } from './records.js';
+import { CONTENDER, contendersOf, pathsTo, type ZnodePaths, znodePaths } from './registry-path.js';
+import { openSession, type Session } from './session.js';
+
+export interface ZooKeeperOptions {
+  readonly address: ZooKeeperAddress;
+  readonly sessionTimeoutMs: number;
+  /** Called at each change of what keeps this process from its work; the text has no secrets. */
+  warn(text: string): void;
+}
+
+interface Candidate {
+  readonly info: Uint8Array;
+  resolve(term: Term): void;
+}
+
+interface State {
+  readonly options: ZooKeeperOptions;
+  readonly paths: ZnodePaths;
+  readonly leader: LeaderWatch;
+  session: Session;
+  /** Until its term begins. */
+  candidate: Candidate | undefined;
+  /** The name of this candidate's znode in the session. */
+  own: string | undefined;
+  endTerm: ((reason: string) => void) | undefined;
+  isClosed: boolean;
+  lastWarning: string | undefined;
+  /** Ends the current pause. */
+  wake: () => void;
+  /** Calls `wake`. */
+  readonly onChildren: () => void;
+}
+
+const NO_DATA = new Uint8Array();
+const RETRY_MS = 500;
+
+export interface ZooKeeperCoordination extends Coordination {
+  /** For tests. */
+  readonly session: () => Session;
+}
+
+export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeeperCoordination {
+  const state: State = {
+    options,
+    paths: znodePaths(options.address.path),
+    leader: createLeaderWatch(),
+    session: newSession(options),
+    candidate: undefined,
+    own: undefined,
+    endTerm: undefined,
+    isClosed: false,
+    lastWarning: undefined,
+    wake: () => {},
+    onChildren: () => state.wake(),
+  };
+  const sessions = new WeakMap<Term, Session>();
+  void runSessions(state, sessions);
+  return {
+    session: () => state.session,
+    watch: state.leader.watch,
+    contend(info) {
+      return new Promise((resolve) => {
+        state.candidate = { info: Uint8Array.from(info), resolve };
+        state.wake();
+      });
+    },
+    openLog(term): FencedLog {
+      const session = sessions.get(term) ?? state.session;
+      return createRecordLog(createZooKeeperRecords(session, state.paths, term.epoch, accessOf(state, 'creator')));
+    },
+    async close() {
+      state.isClosed = true;
+      state.wake();
+      await state.session.close();
+      state.endTerm?.('closed');
+      state.leader.clear();
+    },
+  };
+}
+
+const newSession = ({ address: { servers, login }, sessionTimeoutMs }: ZooKeeperOptions): Session =>
+  openSession({ servers, login, timeoutMs: sessionTimeoutMs });
+
+const accessOf = ({ options }: State, access: Access): Access =>
+  options.address.login === undefined ? 'open' : access;
+
+async function runSessions(state: State, sessions: WeakMap<Term, Session>): Promise<void> {
+  while (!state.isClosed) {
+    const { session } = state;
+    let isEnded = false;
+    void session.ended.then((reason) => {
+      isEnded = true;
+      if (!state.isClosed) warn(state, `the session has ended: ${reason}`);
+      state.endTerm?.(reason);
+      state.own = undefined;
+      state.leader.set(undefined);
+      state.wake();
+    });
+    while (!isEnded && !state.isClosed) {
+      const changed = pauseUntilWoken(state);
+      const failure = await follow(state, session, sessions);
+      if (isEnded || state.isClosed) break;
+      if (failure === undefined) state.lastWarning = undefined;
+      else warn(state, failure);
+      await Promise.race(failure === undefined ? [changed] : [changed, sleep(RETRY_MS)]);
+    }
+    if (state.isClosed) return;
+    // A refused password ends each session at once.
+    await sleep(RETRY_MS);
+    if (!state.isClosed) state.session = newSession(state.options);
+  }
+}
+
+const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
+const pauseUntilWoken = (state: State): Promise<void> =>
+  new Promise((resolve) => {
+    state.wake = resolve;
+  });
+
+function warn(state: State, text: string): void {
+  if (text === state.lastWarning) return;
+  state.lastWarning = text;
+  state.options.warn(`ZooKeeper: ${text}`);
+}
+
+const textOf = (path: string, { text }: ZooKeeperError): string => `${path}: ${text}`;
+
+/** Looks at the contenders once, and acts on what it sees. Returns what failed. */
+async function follow(state: State, session: Session, sessions: WeakMap<Term, Session>): Promise<string | undefined> {
+  const { base } = state.paths;
+  const made = await makePath(session, base, accessOf(state, 'publicRead'));
+  if (made !== undefined) return made;
+  // Before the request: a report may precede the answer's handler.
+  session.onChildren(base, state.onChildren);
+  const names = await session.read(childrenOperation(base, true));
+  if (!names.ok) return textOf(base, names.error);
+  const contenders = contendersOf(names.value);
+  if (state.own !== undefined && !contenders.includes(state.own)) {
+    state.own = undefined;
+    state.endTerm?.('its znode was removed');
+  }
+  const reported = await reportLeader(state, session, contenders[0]);
+  if (reported !== undefined || state.candidate === undefined) return reported;
+  if (state.own === undefined) return contendIn(state, session, contenders);
+  return contenders[0] === state.own ? beginTerm(state, session, state.candidate, state.own, sessions) : undefined;
+}
+
+async function reportLeader(state: State, session: Session, name: string | undefined): Promise<string | undefined> {
+  if (name === undefined) {
+    state.leader.set(undefined);
+    return undefined;
+  }
+  const path = `${state.paths.base}/${name}`;
+  const znode = await session.read(getOperation(path));
+  if (znode.ok) state.leader.set({ info: Uint8Array.from(znode.value.data) });
+  // Removed since: the watch reports it.
+  return znode.ok || znode.error.code === 'noNode' ? undefined : textOf(path, znode.error);
+}
+
+/** Makes the path and those above it where they are missing. */
+async function makePath(session: Session, path: string, access: Access): Promise<string | undefined> {
+  const existing = await session.read(getOperation(path));
+  if (existing.ok) return undefined;
+  if (existing.error.code !== 'noNode') return textOf(path, existing.error);
+  for (const each of pathsTo(path)) {
+    const made = await session.change(createOperation({ kind: 'create', path: each, data: NO_DATA, access }));
+    // A chroot may exist above, where this user may not create anything.
+    const isFine = made.ok || made.error.code === 'nodeExists' || (each !== path && made.error.code === 'noAuth');
+    if (!isFine) return textOf(each, made.error);
+  }
+  return undefined;
+}
+
+/** ZKCOORDINATION-2 */
+async function contendIn(state: State, session: Session, contenders: readonly string[]): Promise<string | undefined> {
+  const { base } = state.paths;
+  for (const name of contenders) {
+    const znode = await session.read<Znode>(getOperation(`${base}/${name}`));
+    if (!znode.ok || znode.value.owner !== session.id()) continue;
+    const removed = await session.change(deleteOperation(`${base}/${name}`));
+    if (!removed.ok && removed.error.code !== 'noNode') return textOf(name, removed.error);
+  }
+  const data = state.candidate?.info ?? NO_DATA;
+  const access = accessOf(state, 'publicRead');
+  const path = `${base}/${CONTENDER}`;
+  const made = await session.change(createOperation({ kind: 'create', path, data, access, ephemeralSequential: true }));
+  if (!made.ok) return textOf(path, made.error);
+  state.own = made.value.slice(base.length + 1);
+  // Look again: the watch reports the new znode.
+  return undefined;
+}
+
+/** ZKCOORDINATION-1 */
+async function beginTerm(
+  state: State,
+  session: Session,
+  candidate: Candidate,
+  own: string,
+  sessions: WeakMap<Term, Session>,
+): Promise<string | undefined> {
+  const { base, epoch, records } = state.paths;
+  for (const path of [epoch, records]) {
+    const made = await makePath(session, path, accessOf(state, 'creator'));
+    if (made !== undefined) return made;
+  }
+  const path = `${base}/${own}`;
+  const begun = await session.change(
+    transactionOperation([
+      { kind: 'check', path, version: 0 },
+      { kind: 'setData', path: epoch, data: NO_DATA },
+    ]),
+  );
+  if (!begun.ok) return begun.error.code === 'noNode' ? undefined : textOf(epoch, begun.error);
+  const version = begun.value[1];
+  if (version === undefined) return textOf(epoch, { code: 'other', text: 'the server did not answer with a version' });
+  const term = createTerm(state, session, version, path);
+  sessions.set(term, session);
+  state.candidate = undefined;
+  candidate.resolve(term);
+  return undefined;
+}
+
+function createTerm(state: State, session: Session, epoch: number, path: string): Term {
+  let isOver = false;
+  const lost = new Promise<string>((resolve) => {
+    state.endTerm = (reason) => {
+      isOver = true;
+      state.endTerm = undefined;
+      resolve(reason);
+    };
+  });
+  return {
+    epoch,
+    lost,
+    validUntilMonoMs: () => (isOver ? Number.NEGATIVE_INFINITY : session.validUntilMonoMs()),
+    async resign() {
+      if (isOver) return;
+      isOver = true;
+      await session.change(deleteOperation(path));
+      state.own = undefined;
+      state.endTerm?.('resigned');
+    },
+  };
+}
