@@ -1,18 +1,7 @@
 // Starts one agent in this process: connects the core, its loop, the port, the containers, the checkpoint and the endpoints.
 import { createHash } from 'node:crypto';
-import { lookupService } from 'node:dns/promises';
 import { resolve } from 'node:path';
-import {
-  addressOfPid,
-  createLoop,
-  err,
-  type Files,
-  formatDuration,
-  hostOf,
-  ok,
-  pidOf,
-  type Result,
-} from '@meseta/base';
+import { createLoop, err, type Files, formatDuration, hostOf, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
@@ -34,7 +23,7 @@ import type { AgentOptions as CoreOptions } from '../core/options.js';
 import { createSender, type Sender } from './authentication.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { createContainerCalls } from './container-calls.js';
-import { detectMaster } from './detector.js';
+import { createDetector, findHostname, type MasterDetector } from './detector.js';
 import { watchDiskRoom } from './disk-room.js';
 import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
@@ -74,7 +63,7 @@ export interface RunningAgent {
 
 /** Checks the values of flags beyond their syntax. */
 function findFlagProblem(flags: AgentFlags): string | undefined {
-  if (flags.master === undefined) return 'Flag --master is required: host:port of a master';
+  if (flags.master === undefined) return 'Flag --master is required: host:port of a master, or zk://HOST:PORT,.../PATH';
   if (flags.registration_backoff_factor > 60_000) {
     const given = formatDuration(flags.registration_backoff_factor);
     return `Flag --registration_backoff_factor: expected at most 1mins, got ${given}`;
@@ -98,8 +87,8 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   const security = securityOf(flags, options.env);
   if (!security.ok) return err(`Flag ${security.error}`);
   for (const warning of security.value.warnings) log.warning(warning);
-  const master = await detectMaster(flags.master ?? '');
-  if (!master.ok) return err(`Flag --master: ${master.error}`);
+  const detector = await createDetector(flags.master ?? '', { sessionTimeoutMs: flags.zk_session_timeout, log });
+  if (!detector.ok) return err(`Flag --master: ${detector.error}`);
   const own = await ownAddressOf(flags.ip ?? LOOPBACK, flags.advertise_ip);
   if (!own.ok) return err(`Flag --${own.error.flag}: ${own.error.text}`);
   for (const warning of own.value.warnings) log.warning(warning);
@@ -120,11 +109,10 @@ export async function startAgent(options: AgentOptions): Promise<Result<RunningA
   if (!checkpoint.ok) return err(`Flag --work_dir: ${checkpoint.error}`);
   const inputs = createInputs();
   const host = await openHost(options, security.value, own.value, inputs);
-  const masterHostname = await findHostname(hostOf(addressOfPid(master.value)));
   const started = host.ok
-    ? await run(options, security.value, host.value, checkpoint.value, inputs, masterHostname, own.value.localIp)
+    ? await run(options, security.value, host.value, checkpoint.value, inputs, detector.value, own.value.localIp)
     : host;
-  if (started.ok) inputs.push({ kind: 'masterDetected', master: master.value });
+  if (started.ok) detector.value.start((master) => inputs.push({ kind: 'masterDetected', master }));
   else {
     if (host.ok) await host.value.close();
     await checkpoint.value.close();
@@ -207,7 +195,7 @@ async function run(
   host: Host,
   checkpoint: Checkpoint,
   inputs: Inputs,
-  masterHostname: string,
+  detector: MasterDetector,
   localIp: string,
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
@@ -250,7 +238,7 @@ async function run(
   const recoverySeconds = (realClock.now().monoMs - startMs) / 1000;
   const { shown, logFile } = options;
   const portMetrics = () => new Map([...peerGate.metrics(), ...peerMetrics(host.stats)]);
-  const processFacts = { shown, logFile, masterHostname, recoverySeconds, portMetrics };
+  const processFacts = { shown, logFile, masterHostname: detector.hostname, recoverySeconds, portMetrics };
   const handler = createRequestHandler({
     core,
     gate: security.gate,
@@ -268,6 +256,7 @@ async function run(
     leave: (message) => push({ kind: 'leave', message }),
     async stop() {
       loop.stop();
+      await detector.close();
       sender.close();
       stopWatching();
       await host.close();
@@ -393,13 +382,4 @@ async function configOf(
     gcDiskHeadroom: flags.gc_disk_headroom,
     diskWatchIntervalMs: flags.disk_watch_interval,
   };
-}
-
-/** The host name of an address, or the address if it has none. */
-async function findHostname(ip: string): Promise<string> {
-  try {
-    return (await lookupService(ip, 0)).hostname;
-  } catch {
-    return ip;
-  }
 }

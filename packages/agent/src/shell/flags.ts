@@ -259,7 +259,9 @@ export const agentFlags = {
   log_dir: pathFlag({ help: 'A directory for the log file mesos-agent.INFO, which is shown under /files.' }),
   logbufsecs: textFlag({ ...ignored, default: '0' }),
   logging_level: levelFlag({ default: 'INFO', help: 'The lowest level of log lines: INFO, WARNING or ERROR.' }),
-  master: urlFlag({ help: 'The address of the master: host:port, or file:///path of a file that contains it.' }),
+  master: urlFlag({
+    help: 'The master: host:port, zk://USER:PASSWORD@HOST:PORT,.../PATH, or file:///path of a file that contains it.',
+  }),
   master_detector: textFlag(ignored),
   max_completed_executors_per_framework: countFlag({
     default: '150',
@@ -340,7 +342,10 @@ export const agentFlags = {
   xfs_kill_containers: textFlag(ignored),
   xfs_project_range: textFlag({ ...ignored, default: '[5000-10000]' }),
   xfs_quota_headroom: textFlag(ignored),
-  zk_session_timeout: textFlag({ ...ignored, default: '10secs' }),
+  zk_session_timeout: durationFlag({
+    default: '10secs',
+    help: 'How long the agent may be out of contact with ZooKeeper before it takes no master for the leader.',
+  }),
 };
 
 export type AgentFlags = FlagValues<typeof agentFlags>;

@@ -28,7 +28,7 @@ export interface HttpOptions {
   readonly core: AgentCore;
   /** The flags as /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
-  readonly masterHostname: string | undefined;
+  masterHostname(): string | undefined;
   readonly gate: HttpGate;
   readonly containerizer: Containerizer;
   readonly files: Files;
@@ -94,7 +94,11 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
   const { core } = options;
   const bodies = createBodyReader();
-  const facts: ProcessFacts = { version: buildInfo, flags: options.shown, masterHostname: options.masterHostname };
+  const facts = (): ProcessFacts => ({
+    version: buildInfo,
+    flags: options.shown,
+    masterHostname: options.masterHostname(),
+  });
   const notImplemented = (what: string) => (exchange: Exchange) =>
     refuse(exchange.response, refusal('notImplemented', `This agent does not have ${what}`));
   return {
@@ -112,7 +116,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     resourceProvider: notImplemented('resource providers'),
     health: ({ response }) => answerText(response, 200),
     flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
-    state: (exchange) => answerJson(exchange, statePieces(core.state, facts, exchange.approver)),
+    state: (exchange) => answerJson(exchange, statePieces(core.state, facts(), exchange.approver)),
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) =>
       answerJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),

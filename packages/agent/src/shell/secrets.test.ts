@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FrameworkId } from '@meseta/base';
-import { parseFlags } from '@meseta/platform';
+import { createLogger, parseFlags } from '@meseta/platform';
 import type { TaskInfo } from '@meseta/wire';
 import { AgentResponseGetStateCodec } from '@meseta/wire/codecs';
 import { frameworkOf, registeredWorld, run, runToRunning, taskOf } from '../core/testing.js';
 import type { Approver } from '../views/approver.js';
 import { statePieces } from '../views/v0.js';
 import { getState } from '../views/v1.js';
-import { detectMaster } from './detector.js';
+import { createDetector } from './detector.js';
 import { agentFlags } from './flags.js';
 import { securityOf } from './security.js';
 
@@ -77,7 +77,10 @@ test('an error about a flag quotes no value that may be a secret', () => {
 
 test("an error quotes a master's address without the password before it", async () => {
   for (const address of [`user:${SECRET}@nowhere.invalid:5050`, `user:${SECRET}@nowhere`]) {
-    const master = await detectMaster(address);
+    const master = await createDetector(address, {
+      sessionTimeoutMs: 10_000,
+      log: createLogger({ component: 'test', level: 'silent' }),
+    });
     assert.ok(!master.ok);
     assert.equal(master.error.includes(SECRET), false, master.error);
   }

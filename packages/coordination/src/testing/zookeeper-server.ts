@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import { after } from 'node:test';
 import { openConnection } from '../zookeeper/connection.js';
 import { createZooKeeperCoordination, type ZooKeeperCoordination } from '../zookeeper/coordination.js';
-import { closeOperation, connectFrame, requestFrame } from '../zookeeper/protocol.js';
+import { closeOperation, connectFrame, type Login, requestFrame } from '../zookeeper/protocol.js';
 import type { SharedSite, Skip } from './compliance.js';
-import { openProxy, type CuttableProxy } from './proxy.js';
+import { type CuttableProxy, openProxy } from './proxy.js';
 import { newDirectory } from './stores.js';
 
 const JAR = '/usr/share/java/zookeeper.jar';
@@ -46,7 +46,7 @@ let started: Promise<number> | undefined;
 let server: ChildProcess | undefined;
 
 /** Starts the server of this test file once; it ends with the file. */
-export function startZooKeeper(): Promise<number> {
+function startZooKeeper(): Promise<number> {
   started ??= start();
   return started;
 }
@@ -62,7 +62,14 @@ async function start(): Promise<number> {
     'maxClientCnxns=0',
   ];
   writeFileSync(`${directory}/zoo.cfg`, `${lines.join('\n')}\n`);
-  const argv = ['-Xmx256m', '-Dzookeeper.forceSync=no', '-cp', JAR, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', `${directory}/zoo.cfg`];
+  const argv = [
+    '-Xmx256m',
+    '-Dzookeeper.forceSync=no',
+    '-cp',
+    JAR,
+    'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+    `${directory}/zoo.cfg`,
+  ];
   const child = spawn('java', argv, { stdio: 'ignore', cwd: directory });
   server = child;
   for (const endMs = performance.now() + START_TIMEOUT_MS; !(await answersAt(port)); ) {
@@ -80,11 +87,14 @@ after(() => {
 
 let paths = 0;
 
+export interface ZooKeeperSite extends Omit<SharedSite, 'open'> {
+  readonly path: string;
+  readonly port: number;
+  open(): Promise<ZooKeeperCoordination>;
+}
+
 /** A new path on the server; each process has a proxy of its own. */
-export async function newZooKeeperSite(login?: {
-  readonly user: string;
-  readonly password: string;
-}): Promise<SharedSite & { readonly path: string; readonly port: number; open(): Promise<ZooKeeperCoordination> }> {
+export async function newZooKeeperSite(login?: Login): Promise<ZooKeeperSite> {
   const port = await startZooKeeper();
   paths++;
   const path = `/tests/p${paths}`;

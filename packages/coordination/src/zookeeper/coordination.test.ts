@@ -1,10 +1,112 @@
 // The compliance suites with a real ZooKeeper server, and the rules of its coordination.
-import { testElection, testSharedElection } from '../testing/election-suite.js';
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
 import { testLog, testSharedLog } from '../testing/log-suite.js';
-import { newZooKeeperSite, zooKeeperSkip } from '../testing/zookeeper-server.js';
+import { newZooKeeperSite, SESSION_TIMEOUT_MS, zooKeeperSkip } from '../testing/zookeeper-server.js';
+import { childrenOperation, deleteOperation, getOperation } from './protocol.js';
+import { createZooKeeperRecords } from './records.js';
+import { contendersOf, znodePaths } from './registry-path.js';
+import { openSession, type Session } from './session.js';
 
 const newSite = () => newZooKeeperSite();
 testElection('ZooKeeper', newSite, zooKeeperSkip);
 testSharedElection('ZooKeeper', newSite, zooKeeperSkip);
 testLog('ZooKeeper', newSite, zooKeeperSkip);
 testSharedLog('ZooKeeper', newSite, zooKeeperSkip);
+
+const one = Buffer.from('one');
+const contendersAt = async (session: Session, path: string) => {
+  const names = await session.read(childrenOperation(path, false));
+  assert.ok(names.ok);
+  return contendersOf(names.value);
+};
+
+describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
+  test('ZKRECORDS-1: a write of an older epoch is refused while its session is alive', async () => {
+    const site = await newSite();
+    const process = await site.open();
+    const { epoch } = await process.contend(one);
+    const write = (of: number) =>
+      createZooKeeperRecords(process.session(), znodePaths(site.path), of, 'open').write([
+        { kind: 'create', name: 'batch', value: one },
+      ]);
+    assert.deepEqual(await write(epoch - 1), {
+      ok: false,
+      error: { code: 'fenced', text: 'this master no longer leads: the znode has another version' },
+    });
+    assert.ok((await write(epoch)).ok);
+    await process.close();
+  });
+
+  test('ZKRECORDS-2: a write without an answer has an unknown outcome', async () => {
+    const error = { code: 'connectionLost', text: 'lost' } as const;
+    const session = { change: async () => ({ ok: false, error }) } as unknown as Session;
+    const written = await createZooKeeperRecords(session, znodePaths('/a'), 1, 'open').write([]);
+    assert.equal(!written.ok && written.error.code, 'unknownOutcome');
+  });
+
+  test('ZKCOORDINATION-1: a candidate whose znode was removed loses its term, and begins another one with a new znode only', async () => {
+    const site = await newSite();
+    const [process, other] = [await site.open(), await site.open()];
+    const term = await process.contend(one);
+    const [name] = await contendersAt(other.session(), site.path);
+    await other.session().change(deleteOperation(`${site.path}/${name}`));
+    await term.lost;
+    const again = await process.contend(one);
+    assert.ok(again.epoch > term.epoch);
+    assert.notEqual((await contendersAt(other.session(), site.path))[0], name);
+    await Promise.all([process.close(), other.close()]);
+  });
+});
+
+describe('candidates in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
+  test('ZKCOORDINATION-2: a candidate whose connections are cut while it contends has one znode', async () => {
+    const site = await newSite();
+    const process = await site.open();
+    const elected = process.contend(one);
+    for (let n = 0; n < 5; n++) {
+      site.setCut(process, true);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      site.setCut(process, false);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    await elected;
+    assert.equal((await contendersAt(process.session(), site.path)).length, 1);
+    await process.close();
+  });
+
+  test('ZKCOORDINATION-3: an observer that is out of contact reports that it knows no leader', async () => {
+    const site = await newSite();
+    const [leader, observer] = [await site.open(), await site.open()];
+    await leader.contend(one);
+    await untilLeader(observer, 'one');
+    site.setCut(observer, true);
+    await untilLeader(observer, undefined);
+    site.setCut(observer, false);
+    await untilLeader(observer, 'one');
+    await Promise.all([leader.close(), observer.close()]);
+  });
+
+  test('with a password only its owner reads the registry and removes contenders; everyone sees who leads', async () => {
+    const site = await newZooKeeperSite({ user: 'me', password: 'secret' });
+    const process = await site.open();
+    await process.contend(one);
+    const stranger = openSession({
+      servers: [{ host: '127.0.0.1', port: site.port }],
+      login: undefined,
+      timeoutMs: SESSION_TIMEOUT_MS,
+    });
+    const [name] = await contendersAt(stranger, site.path);
+    const path = `${site.path}/${name}`;
+    const removed = await stranger.change(deleteOperation(path));
+    const records = await stranger.read(childrenOperation(znodePaths(site.path).records, false));
+    assert.deepEqual(
+      [removed, records].map((result) => !result.ok && result.error.code),
+      ['noAuth', 'noAuth'],
+    );
+    const seen = await stranger.read(getOperation(path));
+    assert.ok(seen.ok && seen.value.data.equals(one));
+    await Promise.all([process.close(), stranger.close()]);
+  });
+});

@@ -257,11 +257,14 @@ function takeAnswer(state: State, from: JuteReader): void {
     if (failure !== undefined) endSession(state, failure.text);
     return;
   }
-  const sent = state.sent.shift();
+  const sent = state.sent[0];
   if (sent?.xid !== xid) throw new MalformedAnswer('it is out of order');
+  // A malformed answer leaves the request among those without an answer.
+  const result = failure === undefined ? read(sent.request.operation, from) : err(failure);
+  state.sent.shift();
   extend(state, sent.atMs);
   if (failure?.code === 'expired') endSession(state, failure.text);
-  sent.request.resolve(failure === undefined ? read(sent.request.operation, from) : err(failure));
+  sent.request.resolve(result);
 }
 
 function read<T>(operation: Operation<T>, from: JuteReader): Result<T, ZooKeeperError> {

@@ -3,6 +3,7 @@ import { promises as dns } from 'node:dns';
 import { join } from 'node:path';
 import type { AllocatorOptions } from '@meseta/allocator';
 import { err, formatDuration, ok, type Result } from '@meseta/base';
+import { parseZooKeeperAddress, type ZooKeeperAddress } from '@meseta/coordination/zookeeper/address';
 import type { Logger } from '@meseta/platform';
 import { discoverIp } from '@meseta/platform/discover-ip';
 import { ownAddressOf } from '@meseta/platform/own-address';
@@ -15,8 +16,11 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '../core/options.js';
 import type { MasterFlags } from './flags.js';
 import { coreAuthorizerOf, type MasterSecurity, securityOf } from './security.js';
 
-/** Where the registry is stored: in a directory, or in memory only. */
-export type RegistryPlace = { readonly kind: 'memory' } | { readonly kind: 'directory'; readonly path: string };
+/** Where the registry is stored: in a directory, in memory only, or in the ZooKeeper that also elects the leader. */
+export type RegistryPlace =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'zookeeper'; readonly address: ZooKeeperAddress; readonly sessionTimeoutMs: number };
 
 export interface MasterConfig {
   readonly ip: string;
@@ -48,6 +52,8 @@ const invalidFlag = (flag: string, text: string) => err<ConfigurationError>({ fl
 
 const loopback = '127.0.0.1';
 const minReregisterTimeoutMs = 600_000;
+const minSessionTimeoutMs = 1000;
+const maxSessionTimeoutMs = 600_000;
 
 export async function configurationOf(
   flags: MasterFlags,
@@ -101,12 +107,31 @@ export async function configurationOf(
 }
 
 function registryOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationError> {
+  if (flags.zk !== undefined) return zooKeeperOf(flags, flags.zk);
+  if ((flags.quorum ?? 1) > 1) {
+    const text = `expected 1 without --zk, because each of several masters would lead, got ${flags.quorum}`;
+    return invalidFlag('quorum', text);
+  }
   if (flags.registry === 'in_memory') return ok({ kind: 'memory' });
   if (flags.registry !== 'replicated_log') {
     return invalidFlag('registry', `expected in_memory or replicated_log, got ${JSON.stringify(flags.registry)}`);
   }
   if (flags.work_dir === undefined) return invalidFlag('work_dir', 'is required with --registry=replicated_log');
   return ok({ kind: 'directory', path: join(flags.work_dir, 'registry') });
+}
+
+function zooKeeperOf(flags: MasterFlags, zk: string): Result<RegistryPlace, ConfigurationError> {
+  if (flags.registry !== 'replicated_log') {
+    return invalidFlag('registry', 'expected replicated_log with --zk: the next leader reads it from ZooKeeper');
+  }
+  const address = parseZooKeeperAddress(zk);
+  if (!address.ok) return invalidFlag('zk', address.error);
+  const sessionTimeoutMs = flags.zk_session_timeout;
+  if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+    const given = formatDuration(sessionTimeoutMs);
+    return invalidFlag('zk_session_timeout', `expected 1secs to 10mins, got ${given}`);
+  }
+  return ok({ kind: 'zookeeper', address: address.value, sessionTimeoutMs });
 }
 
 function domainOf(text: string | undefined): Result<DomainInfo | undefined, ConfigurationError> {

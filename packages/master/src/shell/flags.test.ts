@@ -11,10 +11,12 @@ const errorOf = (...argv: string[]): string => {
   return flags.ok ? '' : flags.error.message;
 };
 
-test('a master with flags for one of several masters refuses to start, because it would lead beside the others', () => {
-  for (const flag of ['--zk=zk://a:2181/mesos', '--master_detector=x', '--master_contender=x']) {
-    assert.match(errorOf(flag), /^Flag --\w+: Several masters are not supported yet\. Start one master without this/);
+test('a master with flags for a contender or detector that it cannot load refuses to start, because it would lead beside the others', () => {
+  for (const flag of ['--master_detector=x', '--master_contender=x']) {
+    assert.match(errorOf(flag), /^Flag --\w+: Modules cannot be loaded\. Give --zk/);
   }
-  assert.match(errorOf('--quorum=2'), /^Flag --quorum: expected 1, as several masters are not supported yet, got "2"/);
-  assert.equal(errorOf('--quorum=1'), '');
+  for (const quorum of ['0', '-1', 'two', '1000']) {
+    assert.match(errorOf(`--quorum=${quorum}`), /^Flag --quorum: expected a number from 1 to 999/);
+  }
+  assert.equal(errorOf('--quorum=2'), '');
 });

@@ -74,14 +74,15 @@ const sorterFlag = (options: {
 }) => valueFlag(oneOf('drf', 'random'), asGiven, options);
 
 const later = { status: 'ignored' } as const;
-/** Election is not supported, so each of several masters would lead. */
-const severalMasters = {
+/** Elections use ZooKeeper only: another detector would let each of several masters lead. */
+const electionModules = {
   status: 'refused',
-  help: 'Several masters are not supported yet. Start one master without this flag; its registry is in --work_dir.',
+  help: 'Modules cannot be loaded. Give --zk, or start one master without this flag; its registry is in --work_dir.',
 } as const;
 
+/** Mesos counts the replicas of its log with it. */
 const parseQuorum = (text: string): Result<number, string> =>
-  text === '1' ? ok(1) : err(`expected 1, as several masters are not supported yet, got ${JSON.stringify(text)}`);
+  /^[1-9]\d{0,2}$/.test(text) ? ok(Number(text)) : err(`expected a number from 1 to 999, got ${JSON.stringify(text)}`);
 
 export const masterFlags = {
   acls: textFlag({ help: 'Access control lists, as JSON or file:///path.' }),
@@ -166,8 +167,8 @@ export const masterFlags = {
     default: 'INFO',
     help: 'INFO, WARNING or ERROR.',
   }),
-  master_contender: textFlag(severalMasters),
-  master_detector: textFlag(severalMasters),
+  master_contender: textFlag(electionModules),
+  master_detector: textFlag(electionModules),
   ...peerFlags,
   max_agents_per_address: countFlag({
     default: '1000',
@@ -211,14 +212,19 @@ export const masterFlags = {
   port: portFlag({ default: '5050', help: 'The port to listen on.' }),
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
-  quorum: valueFlag(parseQuorum, asGiven, later),
+  quorum: valueFlag(parseQuorum, asGiven, {
+    help: 'Above 1 it needs --zk. ZooKeeper keeps the registry, so the number itself has no effect.',
+  }),
   rate_limits: textFlag({ help: 'Messages a second of v0 frameworks by principal, as JSON or file:///path.' }),
   recovery_agent_removal_limit: valueFlag(parsePercent, asGiven, {
     default: '100%',
     aliases: ['recovery_slave_removal_limit'],
     help: 'The share of agents that may not re-register after a failover; beyond it the master exits.',
   }),
-  registry: textFlag({ default: 'replicated_log', help: 'in_memory, or replicated_log: durable in --work_dir.' }),
+  registry: textFlag({
+    default: 'replicated_log',
+    help: 'in_memory, or replicated_log: durable in --work_dir, or in ZooKeeper with --zk.',
+  }),
   registry_fetch_timeout: durationFlag({ ...later, default: '1mins' }),
   registry_gc_interval: durationFlag({
     default: '15mins',
@@ -253,8 +259,13 @@ export const masterFlags = {
   }),
   whitelist: pathFlag({ ...later }),
   work_dir: pathFlag({ help: 'The directory of the registry.' }),
-  zk: urlFlag(severalMasters),
-  zk_session_timeout: durationFlag({ ...later, default: '10secs' }),
+  zk: urlFlag({
+    help: 'The ZooKeeper that elects one of several masters and keeps the registry: zk://USER:PASSWORD@HOST:PORT,.../PATH, or file:///path of a file that contains it.',
+  }),
+  zk_session_timeout: durationFlag({
+    default: '10secs',
+    help: 'How long ZooKeeper waits for a silent master before it elects another one.',
+  }),
 };
 
 export type MasterFlags = FlagValues<typeof masterFlags>;

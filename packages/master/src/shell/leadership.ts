@@ -44,11 +44,13 @@ export function createLeadership({ coordination, log, monoMs, onExit }: Leadersh
     const read = elected && readElectedMaster(elected.info);
     if (read?.ok === false) log.limited('warning', 'leader', `the leader's MasterInfo is invalid: ${read.error}`);
     leader = read?.ok ? read.value : undefined;
+    if (leader !== undefined) log.info(`the leading master is ${leader.pid}`);
   });
 
   return {
     async contend(info) {
       const term = await coordination.contend(Buffer.from(MasterInfoCodec.write(info)));
+      log.info(`elected: the term has epoch ${term.epoch}`);
       validUntilMonoMs = term.validUntilMonoMs;
       void term.lost.then(end);
       return coordination.openLog(term);
