@@ -44,6 +44,7 @@ export function createPauseMeter(): PauseMeter {
     // The interval that has not ended counts too, so that a pause is in the figure as soon as it is over.
     longestMs: () => Math.max(longest, now() - before) / 1e6,
     reset() {
+      before = now();
       longest = 0;
     },
   };
