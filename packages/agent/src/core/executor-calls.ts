@@ -8,6 +8,8 @@
 // EXECUTOR-CALLS-4: an update by an executor that the task does not belong to is ignored and counted.
 // EXECUTOR-CALLS-5: a SUBSCRIBE may arrive after a later one. If it replaces an open stream, tasks sent over that one are
 //     delivered again instead of dropped: the executor either receives them now for the first time, or subscribes again.
+// EXECUTOR-CALLS-6: an update that arrives after its executor has ended is ignored and counted: the agent has reported the
+//     end of every task of the executor, and may have forgotten the task.
 
 import type { ContainerId, ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
@@ -226,6 +228,11 @@ export function executorUpdate(
   const { uuid = '' } = status;
   if (framework.state === 'terminating') {
     ctx.state.counters.invalidStatusUpdates++;
+    return;
+  }
+  if (executor.state === 'ended') {
+    ctx.state.counters.invalidStatusUpdates++;
+    log(ctx, 'info', `ignored an update of executor ${executor.info.executor_id.value}, which has ended`);
     return;
   }
   if (status.state === 'TASK_STAGING') {

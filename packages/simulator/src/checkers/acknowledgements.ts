@@ -13,7 +13,8 @@ export const acknowledgements: CheckerKind = {
     disconnectedAgent:
       'The acknowledgement of an update of a disconnected agent is dropped, so the update is delivered again.',
     lostAgent: 'The master forgets what was acknowledged of tasks that are lost with their agent or its connection.',
-    unknownTask: 'An update of a task that the master does not know, and no longer has in its history, is forwarded.',
+    unknownTask:
+      'An update of a task that the master does not know is forwarded each time: it keeps no acknowledgement of it.',
   },
   create: (cluster, count, keeper) => createAcknowledgementsChecker(cluster, count, keeper),
 };
@@ -27,9 +28,16 @@ interface Acknowledged {
 const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
   /** By master, then by the update's uuid. */
   const accepted = new Map<MasterProcess, Map<string, Acknowledged>>();
+  /** Whether the master knew the task when the acknowledgement arrived that it handles now. */
+  let knewTask = false;
   return {
     observer: {
       masterStarted: (master) => void accepted.set(master, new Map()),
+      beforeMasterStep({ core }, input) {
+        if (input.kind !== 'schedulerCall' || input.call.acknowledge === undefined) return;
+        const framework = core.state.frameworks.get(input.call.framework_id?.value as FrameworkId);
+        knewTask = framework?.tasks.has(input.call.acknowledge.task_id.value as TaskId) === true;
+      },
       masterStepped(master, input, effects) {
         const known = accepted.get(master) ?? new Map<string, Acknowledged>();
         for (const effect of effects) {
@@ -51,7 +59,7 @@ const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
         const isForwarded = effects.some(
           (it) => it.kind === 'send' && it.message.name === 'StatusUpdateAcknowledgementMessage',
         );
-        if (!isForwarded) return;
+        if (!isForwarded || !knewTask) return;
         const frameworkId = input.call.framework_id?.value as FrameworkId;
         known.set(uuid, { agentId: agent_id.value as AgentId, frameworkId, taskId: task_id.value as TaskId });
         count('acknowledgements accepted');

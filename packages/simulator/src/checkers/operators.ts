@@ -16,7 +16,10 @@ export const operators: CheckerKind = {
     'the leader agrees with the registry':
       'At the end its agents, quotas, weights and machines are those of the records.',
   },
-  allowances: {},
+  allowances: {
+    deposedMaster:
+      'A master that has not learned yet that another one leads answers 200 to a call whose change is in effect in its own records.',
+  },
   create: createOperatorsChecker,
 };
 
@@ -47,7 +50,7 @@ function createOperatorsChecker(cluster: Cluster, count: Count, keeper: RecordKe
           if (request === undefined) continue;
           pending.get(master)?.delete(effect.request);
           count(`answers to operators: ${effect.reply.status}`);
-          if (effect.reply.status !== 200 || !changesRegistry(request.call)) continue;
+          if (effect.reply.status !== 200 || !changesRegistry(request.call) || masters.leader() !== master) continue;
           const since = keeper.written.slice(request.writtenBefore);
           if (request.wasInEffect || since.some((operation) => performs(operation, request.call))) continue;
           const text = `${master.name}: ${request.call.type} was answered 200, and the change is not written`;
