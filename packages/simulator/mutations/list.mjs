@@ -15,14 +15,14 @@ export const mutations = [
   {
     name: 'An acknowledged update stays first in its stream',
     file: agent('status-updates'),
-    find: 'updates: stream.updates.slice(1), durableCount: stream.durableCount - 1,',
-    replace: 'updates: stream.updates, durableCount: stream.durableCount,',
+    find: 'updates: stream.updates.slice(1),\n    firstNumber: stream.firstNumber + 1,\n    durableCount: stream.durableCount - 1,',
+    replace: 'updates: stream.updates,\n    firstNumber: stream.firstNumber,\n    durableCount: stream.durableCount,',
   },
   {
     name: 'The acknowledgement of a terminal update leaves the stream open',
     file: agent('status-updates'),
-    find: 'if (isTerminal(head.status.state)) {\n    framework.streams.delete(taskId);',
-    replace: 'if (isTerminal(head.status.state)) {',
+    find: '    forgetUpdates(ctx, framework, stream, stream.updates.length);\n    framework.streams.delete(taskId);',
+    replace: '    forgetUpdates(ctx, framework, stream, stream.updates.length);',
   },
   {
     name: 'An update is sent before it is on disk',
@@ -33,8 +33,8 @@ export const mutations = [
   {
     name: 'A restarted agent forgets which updates were not acknowledged',
     file: agent('recovery'),
-    find: '      if (updates.length === 0) return;',
-    replace: '      if (updates.length >= 0) return;',
+    find: '      if (first === undefined) return;',
+    replace: '      if (first === undefined || first !== undefined) return;',
   },
   {
     name: 'A task that exits with another status than 0 has finished',
@@ -173,8 +173,8 @@ export const mutations = [
   {
     name: "An executor's update is forwarded each time that it is received",
     file: agent('executor-calls'),
-    find: '  const isNew = !repeated && !over;\n',
-    replace: '  const isNew = !over;\n',
+    find: '  const isNew = !repeated && !hasEnded;\n',
+    replace: '  const isNew = !hasEnded;\n',
   },
   {
     name: "An executor's update is acknowledged before it is on disk",
