@@ -79,6 +79,32 @@ test('a role that an update no longer suppresses loses its filters, the others k
   assert.deepEqual(filtersIn(cluster), [0, 0]);
 });
 
+test('filters in a role to which the framework no longer subscribes end with its last allocation in the role', () => {
+  const used = allocate(res('cpus:1'), 'a');
+  const cases: [what: string, end: (cluster: TestCluster) => void][] = [
+    [
+      'the resources are returned',
+      ({ allocator, now }) => allocator.recoverResources(fid('f'), aid('B'), used, now, { allocated: true }),
+    ],
+    ['the agent is removed', ({ allocator }) => allocator.removeAgent(aid('B'))],
+  ];
+  for (const [what, end] of cases) {
+    const cluster = testCluster();
+    cluster.framework('f', ['a']);
+    cluster.agent('A', 'cpus:4');
+    cluster.decline(only(cluster.run()), 600);
+    cluster.agent('B', 'cpus:1');
+    cluster.accept(only(cluster.run()), 'cpus:1');
+    cluster.allocator.updateFramework(fid('f'), frameworkInfo([]));
+    cluster.run();
+    assert.deepEqual(filtersIn(cluster), [1, 0], what);
+    end(cluster);
+    cluster.run();
+    assert.deepEqual(filtersIn(cluster), [0, 0], what);
+    assert.equal(cluster.allocator.totals().clients, 0, what);
+  }
+});
+
 test('REVIVE offers the declined resources again, in its roles', () => {
   const cluster = declined();
   cluster.allocator.revive(fid('f'), ['b']);

@@ -168,6 +168,7 @@ const endCooldown = (agent: RecordedAgent): void => {
 
 export function recordAgentRemoval(record: AllocatorRecord, id: AgentId): void {
   record.agents.delete(id);
+  removeUnusedFilters(record);
 }
 
 export function recordAgentActivity(agent: RecordedAgent, active: boolean): void {
