@@ -123,6 +123,17 @@ async function start(): Promise<RunningAgent> {
 const statesOf = (task: string): readonly string[] =>
   master.updates.filter(({ status }) => status.task_id.value === task).map(({ status }) => status.state);
 
+/**
+ * Resolves when the agent has handled all that was sent to it: its pong answers a ping that was sent after that. An update
+ * whose acknowledgement it has not handled is sent again after its restart.
+ */
+async function untilHandled(): Promise<void> {
+  const pongs = (): number => master.received.filter(({ name }) => name === 'PongAgentMessage').length;
+  const before = pongs();
+  master.send({ name: 'PingAgentMessage', body: { connected: true } });
+  await until('the pong', () => pongs() > before);
+}
+
 test('a command runs, and the endpoints show its end, its output and its task', async () => {
   const agent = await start();
   await until('the registration', () => master.received.some(({ name }) => name === 'UpdateAgentMessage'));
@@ -158,6 +169,7 @@ test('a restarted agent recovers the task that runs, and the exact status of the
     master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf(id, command) } });
     await until(`${id} to run`, () => statesOf(id).at(-1) === 'TASK_RUNNING');
   }
+  await untilHandled();
   await running?.stop();
   await writeFile(join(directory, 'go'), '');
   const runtimeDir = join(directory, 'run', 'containers');
@@ -180,6 +192,7 @@ test('an agent recovers its running task from a work_dir that was moved while no
   const command = 'echo before; while [ ! -e go ]; do sleep 0.1; done; echo after; exit 5';
   master.send({ name: 'RunTaskMessage', body: { framework, task: taskOf('moved', command) } });
   await until('the task to run', () => statesOf('moved').at(-1) === 'TASK_RUNNING');
+  await untilHandled();
   await running?.stop();
   const before = workDir;
   workDir = join(directory, 'elsewhere');

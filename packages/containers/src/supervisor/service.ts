@@ -6,7 +6,7 @@ import type { SupervisorPorts } from './state.js';
 import { createSupervisor } from './supervisor.js';
 
 /** An agent that starts a supervisor connects to it within this time. */
-const FIRST_CONNECTION_TIMEOUT_MS = 10_000;
+export const FIRST_CONNECTION_TIMEOUT_MS = 10_000;
 
 export interface SupervisorService {
   onConnection(connection: LineConnection): LineListener;
@@ -28,7 +28,8 @@ export async function createSupervisorService(ports: SupervisorPorts): Promise<S
     for (const connection of connections) send(connection, event);
     if (connections.size === 0 && event.kind !== 'started') setImmediate(endIfIdle);
   });
-  setTimeout(endIfIdle, FIRST_CONNECTION_TIMEOUT_MS);
+  // While the process lives, it keeps the lock, and no other supervisor can start: timers must not prolong its end.
+  setTimeout(endIfIdle, FIRST_CONNECTION_TIMEOUT_MS).unref();
   return {
     onConnection(connection) {
       connections.add(connection);

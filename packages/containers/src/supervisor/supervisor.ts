@@ -153,7 +153,7 @@ function watchOrphans({ state, endings }: Context): void {
       const now = pid === undefined ? undefined : readStat(state.files, pid);
       if (!isLive(now) || now.startTicks !== startTicks) endings.firstProcessEnded(id, { kind: 'unknown' });
     }
-  }, ORPHAN_INTERVAL_MS);
+  }, ORPHAN_INTERVAL_MS).unref();
 }
 
 const knownOf = ({ id, pid, startTicks, phase, status }: Supervised): KnownContainer => ({

@@ -63,8 +63,8 @@ export async function untilFile(path: string, passes = (text: string): boolean =
 }
 
 /** Resolves when the process has ended. It is not this process' child, so there is no event to await. */
-export async function untilDead(pid: number): Promise<void> {
-  const deadlineMs = performance.now() + 20_000;
+export async function untilDead(pid: number, timeoutMs = 20_000): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
   while (alive(pid)) {
     assert.ok(performance.now() < deadlineMs, `process ${pid} lives`);
     await new Promise((resolve) => setTimeout(resolve, 5));

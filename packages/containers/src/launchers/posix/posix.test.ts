@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
 import type { CommandInfo, Resource } from '@meseta/wire';
 import type { Usage } from '../../isolators/isolator.js';
+import { FIRST_CONNECTION_TIMEOUT_MS } from '../../supervisor/service.js';
 import {
   alive,
   events,
@@ -315,13 +316,28 @@ test('an exit with status 130 is told from SIGINT', async () => {
   assert.deepEqual((await next('exited', 'handled')).status, { kind: 'exited', code: 130 });
 });
 
+function parentOf(pid: number): number {
+  const parent = Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1]);
+  assert.ok(parent > 1);
+  return parent;
+}
+
+test('a supervisor without an agent and a live container ends at once, however young it is', async () => {
+  const containers = await start();
+  containers.launch(spec('last', { value: 'sleep 600' }));
+  const supervisor = parentOf((await next('started', 'last')).pid);
+  containers.destroy('last' as ContainerId);
+  await next('exited', 'last');
+  await containers.close();
+  await untilDead(supervisor, FIRST_CONNECTION_TIMEOUT_MS / 2);
+});
+
 test('SUPERVISOR-2, CLIENT-1: when a supervisor is killed, its task runs on and ends without a status, and other containers are launched', async () => {
   const containers = await start();
   const orphan = spec('orphan', { value: 'until [ -e ../go-orphan ]; do sleep 0.02; done; echo done; exit 7' });
   containers.launch(orphan);
   const { pid } = await next('started', 'orphan');
-  const supervisor = Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1]);
-  assert.ok(supervisor > 1);
+  const supervisor = parentOf(pid);
   process.kill(supervisor, 'SIGKILL');
   await untilDead(supervisor);
   assert.ok(alive(pid));
