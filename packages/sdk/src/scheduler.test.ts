@@ -294,7 +294,8 @@ test('a teardown resolves although the master ends the stream with it', async ()
     },
     onCall: () => {
       stream?.end();
-      return { status: 202, afterMs: 50 };
+      // Longer than the first pause before a reconnection.
+      return { status: 202, afterMs: 400 };
     },
   };
   await against(script, async (scheduler, master) => {

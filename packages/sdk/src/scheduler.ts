@@ -70,6 +70,8 @@ interface Client {
   readonly abort: AbortController;
   frameworkId: string | undefined;
   connection: Connection | undefined;
+  /** The TEARDOWN that waits for its answer. */
+  teardown: Promise<void> | undefined;
 }
 
 /** Subscribes, and stays subscribed until `close`, `teardown` or an ERROR event of the master. */
@@ -83,6 +85,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
     abort: new AbortController(),
     frameworkId: options.frameworkId,
     connection: undefined,
+    teardown: undefined,
   };
   void staySubscribed(client);
   const close = (): void => {
@@ -97,8 +100,12 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
     acknowledge: (update) => acknowledge(client, update),
     close,
     async teardown() {
-      await call(client, { type: 'TEARDOWN' });
-      close();
+      client.teardown = call(client, { type: 'TEARDOWN' }).then(close);
+      try {
+        await client.teardown;
+      } finally {
+        client.teardown = undefined;
+      }
     },
     [Symbol.asyncIterator]: () => iterate(client),
   };
@@ -131,7 +138,11 @@ async function* iterate(client: Client): AsyncGenerator<SchedulerEvent, void, un
 async function staySubscribed(client: Client): Promise<void> {
   try {
     await keepConnected({
-      connect: (established) => subscribe(client, established),
+      async connect(established) {
+        // The master may end the stream before it answers; the framework that is gone must not subscribe again.
+        await client.teardown?.catch(() => {});
+        if (!client.abort.signal.aborted) await subscribe(client, established);
+      },
       isFinal: (error) =>
         !(error instanceof Error) ||
         (error instanceof MesetaError && (error.code === 'framework' || isFinalRefusal(error))),
