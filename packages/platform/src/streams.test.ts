@@ -114,33 +114,26 @@ test('STREAM-WRITER-2, STREAM-WRITER-3: the stream of a client that reads nothin
   assert.deepEqual(ends, ['tooSlow']);
 });
 
-test('STREAM-WRITER-2: an event above the limit, and the events after it, reach a client that reads', async () => {
+/** Serves a stream with a limit of 1 MB on which events of these sizes are written at once. Returns its port and its ends. */
+async function serveEvents(sizes: readonly number[]): Promise<{ port: number; ends: StreamEnd[] }> {
   const ends: StreamEnd[] = [];
+  const ended = (why: StreamEnd): void => void ends.push(why);
   const port = await serve((_, response) => {
-    const writer = createStreamWriter(response, {
-      clock: realClock,
-      maxUnsentBytes: 1_000_000,
-      ended: (why) => ends.push(why),
-    });
-    writer.write(Buffer.alloc(30_000_000, 'x'));
-    for (let i = 0; i < 9; i++) writer.write(Buffer.alloc(100_000, 'y'));
+    const writer = createStreamWriter(response, { clock: realClock, maxUnsentBytes: 1_000_000, ended });
+    for (const size of sizes) writer.write(Buffer.alloc(size, 'x'));
   });
+  return { port, ends };
+}
+
+test('STREAM-WRITER-2: an event above the limit, and the events after it, reach a client that reads', async () => {
+  const { port, ends } = await serveEvents([30_000_000, 400_000, 500_000]);
   const client = get(port);
   await until('all', () => client.text.length === 30_900_000 || ends.length > 0);
   assert.deepEqual(ends, []);
 });
 
 test('STREAM-WRITER-2: beside an unsent event above the limit only the limit may wait', async () => {
-  const ends: StreamEnd[] = [];
-  const port = await serve((_, response) => {
-    const writer = createStreamWriter(response, {
-      clock: realClock,
-      maxUnsentBytes: 1_000_000,
-      ended: (why) => ends.push(why),
-    });
-    writer.write(Buffer.alloc(30_000_000));
-    writer.write(Buffer.alloc(20_000_000));
-  });
+  const { port, ends } = await serveEvents([30_000_000, 20_000_000]);
   get(port, true);
   await until('the cut', () => ends.length > 0);
   assert.deepEqual(ends, ['tooSlow']);
