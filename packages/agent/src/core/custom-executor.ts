@@ -19,7 +19,7 @@ import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
 import { setKillTimer } from './run-end.js';
 import { handleOrphanEnded } from './sandboxes.js';
-import { agentIdOf, type FrameworkRecord, isPartitionAware, type QueuedLaunch, tasksOf } from './state.js';
+import { agentIdOf, type FrameworkRecord, isPartitionAware, type QueuedLaunch, type Run, tasksOf } from './state.js';
 import { enqueueStatusUpdate, type StatusFields, statusOf } from './status-updates.js';
 
 export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent): void {
@@ -128,15 +128,14 @@ export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, exe
 }
 
 /** EXECUTOR-CALLS-5: queues the launches again that were sent over the stream that a new one replaces, if it is open. */
-export function requeueSentLaunches(ctx: Context, containerId: ContainerId, known: ReadonlySet<TaskId>): void {
-  const run = ctx.state.runs.get(containerId);
-  if (run?.connection === undefined || run.sentLaunches === undefined) return;
+export function requeueSentLaunches(run: Run, known: ReadonlySet<TaskId>): Run {
+  if (run.connection === undefined || run.sentLaunches === undefined) return run;
   const queuedLaunches = new Map([...run.sentLaunches].filter(([id]) => !known.has(id)));
   for (const [id, launch] of run.queuedLaunches ?? []) {
     queuedLaunches.delete(id);
     queuedLaunches.set(id, launch);
   }
-  ctx.state.runs.set(containerId, { ...run, queuedLaunches, sentLaunches: undefined });
+  return { ...run, queuedLaunches, sentLaunches: undefined };
 }
 
 function launchEvent(

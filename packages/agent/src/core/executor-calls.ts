@@ -123,11 +123,10 @@ function subscribeStream(
   const { containerId } = executor;
   const run = ctx.state.runs.get(containerId);
   if (run === undefined) return;
-  // EXECUTOR-CALLS-2.
   const known = subscribe.unacknowledged_tasks?.map(({ task_id }) => task_id.value as TaskId) ?? [];
+  // EXECUTOR-CALLS-2.
   if (run.connection !== undefined) ctx.effects.push({ kind: 'closeStream', connection: run.connection });
-  requeueSentLaunches(ctx, containerId, new Set(known));
-  ctx.state.runs.set(containerId, { ...(ctx.state.runs.get(containerId) ?? run), connection });
+  ctx.state.runs.set(containerId, { ...requeueSentLaunches(run, new Set(known)), connection });
   setTimer(ctx, { kind: 'executorHeartbeat', containerId }, HEARTBEAT_MS);
   const { driver: _driver, ...http } = executor;
   completeSubscription(ctx, framework, http, {
