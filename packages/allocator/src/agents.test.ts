@@ -278,6 +278,18 @@ test('converted resources stay offered to a framework that no longer subscribes 
   assert.equal(allocator.totals().clients, 1);
 });
 
+test('a client ends when a conversion consumes the last resources offered to it in a role that its framework left', () => {
+  const cluster = testCluster();
+  const { allocator } = cluster;
+  cluster.agent('A', 'cpus:4');
+  cluster.framework('f', ['r']);
+  const offered = only(cluster.run()).resources.resources;
+  allocator.updateFramework(fid('f'), frameworkInfo(['other']));
+  assert.equal(allocator.totals().clients, 2);
+  allocator.updateAllocation(fid('f'), aid('A'), offered, [{ consumed: offered, converted: [] }]);
+  assert.equal(allocator.totals().clients, 1);
+});
+
 test('only resources that are offered in one role can be converted', () => {
   const { state, agent, framework } = testState();
   const own = agent('A', 'cpus:4');

@@ -32,7 +32,15 @@ import {
   releaseAllAllocations,
   releaseAllocation,
 } from './allocations.js';
-import { clientOf, HAS_GPUS, HAS_MULTI_ROLE, HAS_REGION, IS_HIERARCHICAL, invalidateExclusions } from './clients.js';
+import {
+  clientOf,
+  HAS_GPUS,
+  HAS_MULTI_ROLE,
+  HAS_REGION,
+  IS_HIERARCHICAL,
+  invalidateExclusions,
+  removeIfUnused,
+} from './clients.js';
 import { freeUnusedDimensions } from './dimensions.js';
 import { removeAgentFilters } from './filters.js';
 import { endMaintenance, startMaintenance } from './inverse-offers.js';
@@ -326,6 +334,7 @@ export function updateAllocation(
     allocateToClient(state, agent, client, state.table.intern(unallocate(converted.value)), false);
   }
   client.allocationCount--;
+  removeIfUnused(state, client);
   state.dirtyAgents.add(agent);
   return converted.value;
 }

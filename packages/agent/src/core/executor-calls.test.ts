@@ -99,6 +99,14 @@ test('the uuids that an executor does not list are forgotten but for the newest 
   assert.deepEqual(remembered, ['u0', 'u7', ...all.slice(-100)]);
 });
 
+test('of the uuids that an executor lists, as many are remembered as may wait for acknowledgement', () => {
+  const most = LIMITS.waitingUpdates.most + 100;
+  const all = Array.from({ length: most + 50 }, (_, index) => `u${index}`);
+  const listed = new Set(all);
+  const remembered = all.reduce<readonly string[]>((known, uuid) => rememberUpdate(known, uuid, listed), []);
+  assert.deepEqual(remembered, all.slice(-most));
+});
+
 test('STATUS-UPDATES-7: of a task, a limited number of updates waits for acknowledgement, and a terminal one always', () => {
   const world = worldWithTask();
   const { most } = LIMITS.waitingUpdates;

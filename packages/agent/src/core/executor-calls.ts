@@ -11,7 +11,7 @@
 // EXECUTOR-CALLS-6: an update that arrives after its executor has ended is ignored and counted: the agent has reported the
 //     end of every task of the executor, and may have forgotten the task.
 
-import type { ContainerId, ExecutorId, FrameworkId, Pid, TaskId } from '@meseta/base';
+import { type ContainerId, type ExecutorId, type FrameworkId, LIMITS, type Pid, type TaskId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type {
   ContainerStatus,
@@ -47,7 +47,8 @@ const MAX_RECEIVED = 100;
 
 /**
  * The uuids of a task's updates that the executor may send again: those that it listed in its last SUBSCRIBE, which it
- * lists again until it receives their acknowledgements, and the newest of the others.
+ * lists again until it receives their acknowledgements, and the newest of the others. It may list as many as it likes, but
+ * no more of them are remembered than may wait for acknowledgement.
  */
 export function rememberUpdate(
   received: readonly string[],
@@ -55,7 +56,8 @@ export function rememberUpdate(
   listed: ReadonlySet<string> | undefined,
 ): readonly string[] {
   const firstKept = received.length + 1 - MAX_RECEIVED;
-  return [...received.filter((known, index) => index >= firstKept || listed?.has(known) === true), uuid];
+  const kept = received.filter((known, index) => index >= firstKept || listed?.has(known) === true);
+  return [...kept.slice(-(MAX_RECEIVED + LIMITS.waitingUpdates.most - 1)), uuid];
 }
 
 export function handleExecutorCall(

@@ -8,6 +8,7 @@ import type {
   AgentResponseGetOperations,
   AgentResponseGetState,
   AgentResponseGetTasks,
+  FrameworkInfo,
   Task,
 } from '@meseta/wire';
 import { withoutSecrets } from '@meseta/wire/secrets';
@@ -69,13 +70,20 @@ export function getAgent({ info, total, drain }: AgentState): AgentResponseGetAg
   return { agent_info: agentInfo, drain_config: drain.config, estimated_drain_start_time: { nanoseconds } };
 }
 
+/** A framework of which the agent knows the id only: shown to those who may see every framework. */
+const UNKNOWN_FRAMEWORK: FrameworkInfo = { user: '', name: '' };
+
 /** The operations of operators, and of the frameworks that the approver shows. */
-export function getOperations(state: AgentState, approver: Approver): AgentResponseGetOperations {
+export function getOperations(
+  state: Pick<AgentState, 'frameworks' | 'operations'>,
+  approver: Pick<Approver, 'framework'>,
+): AgentResponseGetOperations {
   const operations = [...state.operations.values()]
     .map(({ operation }) => operation)
     .filter(({ framework_id }) => {
-      const framework = framework_id && state.frameworks.get(framework_id.value as FrameworkId);
-      return framework === undefined || approver.framework(framework.info);
+      if (framework_id === undefined) return true;
+      const framework = state.frameworks.get(framework_id.value as FrameworkId);
+      return approver.framework(framework?.info ?? UNKNOWN_FRAMEWORK);
     });
   return operations.length === 0 ? {} : { operations };
 }
