@@ -151,7 +151,7 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
       }
       return;
     case 'update':
-      for (const isolator of context.isolators) isolator.update?.(effect.record);
+      for (const isolator of context.isolators) void isolator.update?.(effect.record);
       return;
     case 'signal':
       launcher.signal(effect.containerId, effect.signal);
@@ -267,6 +267,9 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
         onRecovered = resolve;
       });
       const relocated = records.map((record) => ({ ...record, sandbox: relocate(record.sandbox) }));
+      const running = new Set(launched.flatMap((it) => (it.state === 'running' ? [it.containerId] : [])));
+      const alive = relocated.filter(({ containerId }) => running.has(containerId));
+      for (const isolator of context.isolators) await isolator.recover?.(alive);
       push({ kind: 'recover', records: relocated, launched });
       return recovered;
     },
@@ -306,7 +309,7 @@ function createCalls(
       if (state.get(containerId)?.phase !== 'running') return undefined;
       const processes = await launcher.processes(containerId);
       const used: Usage = {};
-      for (const { usage } of context.isolators) Object.assign(used, usage?.(containerId, processes));
+      for (const { usage } of context.isolators) Object.assign(used, await usage?.(containerId, processes));
       return used;
     },
     async removeSandbox(path) {

@@ -70,7 +70,7 @@ function watch(record: ContainerRecord, enforceDiskQuota = true) {
       next?.();
       await done;
     },
-    usage: () => isolator.usage?.(id, []) ?? {},
+    usage: async () => (await isolator.usage?.(id, [])) ?? {},
   };
 }
 
@@ -79,7 +79,7 @@ test('a sandbox over its disk resources is a limitation with these resources, wh
   for (const enforced of [true, false]) {
     const watched = watch(recordOf([disk(1), { name: 'mem', type: 'SCALAR', scalar: { value: 64 } }]), enforced);
     await watched.first;
-    const used = watched.usage();
+    const used = await watched.usage();
     assert.ok((used.disk_used_bytes ?? 0) >= 2 * MB);
     assert.equal(used.disk_limit_bytes, MB);
     assert.deepEqual(used.disk_statistics, [{ limit_bytes: MB, used_bytes: used.disk_used_bytes }]);
@@ -100,7 +100,7 @@ test('a persistent volume has a quota of its own, and is not counted for the san
     watched.limitations.map(({ resources }) => resources),
     [[volume(2)]],
   );
-  const used = watched.usage();
+  const used = await watched.usage();
   assert.ok((used.disk_used_bytes ?? MB) < MB);
   assert.deepEqual(used.disk_statistics?.[1]?.persistence, { id: 'v' });
 });
@@ -110,10 +110,10 @@ test('DISK-DU-2: a mounted disk is measured and not limited; without disk resour
   const mounted = watch(recordOf([volume(2, 'MOUNT')], true));
   await mounted.first;
   assert.deepEqual(mounted.limitations, []);
-  assert.ok((mounted.usage().disk_statistics?.[0]?.used_bytes ?? 0) >= 3 * MB);
+  assert.ok(((await mounted.usage()).disk_statistics?.[0]?.used_bytes ?? 0) >= 3 * MB);
   const without = watch(recordOf([]));
   await without.first;
-  assert.deepEqual(without.usage(), { disk_statistics: [] });
+  assert.deepEqual(await without.usage(), { disk_statistics: [] });
 });
 
 test('a container is measured again at the interval, with the resources that it has then, until it is cleaned up', async () => {
@@ -130,7 +130,7 @@ test('a container is measured again at the interval, with the resources that it 
   await watched.isolator.cleanUp?.(id);
   await watched.isolator.cleanUp?.('unknown' as ContainerId);
   assert.equal(watched.isPending(), false);
-  assert.deepEqual(watched.usage(), {});
+  assert.deepEqual(await watched.usage(), {});
 });
 
 test('DISK-DU-1: a link in the place of a sandbox or volume is not followed, and only one tree is open at a time', async () => {
@@ -142,5 +142,5 @@ test('DISK-DU-1: a link in the place of a sandbox or volume is not followed, and
   const watched = watch(recordOf([disk(1), volume(1)], true));
   await watched.first;
   assert.deepEqual(watched.limitations, []);
-  assert.equal(watched.usage().disk_statistics?.[1]?.used_bytes, undefined);
+  assert.equal((await watched.usage()).disk_statistics?.[1]?.used_bytes, undefined);
 });

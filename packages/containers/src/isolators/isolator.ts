@@ -3,7 +3,8 @@
 import type { ContainerId, Result } from '@meseta/base';
 import type { ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
-import type { LaunchLimits, LaunchPlan } from '../plan/plan.js';
+import type { LinuxPlan } from '../plan/linux-plan.js';
+import type { LaunchLimits, LaunchOwner, LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
 import type { Capability, ContainerSpec, DirectoryBelow, Limitation } from '../types.js';
 
@@ -23,10 +24,19 @@ export interface VolumeLink {
   readonly isPersistent: boolean;
 }
 
-/** An isolator's part of a container's plan. */
+/** An isolator's part of a container's plan (`applyPatch` adds it). */
 export interface PlanPatch {
   readonly rlimits?: LaunchPlan['rlimits'];
   readonly links?: readonly VolumeLink[];
+  readonly cgroups?: LaunchPlan['cgroups'];
+  readonly linux?: Partial<LinuxPlan>;
+}
+
+/** What `prepare` knows beside the specification. */
+export interface Preparing {
+  /** undefined: the agent's own user. */
+  readonly owner: LaunchOwner | undefined;
+  readonly host: HostFacts;
 }
 
 export type Usage = Omit<ResourceStatistics, 'timestamp'>;
@@ -39,12 +49,22 @@ export interface Isolator {
   supports(host: HostFacts): Result<void, string>;
   /** Its part of the plan, or which field of the specification can't be carried out. Pure. */
   plan?(spec: ContainerSpec, host: HostFacts): Result<PlanPatch, string>;
+  /**
+   * Makes what the container needs, after its sandbox exists and before its files are fetched. It may be repeated after a
+   * crash; `cleanUp` removes what was made.
+   */
+  prepare?(spec: ContainerSpec, preparing: Preparing): Promise<Result<PlanPatch, string>>;
+  /**
+   * Called once, before anything else, with the containers of an earlier agent process that run: removes what other
+   * containers have left.
+   */
+  recover?(alive: readonly ContainerRecord[]): Promise<void>;
   /** What the running container uses, of its live processes and of what `watch` has measured. */
-  usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage;
+  usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage | Promise<Usage>;
   /** Watches a running container, until `cleanUp`, and reports a limit that it exceeds. */
   watch?(record: ContainerRecord, onLimitation: (limitation: Limitation) => void): void;
   /** The resources of a watched container have changed. */
-  update?(record: ContainerRecord): void;
+  update?(record: ContainerRecord): void | Promise<void>;
   /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
 }

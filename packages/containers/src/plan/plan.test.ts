@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ok } from '@meseta/base';
+import type { PlanPatch } from '../isolators/isolator.js';
 import { planContext, spec } from '../testing/plans.js';
 import type { ContainerSpec } from '../types.js';
 import { planContainer } from './plan.js';
@@ -36,5 +38,33 @@ test('PLAN-1: the values of a task are whole words of the plan', () => {
     environment: { A: '`id`' },
     owner: undefined,
     rlimits: [],
+    cgroups: [],
+    linux: undefined,
+  });
+});
+
+test('the parts of several isolators are one plan: lists are added, other values are those of the last', () => {
+  const patches: readonly PlanPatch[] = [
+    { rlimits: [{ resource: 1, soft: 1, hard: 1 }], cgroups: ['/a'], linux: { namespaces: ['mount'], hostname: 'a' } },
+    { linux: { namespaces: ['mount', 'pid'], noNewPrivileges: true }, cgroups: ['/b'] },
+    { linux: { hostname: 'b', mounts: [{ source: '/x', target: '/y', isReadOnly: true }] } },
+  ];
+  const isolators = patches.map((patch, index) => ({
+    name: String(index),
+    supports: () => ok(undefined),
+    plan: () => ok(patch),
+  }));
+  const plan = planContainer(spec, undefined, { ...planContext, isolators });
+  assert.ok(plan.ok);
+  const { rlimits, cgroups, linux } = plan.value.command;
+  assert.deepEqual([rlimits, cgroups], [patches[0]?.rlimits, ['/a', '/b']]);
+  assert.deepEqual(linux, {
+    namespaces: ['mount', 'pid'],
+    root: undefined,
+    mounts: patches[2]?.linux?.mounts,
+    capabilities: undefined,
+    noNewPrivileges: true,
+    workingDirectory: undefined,
+    hostname: 'b',
   });
 });

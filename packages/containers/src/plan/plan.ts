@@ -4,8 +4,9 @@
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
 import { err, ok, type ProcessLimit, type Result } from '@meseta/base';
-import type { HostFacts, Isolator, VolumeLink } from '../isolators/isolator.js';
+import type { HostFacts, Isolator, PlanPatch, VolumeLink } from '../isolators/isolator.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
+import { type LinuxPlan, mergeLinuxPlans } from './linux-plan.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
 /** The user that a container runs as; undefined when it is the agent's own. */
@@ -43,6 +44,10 @@ export interface LaunchPlan {
   readonly owner: LaunchOwner | undefined;
   /** The others are those of the agent. */
   readonly rlimits: readonly ProcessLimit[];
+  /** Absolute directories in hierarchies of cgroups, which the first process joins before it executes anything. */
+  readonly cgroups: readonly string[];
+  /** undefined: it has the agent's own namespaces, file system and privileges. */
+  readonly linux: LinuxPlan | undefined;
 }
 
 /** A plan without the directory, which is made later. */
@@ -83,7 +88,8 @@ export function commandPlan(
   const executable = executableOf(command);
   if (!executable.ok) return executable;
   const problem = findInvalidWord([executable.value.program, ...executable.value.argv], environment);
-  return problem === undefined ? ok({ ...executable.value, environment, owner, rlimits: [] }) : err(problem);
+  if (problem !== undefined) return err(problem);
+  return ok({ ...executable.value, environment, owner, rlimits: [], cgroups: [], linux: undefined });
 }
 
 /** A container's plan but for its sandbox, which is made before. */
@@ -91,6 +97,19 @@ export interface ContainerPlan {
   readonly command: CommandPlan;
   /** In the order in which they are made. */
   readonly links: readonly VolumeLink[];
+}
+
+/** Limits replace those before; links, cgroups and what concerns Linux are added. */
+export function applyPatch({ command, links }: ContainerPlan, patch: PlanPatch): ContainerPlan {
+  return {
+    command: {
+      ...command,
+      rlimits: patch.rlimits ?? command.rlimits,
+      cgroups: [...command.cgroups, ...(patch.cgroups ?? [])],
+      linux: patch.linux === undefined ? command.linux : mergeLinuxPlans(command.linux, patch.linux),
+    },
+    links: [...links, ...(patch.links ?? [])],
+  };
 }
 
 /** What a plan is made with: the same for every container of an agent. */
@@ -118,14 +137,12 @@ export function planContainer(
   if (unsupported !== undefined) return err(unsupported);
   const command = commandPlan(spec.command, spec.environment, owner);
   if (!command.ok) return command;
-  let { rlimits } = command.value;
-  const links: VolumeLink[] = [];
+  let plan: ContainerPlan = { command: command.value, links: [] };
   for (const isolator of isolators) {
     const patch = isolator.plan?.(spec, host);
     if (patch === undefined) continue;
     if (!patch.ok) return patch;
-    rlimits = patch.value.rlimits ?? rlimits;
-    for (const link of patch.value.links ?? []) links.push(link);
+    plan = applyPatch(plan, patch.value);
   }
-  return ok({ command: { ...command.value, rlimits }, links });
+  return ok(plan);
 }

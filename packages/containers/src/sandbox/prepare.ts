@@ -3,7 +3,14 @@
 import { type DirectoryHandle, err, type Files, type Owner, ok, type Result } from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
 import type { VolumeLink } from '../isolators/isolator.js';
-import { type LaunchOwner, type LaunchPlan, type PlanContext, planContainer } from '../plan/plan.js';
+import {
+  applyPatch,
+  type ContainerPlan,
+  type LaunchOwner,
+  type LaunchPlan,
+  type PlanContext,
+  planContainer,
+} from '../plan/plan.js';
 import type { ContainerSpec } from '../types.js';
 import type { Removals } from './removal.js';
 import {
@@ -53,7 +60,7 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
     if (!owner.ok) return owner;
     const identity = await prepareSandbox(files, spec, owner.value);
     if (!identity.ok) return identity;
-    const planned = planContainer(spec, owner.value, context);
+    const planned = await planAndPrepare(spec, owner.value, context);
     const problem = planned.ok
       ? await linkVolumes(files, spec.sandbox, planned.value.links, owner.value)
       : planned.error;
@@ -75,6 +82,23 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
       return limitPreparations(() => prepare(spec));
     },
   };
+}
+
+/** The container's plan, with what the isolators have made for it. */
+async function planAndPrepare(
+  spec: ContainerSpec,
+  owner: LaunchOwner | undefined,
+  context: PlanContext,
+): Promise<Result<ContainerPlan, string>> {
+  const planned = planContainer(spec, owner, context);
+  if (!planned.ok) return planned;
+  let plan = planned.value;
+  for (const isolator of context.isolators) {
+    const patch = await isolator.prepare?.(spec, { owner, host: context.host });
+    if (patch?.ok === false) return patch;
+    if (patch !== undefined) plan = applyPatch(plan, patch.value);
+  }
+  return ok(plan);
 }
 
 /** Makes a container's sandbox, owned by its user (undefined: the agent's own). Returns its identity. */

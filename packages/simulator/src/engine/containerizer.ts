@@ -38,6 +38,8 @@ const PLAN: LaunchPlan = {
   directory: { path: '/', identity: '0:0' },
   owner: undefined,
   rlimits: [],
+  cgroups: [],
+  linux: undefined,
 };
 
 interface Process {
