@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { createGzip, gzip } from 'node:zlib';
 import { type EndpointDefinition, jsonWrapping, type Refusal, refusal, statusOf } from '@meseta/api';
+import { createPieceCollector } from './piece-collector.js';
 
 /** The parts of a request and its endpoint that an answer needs. */
 export interface Answerable {
@@ -56,22 +57,13 @@ export function answerBody(response: ServerResponse, status: number, headers: He
   });
 }
 
-const PIECE_LENGTH = 65_536;
-
-/** Concatenates texts as bytes; together they may exceed V8's longest string. */
+/** Encodes texts as one body. */
 export function bytesOf(texts: Iterable<Iterable<string>>): Buffer {
-  const buffers: Buffer[] = [];
-  let text = '';
-  for (const pieces of texts) {
-    for (const piece of pieces) {
-      text += piece;
-      if (text.length < PIECE_LENGTH) continue;
-      buffers.push(Buffer.from(text));
-      text = '';
-    }
-  }
-  buffers.push(Buffer.from(text));
-  return buffers.length === 1 ? (buffers[0] as Buffer) : Buffer.concat(buffers);
+  const collector = createPieceCollector();
+  for (const text of texts) for (const piece of text) collector.add(piece);
+  const { pieces, bytes } = collector.finish();
+  const [only] = pieces;
+  return pieces.length === 1 && only instanceof Buffer ? only : Buffer.concat(pieces, bytes);
 }
 
 /** Answers with a status and an optional text. */

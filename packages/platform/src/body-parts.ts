@@ -12,6 +12,8 @@ export interface BodyParts {
   take(): Buffer;
 }
 
+export const NO_BYTES: Buffer = Buffer.alloc(0);
+
 /** Shorter pieces are copied. */
 const SMALL_BYTES = 16_384;
 /** The average length below which the number of pieces is limited. */

@@ -10,10 +10,11 @@
 //     kernel.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { type BodyParts, createBodyParts } from './body-parts.js';
+import { type BodyParts, createBodyParts, NO_BYTES } from './body-parts.js';
 import type { ByteBudget } from './byte-budget.js';
 import { type CallHead, parseCallHead } from './fast-path-head.js';
 import { createDatedTexts, dateLine } from './http-date.js';
+import { findHeadEnd, HEAD_END_BYTES } from './request-head.js';
 
 export type { CallHead } from './fast-path-head.js';
 
@@ -53,11 +54,8 @@ const MAX_BODY_BYTES = 2 ** 20;
 const CALL_TIMEOUT_MS = 5_000;
 const MAX_KNOWN_HEADS = 4096;
 const MAX_KNOWN_BYTES = 2048;
-const HEAD_END = Buffer.from('\r\n\r\n');
 /** The answer of node:http to an incomplete request. */
 const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n';
-const NOTHING: Buffer = Buffer.alloc(0);
-const LETTER_P = 'P'.charCodeAt(0);
 
 /** Parsed heads: clients repeat a few heads byte for byte. */
 const knownHeads = new Map<string, CallHead>();
@@ -125,13 +123,13 @@ function join(connection: Connection): void {
 
 function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
   const { unread, options } = connection;
-  if (unread[0] !== LETTER_P) return 'foreign';
-  const at = unread.indexOf(HEAD_END);
-  if (at < 0) return unread.length > options.maxHeadBytes ? 'foreign' : 'more';
-  const head = headOf(unread.toString('latin1', 0, at));
+  const headEnd = findHeadEnd(unread, 0, 0, options.maxHeadBytes);
+  if (headEnd === 'foreign') return 'foreign';
+  if (headEnd === 'incomplete') return 'more';
+  const head = headOf(unread.toString('latin1', 0, headEnd));
   if (head === undefined || head.bodyBytes > MAX_BODY_BYTES || !options.fastPath.targets.has(head.target))
     return 'foreign';
-  const bodyAt = at + HEAD_END.length;
+  const bodyAt = headEnd + HEAD_END_BYTES;
   const end = bodyAt + head.bodyBytes;
   connection.wanted = end;
   return end > unread.length ? 'more' : { head, bodyAt, end };
@@ -152,7 +150,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
     else socket.once('drain', continueReading);
   };
   if (options.fastPath.take(head, unread.subarray(bodyAt, end), answer)) {
-    connection.unread = end === unread.length ? NOTHING : unread.subarray(end);
+    connection.unread = end === unread.length ? NO_BYTES : unread.subarray(end);
     connection.wanted = 0;
     return true;
   }

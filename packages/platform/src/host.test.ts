@@ -361,7 +361,7 @@ test('CONNECTIONS-1: a flood of idle connections closes connections of its own a
 
 test('PEERS-5: of connections to addresses that are not linked the one used longest ago is closed', async () => {
   const notes: HostNote[] = [];
-  const { host } = await hostWith({ maxStrangers: 2, onNote: (note) => notes.push(note) });
+  const { host } = await hostWith({ maxUnlinkedPeers: 2, onNote: (note) => notes.push(note) });
   const others = await Promise.all([1, 2, 3, 4].map(() => hostWith()));
   const to = (index: number): Pid => pidOf('master', (others[index] as (typeof others)[number]).host.address);
   const deliveredBy = (index: number): number => (others[index] as (typeof others)[number]).delivered.length;
@@ -373,8 +373,8 @@ test('PEERS-5: of connections to addresses that are not linked the one used long
   }
   host.send(to(3), 'master', 'a.Name', Buffer.from('x'));
   await until('the last message', () => deliveredBy(3) === 1);
-  assert.deepEqual(notes, [{ kind: 'strangerCut', address: to(2).slice('master@'.length) }]);
-  assert.equal(host.stats.strangersCut, 1);
+  assert.deepEqual(notes, [{ kind: 'unlinkedPeerClosed', address: to(2).slice('master@'.length) }]);
+  assert.equal(host.stats.unlinkedPeersClosed, 1);
   host.send(to(0), 'master', 'a.Name', Buffer.from('x'));
   await until('the linked one', () => deliveredBy(0) === 2);
 });

@@ -29,7 +29,7 @@ import {
 import type { FastPath } from './fast-path.js';
 import { createInbound, type Delivered, MAX_HEAD_BYTES, replyTo } from './inbound.js';
 import { isLibprocess, parseEnvelope } from './message-parser.js';
-import { createPeers, DEFAULT_MAX_STRANGERS } from './peers.js';
+import { createPeers, DEFAULT_MAX_UNLINKED_PEERS } from './peers.js';
 import { countRequest } from './pipelining.js';
 import { createBodyReader } from './read-body.js';
 import { normalizeRequest } from './request-form.js';
@@ -57,7 +57,7 @@ export type HostNote =
   /** A connection was closed to make room or because its request took too long. */
   | { readonly kind: 'connectionCut'; readonly remote: string; readonly reason: string }
   /** The least recently used connection to an address without a link was closed for a new one. */
-  | { readonly kind: 'strangerCut'; readonly address: string }
+  | { readonly kind: 'unlinkedPeerClosed'; readonly address: string }
   /** Plain text instead of TLS, or a certificate that was rejected. */
   | { readonly kind: 'tlsRefused'; readonly remote: string; readonly reason: string };
 
@@ -70,7 +70,7 @@ export function hostNoteText(note: HostNote): string {
       return `lost the connection to ${note.address}: ${note.reason}`;
     case 'connectionCut':
       return `closed the connection of ${note.remote}: ${note.reason}`;
-    case 'strangerCut':
+    case 'unlinkedPeerClosed':
       return `closed the connection to ${note.address}, where nothing is registered: too many of this kind were open`;
     case 'badMessage':
       return `bad message from ${note.remote}: ${note.reason}`;
@@ -91,7 +91,7 @@ export interface HostOptions {
   readonly requirePeerAddressIpMatch?: boolean | undefined;
   readonly connectionLimits?: ConnectionLimits | undefined;
   /** The number of open connections to addresses without a link. */
-  readonly maxStrangers?: number | undefined;
+  readonly maxUnlinkedPeers?: number | undefined;
   /** `registered`: accepted from a registered sender, whose connection is never closed to make room. */
   onMessage(message: PeerMessage): 'accepted' | 'registered' | 'unknown';
   onConnectionClosed?(connection: PeerConnection): void;
@@ -124,7 +124,7 @@ export interface HostStats {
   readonly messagesFromElsewhere: number;
   readonly connections: Readonly<ConnectionStats>;
   /** Outgoing connections without a link that were closed to make room. */
-  readonly strangersCut: number;
+  readonly unlinkedPeersClosed: number;
 }
 
 export interface Host {
@@ -260,8 +260,8 @@ function statsOf(counters: Counters, peers: ReturnType<typeof createPeers>, conn
     get messagesFromElsewhere() {
       return counters.elsewhere;
     },
-    get strangersCut() {
-      return peers.stats.strangersCut;
+    get unlinkedPeersClosed() {
+      return peers.stats.unlinkedPeersClosed;
     },
     get messagesReceived() {
       return counters.received;
@@ -343,7 +343,7 @@ export async function createHost(options: HostOptions): Promise<Result<Host, Hos
   const peers = createPeers({
     address,
     maxUnsentBytes: options.maxUnsentBytes ?? 64 * MIB,
-    maxStrangers: options.maxStrangers ?? DEFAULT_MAX_STRANGERS,
+    maxUnlinkedPeers: options.maxUnlinkedPeers ?? DEFAULT_MAX_UNLINKED_PEERS,
     tls: tls && { open: createTlsConnector(tls), supportDowngrade: tls.supportDowngrade },
     onPeerLost: options.onPeerLost,
     onNote: note,

@@ -9,8 +9,8 @@
 // MESSAGE-PARSER-3: a head that two readers could understand differently is no message: node:http gets and refuses it.
 import { err, hostOf, LIMITS, ok, type Pid, type PidParts, parsePid, present, type Result } from '@meseta/base';
 import { isAddress } from './addresses.js';
-import { type BodyParts, createBodyParts } from './body-parts.js';
-import { parseHeaderLines, parseRequestHead } from './request-head.js';
+import { type BodyParts, createBodyParts, NO_BYTES } from './body-parts.js';
+import { findHeadEnd, HEAD_END_BYTES, parseHeaderLines, parseRequestHead } from './request-head.js';
 
 export interface MessageHead {
   readonly to: string;
@@ -46,11 +46,8 @@ export interface MessageParser {
   readonly bufferedBytes: number;
 }
 
-const HEAD_END = Buffer.from('\r\n\r\n');
 const LINE_END = Buffer.from('\r\n');
 const MORE: Parsed = { kind: 'more' };
-const NOTHING = Buffer.alloc(0);
-const LETTER_P = 'P'.charCodeAt(0);
 const MAX_LINE_BYTES = 4096;
 const MAX_KNOWN_LENGTH = 2048;
 /** A size and extensions, which are ignored, without control characters. */
@@ -159,18 +156,18 @@ function headOf(reader: Reader, text: string): HeadResult {
 
 function readHead(reader: Reader): Parsed | undefined {
   const { unread, at, limits } = reader;
-  const end = unread.indexOf(HEAD_END, at + Math.max(0, reader.searched - HEAD_END.length));
+  const end = findHeadEnd(unread, at, reader.searched, limits.maxHeadBytes);
   const foreign = (): Parsed => ({ kind: 'foreign', rest: unread.subarray(at) });
-  if (end < 0) {
-    // A request that does not begin with P is no POST: node:http gets it at once.
+  if (end === 'foreign') return foreign();
+  if (end === 'incomplete') {
     reader.searched = unread.length - at;
-    return unread[at] !== LETTER_P || unread.length - at > limits.maxHeadBytes ? foreign() : MORE;
+    return MORE;
   }
   reader.searched = 0;
   const head = headOf(reader, unread.toString('latin1', at, end));
   if (head === 'foreign') return foreign();
   if ('bad' in head) return bad(head.bad);
-  reader.at = end + HEAD_END.length;
+  reader.at = end + HEAD_END_BYTES;
   reader.head = head;
   if (head.body !== 'chunked' && head.body > limits.maxBodyBytes) return tooLarge(reader);
   reader.position = head.body === 'chunked' ? 'chunkSize' : 'sized';
@@ -266,7 +263,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
     limits,
     known: undefined,
     position: 'head',
-    unread: NOTHING,
+    unread: NO_BYTES,
     at: 0,
     head: undefined,
     missing: 0,
@@ -281,7 +278,7 @@ export function createMessageParser(sink: ParserSink, limits: ParserLimits): Mes
       reader.at = 0;
       for (;;) {
         if (reader.position === 'head' && reader.at === reader.unread.length) {
-          reader.unread = NOTHING;
+          reader.unread = NO_BYTES;
           reader.at = 0;
           return MORE;
         }

@@ -29,7 +29,7 @@ export type PeerFlags = FlagValues<typeof peerFlags>;
 
 export function peerOptionsOf(
   flags: PeerFlags,
-): Pick<HostOptions, 'requirePeerAddressIpMatch' | 'connectionLimits' | 'maxStrangers'> {
+): Pick<HostOptions, 'requirePeerAddressIpMatch' | 'connectionLimits' | 'maxUnlinkedPeers'> {
   const files = openFileLimit() - RESERVED_FILES;
   const maxSilent = Math.min(flags.max_silent_connections, Math.max(1, Math.floor(files / 5)));
   return {
@@ -39,16 +39,16 @@ export function peerOptionsOf(
       maxConnections: Math.max(1, Math.min(flags.max_connections, files - maxSilent)),
       maxSilent,
     },
-    maxStrangers: flags.max_stranger_connections,
+    maxUnlinkedPeers: flags.max_stranger_connections,
   };
 }
 
 /** The metrics of a daemon's port, the same for master and agent. */
-export const peerMetrics = ({ connections, strangersCut, messagesFromElsewhere }: HostStats): Metrics =>
+export const peerMetrics = ({ connections, unlinkedPeersClosed, messagesFromElsewhere }: HostStats): Metrics =>
   new Map([
     ['meseta/connections', gauge(connections.open)],
     ['meseta/cut_connections', counter(connections.cut)],
     ['meseta/cut_slow_requests', counter(connections.slow)],
-    ['meseta/cut_stranger_connections', counter(strangersCut)],
+    ['meseta/cut_stranger_connections', counter(unlinkedPeersClosed)],
     ['meseta/messages_from_elsewhere', counter(messagesFromElsewhere)],
   ]);

@@ -7,7 +7,7 @@
 // PEERS-2: a linked address is reported lost once for each break, which also removes its links, as in libprocess.
 // PEERS-3: the unsent bytes of a peer exceed the limit by at most one message.
 // PEERS-4: with TLS no byte of a message is sent before the peer's certificate was verified as configured.
-// PEERS-5: at most `maxStrangers` connections are open to addresses without a link. One more replaces the least recently
+// PEERS-5: at most `maxUnlinkedPeers` connections are open to addresses without a link. One more replaces the least recently
 //     used one, and an idle one is closed after `IDLE_MS`.
 import { connect, type Socket } from 'node:net';
 import { addressOfPid, type Pid, pidOf } from '@meseta/base';
@@ -16,20 +16,20 @@ import type { OpenSecurely } from './tls.js';
 export interface PeersOptions {
   readonly address: string;
   readonly maxUnsentBytes: number;
-  readonly maxStrangers: number;
+  readonly maxUnlinkedPeers: number;
   /** Undefined: plain text. */
   readonly tls?: { readonly open: OpenSecurely; readonly supportDowngrade: boolean } | undefined;
   onPeerLost(address: string): void;
   onNote(
     note:
       | { readonly kind: 'peerOverLimit'; readonly address: string; readonly unsentBytes: number }
-      | { readonly kind: 'strangerCut'; readonly address: string }
+      | { readonly kind: 'unlinkedPeerClosed'; readonly address: string }
       | { readonly kind: 'peerLost'; readonly address: string; readonly reason: string },
   ): void;
 }
 
 export interface Peers {
-  readonly stats: { sent: number; dropped: number; overLimit: number; strangersCut: number };
+  readonly stats: { sent: number; dropped: number; overLimit: number; unlinkedPeersClosed: number };
   send(to: Pid, from: string, wireName: string, body: Uint8Array): void;
   link(to: Pid): void;
   unlink(to: Pid): void;
@@ -39,25 +39,28 @@ export interface Peers {
 interface Peer {
   readonly address: string;
   socket: Socket;
-  /** False during the TLS handshake, while frames wait. */
-  open: boolean;
+  /** False during the TLS handshake, while frames wait (PEERS-4). */
+  isReady: boolean;
   /** Closed by this process: it does not fall back to plain text. */
   isAbandoned: boolean;
   readonly links: Set<Pid>;
   frames: Uint8Array[];
   queuedBytes: number;
   queuedMessages: number;
+  /** Why the connection ended, or will: the reason in the note about its loss. */
   reason: string;
 }
 
-const MAX_HEADS = 4096;
-export const DEFAULT_MAX_STRANGERS = 2_000;
+/** Heads are kept for this many combinations of recipient, sender and message name. */
+const MAX_KEPT_HEADS = 4096;
+export const DEFAULT_MAX_UNLINKED_PEERS = 2_000;
 /** A connection without links is closed after this time without traffic. */
 const IDLE_MS = 60_000;
 const CLOSE_GRACE_MS = 500;
 const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
 const FRAME_END = Buffer.from('\r\n0\r\n\r\n');
-const MAX_KNOWN_SIZE = 4096;
+/** Size lines up to this size are kept. */
+const MAX_KEPT_SIZE = 4096;
 /** Smaller frames of one turn are copied into one write; larger bodies are written as they are. */
 const COPY_BYTES = 65_536;
 
@@ -85,14 +88,14 @@ export const messageHead = (to: Pid, from: Pid, wireName: string): string => {
   );
 };
 
-const sizes: (Uint8Array | undefined)[] = [];
+const sizeLines: (Uint8Array | undefined)[] = [];
 
 /** The size line of a chunk. */
 function sizeLine(size: number): Uint8Array {
-  const known = sizes[size];
+  const known = sizeLines[size];
   if (known !== undefined) return known;
   const line = Buffer.from(`${size.toString(16)}\r\n`, 'latin1');
-  if (size <= MAX_KNOWN_SIZE) sizes[size] = line;
+  if (size <= MAX_KEPT_SIZE) sizeLines[size] = line;
   return line;
 }
 
@@ -120,7 +123,7 @@ const writeFrames = (socket: Socket, frames: readonly Uint8Array[]): void => {
 type Stats = Peers['stats'];
 
 function flush(peer: Peer, stats: Stats): void {
-  if (!peer.open) return;
+  if (!peer.isReady) return;
   const { frames } = peer;
   peer.frames = [];
   peer.queuedBytes = 0;
@@ -136,14 +139,14 @@ function dropQueued(peer: Peer, stats: Stats): void {
   peer.queuedMessages = 0;
 }
 
-/** Opens a connection; `lost` is called at its end, possibly twice. */
-function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost: (peer: Peer) => void): Peer {
+/** Opens a connection; `onDisconnected` is called at its end, possibly twice. */
+function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, onDisconnected: (peer: Peer) => void): Peer {
   const endpoint = endpointOf(address);
   const secure = tls?.open(endpoint.host, endpoint.port);
   const peer: Peer = {
     address,
     socket: secure?.socket ?? openPlainly(endpoint),
-    open: secure === undefined,
+    isReady: secure === undefined,
     isAbandoned: false,
     links: new Set(),
     frames: [],
@@ -151,29 +154,29 @@ function openPeer(address: string, tls: PeersOptions['tls'], stats: Stats, lost:
     queuedMessages: 0,
     reason: 'the peer closed the connection',
   };
-  const begin = (): void => {
-    watch(peer, lost);
-    peer.open = true;
+  const startSending = (): void => {
+    watchSocket(peer, onDisconnected);
+    peer.isReady = true;
     flush(peer, stats);
   };
-  if (secure === undefined) watch(peer, lost);
+  if (secure === undefined) watchSocket(peer, onDisconnected);
   secure?.onSecured((problem) => {
-    if (problem === undefined) return begin();
+    if (problem === undefined) return startSending();
     const { socket } = peer;
     socket.on('error', () => {});
     socket.destroy();
     peer.reason = problem;
-    if (!tls?.supportDowngrade || peer.isAbandoned) return lost(peer);
+    if (!tls?.supportDowngrade || peer.isAbandoned) return onDisconnected(peer);
     peer.socket = openPlainly(endpoint);
-    begin();
+    startSending();
   });
   return peer;
 }
 
-function watch(peer: Peer, lost: (peer: Peer) => void): void {
+function watchSocket(peer: Peer, onDisconnected: (peer: Peer) => void): void {
   const { socket } = peer;
   if (socket.destroyed) {
-    lost(peer);
+    onDisconnected(peer);
     return;
   }
   socket.resume();
@@ -184,8 +187,8 @@ function watch(peer: Peer, lost: (peer: Peer) => void): void {
     peer.reason = error.message;
   });
   // A peer that has ended its side reads no more: later messages use a new connection.
-  socket.on('end', () => lost(peer));
-  socket.on('close', () => lost(peer));
+  socket.on('end', () => onDisconnected(peer));
+  socket.on('close', () => onDisconnected(peer));
 }
 
 const closePeer = (peer: Peer): Promise<void> =>
@@ -210,7 +213,7 @@ function createFraming(address: string): (to: Pid, from: string, wireName: strin
     const known = heads.get(key);
     if (known !== undefined) return known;
     const head = Buffer.from(`${messageHead(to, pidOf(from, address), wireName)}${CHUNKED}`, 'latin1');
-    if (heads.size >= MAX_HEADS) heads.clear();
+    if (heads.size >= MAX_KEPT_HEADS) heads.clear();
     heads.set(key, head);
     return head;
   };
@@ -221,34 +224,34 @@ function createFraming(address: string): (to: Pid, from: string, wireName: strin
 }
 
 /** Peers without a link, least recently used first (PEERS-5). */
-function createStrangers(max: number) {
-  const strangers = new Set<Peer>();
+function createUnlinkedPeers(max: number) {
+  const unlinked = new Set<Peer>();
   return {
-    /** Marks the peer as used; returns the peer to close if there are too many. */
-    touch(peer: Peer): Peer | undefined {
+    /** Marks the peer as the most recently used; returns the peer to close if there are too many. */
+    markUsed(peer: Peer): Peer | undefined {
       if (peer.links.size > 0) return undefined;
-      strangers.delete(peer);
-      strangers.add(peer);
-      if (strangers.size <= max) return undefined;
-      const [oldest] = strangers;
+      unlinked.delete(peer);
+      unlinked.add(peer);
+      if (unlinked.size <= max) return undefined;
+      const [oldest] = unlinked;
       return oldest;
     },
-    delete: (peer: Peer) => strangers.delete(peer),
+    delete: (peer: Peer) => unlinked.delete(peer),
   };
 }
 
 export function createPeers(options: PeersOptions): Peers {
   const peers = new Map<string, Peer>();
   const frameOf = createFraming(options.address);
-  const strangers = createStrangers(options.maxStrangers);
-  const stats: Stats = { sent: 0, dropped: 0, overLimit: 0, strangersCut: 0 };
-  let closed = false;
+  const unlinked = createUnlinkedPeers(options.maxUnlinkedPeers);
+  const stats: Stats = { sent: 0, dropped: 0, overLimit: 0, unlinkedPeersClosed: 0 };
+  let isClosed = false;
 
-  const lost = (peer: Peer): void => {
+  const onDisconnected = (peer: Peer): void => {
     if (peers.get(peer.address) === peer) peers.delete(peer.address);
-    strangers.delete(peer);
+    unlinked.delete(peer);
     dropQueued(peer, stats);
-    if (closed || peer.links.size === 0) return;
+    if (isClosed || peer.links.size === 0) return;
     peer.links.clear();
     options.onNote({ kind: 'peerLost', address: peer.address, reason: peer.reason });
     options.onPeerLost(peer.address);
@@ -257,63 +260,64 @@ export function createPeers(options: PeersOptions): Peers {
     const address = addressOfPid(pid);
     let peer = peers.get(address);
     if (peer === undefined) {
-      peer = openPeer(address, options.tls, stats, lost);
+      peer = openPeer(address, options.tls, stats, onDisconnected);
       peers.set(address, peer);
     }
     return peer;
   };
-  const limit = (peer: Peer): void => {
+  const disconnectIfOverLimit = (peer: Peer): void => {
     const unsentBytes = peer.queuedBytes + peer.socket.writableLength;
     if (unsentBytes <= options.maxUnsentBytes) return;
     stats.overLimit++;
     peer.reason = `${unsentBytes} bytes were unsent`;
     // The loss is reported when the socket has closed, never from within `send`.
-    end(peer);
+    disconnect(peer);
     options.onNote({ kind: 'peerOverLimit', address: peer.address, unsentBytes });
   };
-  const end = (peer: Peer): void => {
+  /** Unlike `onDisconnected`, without a report: that follows from the socket's 'close'. */
+  const disconnect = (peer: Peer): void => {
     peers.delete(peer.address);
-    strangers.delete(peer);
+    unlinked.delete(peer);
     dropQueued(peer, stats);
     peer.isAbandoned = true;
     peer.socket.destroy();
   };
-  const touch = (peer: Peer): void => {
-    const oldest = strangers.touch(peer);
+  const markUsed = (peer: Peer): void => {
+    const oldest = unlinked.markUsed(peer);
     if (oldest === undefined) return;
-    stats.strangersCut++;
+    stats.unlinkedPeersClosed++;
     oldest.reason = 'another connection needed its place';
-    end(oldest);
-    options.onNote({ kind: 'strangerCut', address: oldest.address });
+    disconnect(oldest);
+    options.onNote({ kind: 'unlinkedPeerClosed', address: oldest.address });
   };
 
   return {
     stats,
     send(to, from, wireName, body) {
-      if (closed) return;
+      if (isClosed) return;
       const peer = peerOf(to);
-      touch(peer);
+      markUsed(peer);
       if (peer.frames.length === 0) process.nextTick(flush, peer, stats);
       for (const part of frameOf(to, from, wireName, body)) {
         peer.frames.push(part);
         peer.queuedBytes += part.length;
       }
       peer.queuedMessages++;
-      limit(peer);
+      disconnectIfOverLimit(peer);
     },
     link(to) {
-      if (closed) return;
+      if (isClosed) return;
       const peer = peerOf(to);
       peer.links.add(to);
-      strangers.delete(peer);
+      unlinked.delete(peer);
     },
     unlink(to) {
       const peer = peers.get(addressOfPid(to));
       peer?.links.delete(to);
-      if (peer !== undefined) touch(peer);
+      if (peer !== undefined) markUsed(peer);
     },
     async close() {
-      closed = true;
+      isClosed = true;
       const open = [...peers.values()];
       for (const peer of open) flush(peer, stats);
       await Promise.all(open.map(closePeer));

@@ -15,6 +15,7 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
 import { LIMITS } from '@meseta/base';
+import { createPieceCollector, type PieceCollector } from './piece-collector.js';
 import { sendRendering } from './send-rendering.js';
 import { createSlices, createTurns } from './slices.js';
 
@@ -66,7 +67,6 @@ export interface RenderQueueOptions {
   readonly keptBytes?: number | undefined;
 }
 
-const PIECE_BYTES = 65_536;
 /** A kept rendering is dropped after this time without a request for its key. */
 const KEPT_MS = 60_000;
 
@@ -84,7 +84,7 @@ interface Job {
   readonly version: number;
   readonly iterator: Iterator<string | Uint8Array, unknown>;
   readonly waiting: Waiting[];
-  readonly collector: Collector;
+  readonly collector: PieceCollector;
 }
 
 interface Waiting {
@@ -92,43 +92,6 @@ interface Waiting {
   readonly key: string;
   resolve(rendering: Rendering): void;
   reject(error: unknown): void;
-}
-
-interface Collector {
-  add(piece: string | Uint8Array): void;
-  finish(memory: unknown): Rendering;
-}
-
-/** Collects strings and bytes into buffers of 64 KiB. */
-function createCollector(): Collector {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  let text = '';
-  const push = (buffer: Uint8Array): void => {
-    if (buffer.length === 0) return;
-    pieces.push(buffer);
-    bytes += buffer.length;
-  };
-  const flushText = (): void => {
-    if (text === '') return;
-    push(Buffer.from(text));
-    text = '';
-  };
-  return {
-    add(piece) {
-      if (typeof piece === 'string') {
-        text += piece;
-        if (text.length >= PIECE_BYTES) flushText();
-        return;
-      }
-      flushText();
-      push(piece);
-    },
-    finish(memory) {
-      flushText();
-      return { pieces, bytes, memory };
-    },
-  };
 }
 
 interface Kept {
@@ -208,7 +171,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     const [{ request, key }] = waiting as [Waiting];
     const iterator = request.start(kept.find(key)?.rendering.memory);
     const { keep = true } = request;
-    const job: Job = { key, keep, version: request.version(), iterator, waiting, collector: createCollector() };
+    const job: Job = { key, keep, version: request.version(), iterator, waiting, collector: createPieceCollector() };
     jobs.set(key, job);
     advance(job);
     schedule();
@@ -236,7 +199,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
       job.collector.add(step.value);
       return;
     }
-    const rendering = job.collector.finish(step.value);
+    const rendering = { ...job.collector.finish(), memory: step.value };
     if (job.keep) kept.keep(job.key, job.version, rendering);
     end(job, (waiting) => waiting.resolve(rendering));
   };

@@ -9,6 +9,26 @@
 //     HTTP/1.1, and never both.
 import { LIMITS } from '@meseta/base';
 
+const HEAD_END = Buffer.from('\r\n\r\n');
+export const HEAD_END_BYTES = HEAD_END.length;
+const LETTER_P = 'P'.charCodeAt(0);
+
+/**
+ * The index of the empty line that ends the head beginning at `at`; the first `searchedBytes` of it were searched before.
+ * `foreign`: node:http reads it, as the method is not POST or the head is longer than `maxHeadBytes`.
+ */
+export function findHeadEnd(
+  bytes: Buffer,
+  at: number,
+  searchedBytes: number,
+  maxHeadBytes: number,
+): number | 'incomplete' | 'foreign' {
+  if (bytes[at] !== LETTER_P) return 'foreign';
+  const end = bytes.indexOf(HEAD_END, at + Math.max(0, searchedBytes - HEAD_END_BYTES));
+  if (end >= 0) return end;
+  return bytes.length - at > maxHeadBytes ? 'foreign' : 'incomplete';
+}
+
 /** Values by name in lower case; each header was sent once. */
 export interface HeaderFields {
   readonly [name: string]: string;
