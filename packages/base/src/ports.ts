@@ -137,8 +137,11 @@ export interface Files {
     text: string,
     options?: { readonly mode?: number; readonly append?: boolean },
   ): Promise<SystemResult<void>>;
-  /** Reads small virtual files (/proc), which never wait for a disk; undefined if the file is missing or unreadable. */
-  readTextNow(path: string): string | undefined;
+  /**
+   * Reads a small virtual file (/proc, cgroups), which never waits for a disk, or its first `maxBytes`; undefined if the file
+   * is missing or unreadable.
+   */
+  readTextNow(path: string, maxBytes?: number): string | undefined;
   /** The names in a virtual directory (`readTextNow`). */
   listNow(path: string): readonly string[];
   stat(path: string): Promise<SystemResult<FileStat>>;

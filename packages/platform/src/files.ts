@@ -1,5 +1,5 @@
 // The port Files on Node. Boundary: nothing throws; a failed call is a value that names the path.
-import { readdirSync, readFileSync, writeFile } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFile } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Files } from '@meseta/base';
@@ -10,6 +10,20 @@ import { attempt, statOfPath } from './system-results.js';
 /** Every launch writes a file, which takes half the CPU without the FileHandle of `fs/promises`. */
 const writeFileAsync = promisify(writeFile);
 
+function readStart(path: string, maxBytes: number): string {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(maxBytes);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < maxBytes; length += count) {
+      count = readSync(file, bytes, length, maxBytes - length, null);
+    }
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
 export function createFiles(): Files {
   return {
     openDirectory: openTrustedDirectory,
@@ -17,9 +31,9 @@ export function createFiles(): Files {
     readText: (path) => attempt(() => fs.readFile(path, 'utf8')),
     write: (path, text, options) =>
       attempt(() => writeFileAsync(path, text, { flag: options?.append ? 'a' : 'w', mode: options?.mode ?? 0o644 })),
-    readTextNow(path) {
+    readTextNow(path, maxBytes) {
       try {
-        return readFileSync(path, 'utf8');
+        return maxBytes === undefined ? readFileSync(path, 'utf8') : readStart(path, maxBytes);
       } catch {
         return undefined;
       }
