@@ -1,7 +1,15 @@
 // What an agent's core and its containerizer exchange: orders and events as plain data, so that the simulator can run both
 // with a fake launcher.
 import type { ContainerId, Result } from '@meseta/base';
-import type { CommandInfo, CommandInfoURI, ContainerInfo, Resource, RLimitInfo, TaskStatusReason } from '@meseta/wire';
+import type {
+  CommandInfo,
+  CommandInfoURI,
+  ContainerInfo,
+  Resource,
+  RLimitInfo,
+  TaskStatusReason,
+  ValueScalar,
+} from '@meseta/wire';
 
 /** What tasks may ask for that not every agent provides, in fields of their own. */
 export type Capability = 'limits' | 'rlimits' | 'sandboxPathVolumes';
@@ -54,6 +62,8 @@ export interface ContainerSpec {
   readonly uris: readonly CommandInfoURI[];
   readonly rlimits: RLimitInfo | undefined;
   readonly resources: readonly Resource[];
+  /** Of a task, beyond its resources (`TaskInfo.limits`). Infinity: no limit. */
+  readonly limits?: { readonly [name: string]: ValueScalar } | undefined;
   readonly container: ContainerInfo | undefined;
   /** The persistent volumes among its resources. */
   readonly volumes: readonly PersistentVolume[];

@@ -75,6 +75,7 @@ export function taskSpec(ctx: Context, framework: FrameworkRecord, run: TaskRun,
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
     resources: info.resources ?? [],
+    ...(info.limits === undefined ? {} : { limits: info.limits }),
     container: info.container,
     volumes: persistentVolumes(ctx.state.options.workDir, info.resources ?? []),
   };
