@@ -18,7 +18,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
     'modules are C++ libraries: nothing to load here',
   ],
   [
-    /^flag agent (?:hooks|modules_dir|master_detector|resource_estimator|qos_controller|disk_profile_adaptor|secret_resolver)$/,
+    /^flag agent (?:hooks|modules_dir|master_detector|disk_profile_adaptor|secret_resolver)$/,
     'modules are C++ libraries: nothing to load here',
   ],
   [

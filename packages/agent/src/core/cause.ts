@@ -19,6 +19,7 @@ export function causeOf(input: AgentInput): string | undefined {
     case 'persisted':
     case 'diskUsage':
     case 'diskRoom':
+    case 'overload':
     case 'sandboxRemoved':
     case 'leave':
     case 'tick':

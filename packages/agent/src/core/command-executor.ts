@@ -3,7 +3,8 @@
 //   the command was forked:        TASK_STARTING, TASK_RUNNING
 //   the command ended by itself:   TASK_FINISHED with exit status 0, else TASK_FAILED
 //   it exceeded a limit:           TASK_FAILED with the limit's reason and resources
-//   the agent ended it:            TASK_KILLED whatever its exit status; after max_completion_time TASK_FAILED
+//   the agent ended it:            TASK_KILLED whatever its exit status; after max_completion_time TASK_FAILED, by a
+//                                  preemption TASK_LOST or TASK_GONE
 //   the container never started:   TASK_FAILED, or TASK_KILLED if the task was killed before
 
 import type { ContainerId } from '@meseta/base';
@@ -15,7 +16,7 @@ import { type Context, log } from './context.js';
 import { handleCustomContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
-import { exitMessage, limitationStatus } from './exit-status.js';
+import { exitMessage, limitationStatus, preemptedStatus } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
 import { handleNestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
@@ -100,15 +101,22 @@ export function startChecks(ctx: Context, framework: FrameworkRecord, run: TaskR
 function handleLaunchFailed(ctx: Context, framework: FrameworkRecord, run: TaskRun, message: string): void {
   if (run.kill === undefined) ctx.state.counters.containerLaunchErrors++;
   const killed = run.kill !== undefined;
-  report(ctx, framework, run, {
-    state: killed ? 'TASK_KILLED' : 'TASK_FAILED',
-    message: killed ? 'Killed before the task was launched' : `Failed to launch container: ${message}`,
-    // As in Mesos, the executor of a pod reports a failed launch itself, with the id of the container and nothing else.
-    ...(run.kind === 'podTask' && !killed
-      ? { container_status: { container_id: { value: run.containerId, parent: { value: run.parent } } } }
-      : { source: 'SOURCE_AGENT' as const }),
-    reason: killed ? 'REASON_TASK_KILLED_DURING_LAUNCH' : 'REASON_CONTAINER_LAUNCH_FAILED',
-  });
+  report(
+    ctx,
+    framework,
+    run,
+    run.kill?.why === 'preempted'
+      ? preemptedStatus(framework.info)
+      : {
+          state: killed ? 'TASK_KILLED' : 'TASK_FAILED',
+          message: killed ? 'Killed before the task was launched' : `Failed to launch container: ${message}`,
+          // As in Mesos, the executor of a pod reports a failed launch itself, with the id of the container and nothing else.
+          ...(run.kind === 'podTask' && !killed
+            ? { container_status: { container_id: { value: run.containerId, parent: { value: run.parent } } } }
+            : { source: 'SOURCE_AGENT' as const }),
+          reason: killed ? 'REASON_TASK_KILLED_DURING_LAUNCH' : 'REASON_CONTAINER_LAUNCH_FAILED',
+        },
+  );
   endRun(ctx, framework, run);
 }
 
@@ -117,17 +125,18 @@ export function handleExited(ctx: Context, framework: FrameworkRecord, run: Task
   // The task was killed before its start was reported.
   if (run.kill !== undefined && statusCount === 0) handleLaunchFailed(ctx, framework, run, '');
   else {
-    report(ctx, framework, run, limitationStatus(end) ?? endStatusOf(run, end.status));
+    report(ctx, framework, run, limitationStatus(end) ?? endStatusOf(framework, run, end.status));
     endRun(ctx, framework, run);
   }
 }
 
-function endStatusOf(run: TaskRun, status: ExitStatus): StatusFields {
+function endStatusOf(framework: FrameworkRecord, run: TaskRun, status: ExitStatus): StatusFields {
   const { kill } = run;
   const message = exitMessage(status);
   if (kill?.why === 'maxCompletion') {
     return { state: 'TASK_FAILED', message, reason: 'REASON_MAX_COMPLETION_TIME_REACHED' };
   }
+  if (kill?.why === 'preempted') return preemptedStatus(framework.info);
   if (kill !== undefined) return { state: 'TASK_KILLED', message };
   if (status.kind === 'exited' && status.code === 0) return { state: 'TASK_FINISHED', message };
   return { state: 'TASK_FAILED', message };

@@ -6,6 +6,7 @@ export interface Counters {
   validFrameworkMessages: number;
   invalidFrameworkMessages: number;
   executorsTerminated: number;
+  executorsPreempted: number;
   containerLaunchErrors: number;
   recoveryErrors: number;
   sandboxesRemoved: number;
@@ -20,6 +21,7 @@ export const createCounters = (): Counters => ({
   validFrameworkMessages: 0,
   invalidFrameworkMessages: 0,
   executorsTerminated: 0,
+  executorsPreempted: 0,
   containerLaunchErrors: 0,
   recoveryErrors: 0,
   sandboxesRemoved: 0,

@@ -14,7 +14,7 @@ import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
 import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, isEnding, putExecutor, reportExecutorExited } from './executors.js';
-import { exitMessage, limitationStatus, waitStatusOf } from './exit-status.js';
+import { exitMessage, limitationStatus, preemptedStatus, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
 import { setKillTimer } from './run-end.js';
@@ -58,9 +58,16 @@ export function destroyUnsubscribedExecutor(ctx: Context, containerId: Container
   destroyExecutor(ctx, found.framework, found.executor, 'notSubscribed');
 }
 
-function destroyExecutor(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord, why: Kill['why']): void {
+/** Ends an executor without a grace period. */
+export function destroyExecutor(
+  ctx: Context,
+  framework: FrameworkRecord,
+  executor: ExecutorRecord,
+  why: Kill['why'],
+): void {
   const killed = { ...executor, kill: executor.kill ?? { why, sinceWallMs: ctx.now.wallMs, graceMs: 0 } };
   putExecutor(ctx, framework, killed);
+  cancelTimer(ctx, { kind: 'registerExecutor', containerId: executor.containerId });
   ctx.effects.push({ kind: 'destroy', containerId: executor.containerId });
 }
 
@@ -264,6 +271,7 @@ function endStatusOf(framework: FrameworkRecord, { kill }: ExecutorRecord, statu
       reason: 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT',
     };
   }
+  if (kill?.why === 'preempted') return preemptedStatus(framework.info);
   const message = `Executor terminated: ${exitMessage(status)}`;
   return { state: 'TASK_FAILED', message, reason: 'REASON_EXECUTOR_TERMINATED' };
 }

@@ -1,6 +1,8 @@
 // Exit statuses as text, with the wording of Mesos' command executor.
 import type { ContainerEnd, ExitStatus } from '@meseta/containers/types';
-import type { TaskStatus } from '@meseta/wire';
+import type { FrameworkInfo, TaskStatus } from '@meseta/wire';
+import { taskStateFor } from '@meseta/wire/task-states';
+import { isPartitionAware } from './state.js';
 
 export const SIGTERM = 15;
 export const SIGKILL = 9;
@@ -50,6 +52,14 @@ export const limitationStatus = ({
     message: limitation.message,
     limitation: { resources: limitation.resources },
   };
+
+/** The status of a task that was ended to free the host from revocable work (Mesos: docs/oversubscription.md). */
+export const preemptedStatus = (framework: FrameworkInfo): Pick<TaskStatus, 'state'> & Partial<TaskStatus> => ({
+  state: taskStateFor(isPartitionAware(framework), 'TASK_GONE'),
+  source: 'SOURCE_AGENT',
+  reason: 'REASON_CONTAINER_PREEMPTED',
+  message: 'Container preempted by QoS correction',
+});
 
 /** An exit status as wait(2) gives it; -1 if it is unknown. */
 export const waitStatusOf = (status: ExitStatus): number =>

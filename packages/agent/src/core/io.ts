@@ -76,6 +76,8 @@ export type AgentInput =
   | { readonly kind: 'diskUsage'; readonly usedShare: number }
   /** Why the disk of work_dir has no room for another task; undefined once it has room. */
   | { readonly kind: 'diskRoom'; readonly shortage: string | undefined }
+  /** The host is overloaded: what uses revocable resources has to end. */
+  | { readonly kind: 'overload'; readonly cause: string }
   /** The answer to `removeSandbox`. */
   | { readonly kind: 'sandboxRemoved'; readonly containerId: ContainerId; readonly error: string | undefined }
   /** SIGUSR1: leave the cluster for good. Every task is killed, then the process ends. */
@@ -149,6 +151,8 @@ export interface Kill {
     | 'draining'
     /** Another task of its group failed or was killed. */
     | 'group'
+    /** The host was overloaded, and it used revocable resources. */
+    | 'preempted'
     /** An executor did not subscribe in time, at first or after a restart of the agent. */
     | 'notSubscribed'
     | 'notResubscribed';

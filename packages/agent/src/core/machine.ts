@@ -18,6 +18,7 @@ import { finishDrain, leaveCluster } from './kill.js';
 import { receive } from './messages.js';
 import { handleContainerCall, handleContainerCallClosed } from './nested-containers.js';
 import type { AgentOptions } from './options.js';
+import { preemptRevocable } from './oversubscription.js';
 import { start } from './recovery.js';
 import { handleMasterDetected, handlePeerLost } from './registration.js';
 import { handleDiskRoom, handleDiskUsage, handleSandboxRemoved } from './sandboxes.js';
@@ -78,6 +79,8 @@ function handleInput(ctx: Context, input: AgentInput): void {
       return handleDiskUsage(ctx, input.usedShare);
     case 'diskRoom':
       return handleDiskRoom(ctx, input.shortage);
+    case 'overload':
+      return preemptRevocable(ctx, input.cause);
     case 'sandboxRemoved':
       return handleSandboxRemoved(ctx, input.containerId, input.error);
     case 'leave':

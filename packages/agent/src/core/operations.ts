@@ -37,7 +37,8 @@ export function updateAgent(ctx: Context): void {
     name: 'UpdateAgentMessage',
     body: {
       agent_id: id,
-      update_oversubscribed_resources: false,
+      update_oversubscribed_resources: state.oversubscribed !== undefined,
+      ...(state.oversubscribed === undefined ? {} : { oversubscribed_resources: state.oversubscribed }),
       operations: operations.length === 0 ? {} : { operations },
       resource_version_uuid: { value: state.resourceVersion },
       resource_providers: {},

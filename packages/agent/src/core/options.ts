@@ -1,7 +1,7 @@
 // The options of the core, from the agent's flags and the facts of its host. Times are in milliseconds.
 import type { Pid } from '@meseta/base';
 import type { Capabilities } from '@meseta/containers/types';
-import type { AgentInfo } from '@meseta/wire';
+import type { AgentInfo, Resource } from '@meseta/wire';
 
 export interface AgentOptions {
   /** `slave(1)@ip:port` */
@@ -34,6 +34,8 @@ export interface AgentOptions {
   /** The share of the disk that is kept free, 0 to 1. */
   readonly gcDiskHeadroom: number;
   readonly diskWatchIntervalMs: number;
+  /** Revocable resources to offer beside the agent's own, and how often they are estimated; undefined: none. */
+  readonly oversubscription: { readonly resources: readonly Resource[]; readonly intervalMs: number } | undefined;
   /** What the containerizer provides. */
   readonly capabilities: Capabilities;
 }

@@ -32,6 +32,7 @@ import type { CheckpointEntry, ExecutorRecord } from './io.js';
 import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
 import type { AgentOptions } from './options.js';
+import { estimateOversubscribed } from './oversubscription.js';
 import { endPodIfEmpty } from './pods.js';
 import { endRun, setKillTimer } from './run-end.js';
 import { report } from './run-reports.js';
@@ -86,6 +87,7 @@ export function start(
   log(ctx, 'info', `recovered ${state.frameworks.size} frameworks, ${state.runs.size} containers`);
   if (state.drain !== undefined) applyDrain(ctx);
   measureDiskPeriodically(ctx);
+  estimateOversubscribed(ctx);
   if (state.options.recover === 'cleanup') {
     leaveWhenEmpty(ctx, 'what an earlier agent left here has been ended (--recover=cleanup)');
   }

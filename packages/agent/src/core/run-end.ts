@@ -54,7 +54,7 @@ export function killRun(
     return;
   }
   if (earlier === undefined) {
-    if (knowsKilling(framework.info) && why !== 'maxCompletion')
+    if (knowsKilling(framework.info) && why !== 'maxCompletion' && why !== 'preempted')
       report(ctx, framework, killed, { state: 'TASK_KILLING' });
     if (kill.graceMs > 0) ctx.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
   }

@@ -134,6 +134,7 @@ export type Timer =
   | { readonly kind: 'register' }
   | { readonly kind: 'ping' }
   | { readonly kind: 'disk' }
+  | { readonly kind: 'oversubscription' }
   | { readonly kind: 'resend'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   | { readonly kind: 'resendOperation'; readonly uuid: OperationUuid }
   | { readonly kind: 'executorsBack' }
@@ -152,6 +153,8 @@ export interface AgentState {
   info: AgentInfo;
   /** The flags' resources with reservations and volumes applied, in the post-refinement format. */
   total: readonly Resource[];
+  /** What the master was told last, or is told at the registration (OVERSUBSCRIPTION-1); undefined without an estimator. */
+  oversubscribed: readonly Resource[] | undefined;
   /** The resource version of the last registration: a uuid, base64 of 16 bytes. */
   resourceVersion: string;
   registration: Registration;
@@ -204,6 +207,7 @@ export function createState(options: AgentOptions, random: Random): AgentState {
     started: false,
     info: options.info,
     total: options.info.resources ?? [],
+    oversubscribed: undefined,
     resourceVersion: randomUuidBytes(random),
     reportedExecutors: new Set(),
     unconfirmedExits: [],

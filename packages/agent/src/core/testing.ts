@@ -51,6 +51,7 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
   gcDelayMs: 604_800_000,
   gcDiskHeadroom: 0.1,
   diskWatchIntervalMs: 60_000,
+  oversubscription: undefined,
   capabilities: {
     limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
     rlimits: ok(undefined),

@@ -7,6 +7,7 @@ import { sendHeartbeat } from './executor-calls.js';
 import { completeIfIdle } from './executors.js';
 import { handleKillTimer } from './kill.js';
 import { sendOperation } from './operations.js';
+import { estimateOversubscribed } from './oversubscription.js';
 import { handlePingTimeout, sendRegistration } from './registration.js';
 import { measureDiskPeriodically } from './sandboxes.js';
 import type { Timer } from './state.js';
@@ -29,6 +30,8 @@ function handleTimer(ctx: Context, timer: Timer): void {
       return resend(ctx, timer.frameworkId, timer.taskId);
     case 'resendOperation':
       return sendOperation(ctx, timer.uuid);
+    case 'oversubscription':
+      return estimateOversubscribed(ctx);
     case 'framework':
       return completeIfIdle(ctx, timer.frameworkId);
     case 'executorsBack':

@@ -29,6 +29,7 @@ import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
+import { oversubscriptionFlags, watchLoad } from './oversubscription.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
 import { rotationLimits } from './rotation.js';
@@ -204,13 +205,20 @@ async function run(
   const files = createFiles();
   const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
   if (!resources.ok) return resources;
-  const limits = rotationLimits(flags.container_logger, flags.modules);
-  if (!limits.ok) return limits;
-  const made = await openContainerizer(options, inputs, files, limits.value);
+  const modules = modulesOf(flags);
+  if (!modules.ok) return modules;
+  const { oversubscription, thresholds, limits } = modules.value;
+  const made = await openContainerizer(options, inputs, files, limits);
   if (!made.ok) return made;
   const containerizer = made.value;
   for (const warning of containerizer.warnings) log.warning(warning);
-  const facts = { localIp, workDir, resources: resources.value, capabilities: containerizer.capabilities };
+  const facts = {
+    localIp,
+    workDir,
+    resources: resources.value,
+    oversubscription,
+    capabilities: containerizer.capabilities,
+  };
   const config = await configOf(flags, host, files, security, facts);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
@@ -249,7 +257,8 @@ async function run(
     ...processFacts,
   });
   const disk = { files, clock: realClock, workDir, checkpoint, floorBytes: flags.disk_floor, push };
-  const stopWatching = await watchDiskRoom(disk);
+  const stopDisk = await watchDiskRoom(disk);
+  const stopLoad = watchLoad(thresholds, flags.qos_correction_interval_min, realClock, push);
   inputs.open(loop.push, handler);
   return ok({
     address: host.address,
@@ -258,12 +267,21 @@ async function run(
       loop.stop();
       await detector.close();
       sender.close();
-      stopWatching();
+      stopDisk();
+      stopLoad();
       await host.close();
       await containerizer.close();
       await checkpoint.close();
     },
   });
+}
+
+/** What the flags of Mesos' modules that are built in ask for. */
+function modulesOf(flags: AgentFlags) {
+  const limits = rotationLimits(flags.container_logger, flags.modules);
+  if (!limits.ok) return limits;
+  const spare = oversubscriptionFlags(flags);
+  return spare.ok ? ok({ ...spare.value, limits: limits.value }) : spare;
 }
 
 /** The work_dir of the agent that wrote the checkpoint. */
@@ -347,7 +365,9 @@ async function configOf(
   host: Host,
   files: Files,
   { gate }: AgentSecurity,
-  facts: Pick<CoreOptions, 'localIp' | 'workDir' | 'capabilities'> & { readonly resources: readonly Resource[] },
+  facts: Pick<CoreOptions, 'localIp' | 'workDir' | 'oversubscription' | 'capabilities'> & {
+    readonly resources: readonly Resource[];
+  },
 ): Promise<CoreOptions> {
   const { resources, ...others } = facts;
   const ip = hostOf(host.address);

@@ -272,7 +272,9 @@ export const agentFlags = {
   memory_profiling: booleanFlag({ ...ignored, default: false }),
   minimum_egress_rate_limit: textFlag(ignored),
   minimum_ingress_rate_limit: textFlag(ignored),
-  modules: jsonFlag({ help: 'The parameters of --container_logger, as JSON. Other modules are not loaded.' }),
+  modules: jsonFlag({
+    help: 'The parameters of --container_logger, --resource_estimator and --qos_controller, as JSON. Other modules are not loaded.',
+  }),
   modules_dir: textFlag(ignored),
   network_cni_config_dir: textFlag(ignored),
   network_cni_metrics: booleanFlag({ ...ignored, default: true }),
@@ -286,13 +288,21 @@ export const agentFlags = {
   network_rate_statistics_interval: textFlag(ignored),
   network_rate_statistics_window: textFlag(ignored),
   nvidia_gpu_devices: textFlag(ignored),
-  oversubscribed_resources_interval: textFlag({ ...ignored, default: '15secs' }),
+  oversubscribed_resources_interval: durationFlag({
+    default: '15secs',
+    help: 'How often the revocable resources of --resource_estimator are estimated.',
+  }),
   perf_duration: textFlag({ ...ignored, default: '10secs' }),
   perf_events: textFlag(ignored),
   perf_interval: textFlag({ ...ignored, default: '1mins' }),
   port: portFlag({ default: '5051', help: 'The port to listen on.' }),
-  qos_controller: textFlag(ignored),
-  qos_correction_interval_min: textFlag({ ...ignored, default: '0ns' }),
+  qos_controller: textFlag({
+    help: 'org_apache_mesos_LoadQoSController ends what uses revocable resources under load; --modules has its thresholds.',
+  }),
+  qos_correction_interval_min: durationFlag({
+    default: '0ns',
+    help: 'How often --qos_controller looks at the load; at least every second.',
+  }),
   quiet: booleanFlag({ default: false, help: 'Logs nothing to stderr.' }),
   reconfiguration_policy: policyFlag({
     default: 'equal',
@@ -307,7 +317,9 @@ export const agentFlags = {
     default: '1secs',
     help: 'The longest pause before the first attempt to register; at most 1mins.',
   }),
-  resource_estimator: textFlag(ignored),
+  resource_estimator: textFlag({
+    help: 'org_apache_mesos_FixedResourceEstimator offers revocable resources; --modules has them.',
+  }),
   resource_provider_config_dir: textFlag(ignored),
   resources: textFlag({
     help: 'The resources of this agent, e.g. cpus:4;mem:4096. Resources that are not named are detected.',

@@ -1,7 +1,7 @@
 // The agent's metrics by Mesos' names (docs/monitoring.md).
 import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import type { FetcherMetrics } from '@meseta/containers';
-import { fromThousandths, quantitiesOf, quantity, revocable } from '@meseta/resources';
+import { fromThousandths, nonRevocable, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { AgentState } from '../core/state.js';
 import { allocatedOf, countTasks } from './shown-executors.js';
 
@@ -21,19 +21,23 @@ const live = ['staging', 'starting', 'running', 'killing'] as const;
 type NamedMetrics = readonly (readonly [name: string, metric: Metric])[];
 
 function resourceMetrics(state: AgentState): NamedMetrics {
-  const used = quantitiesOf(allocatedOf(state));
+  const inUse = allocatedOf(state);
+  const used = quantitiesOf(nonRevocable(inUse));
   const total = quantitiesOf(state.total);
-  const revocableTotal = quantitiesOf(revocable(state.total));
+  const revocableTotal = quantitiesOf(state.oversubscribed ?? []);
+  const revocableUsed = quantitiesOf(revocable(inUse));
   return ['cpus', 'gpus', 'mem', 'disk'].flatMap((name) => {
     const all = fromThousandths(quantity(total, name));
     const allocated = fromThousandths(quantity(used, name));
+    const allRevocable = fromThousandths(quantity(revocableTotal, name));
+    const usedRevocable = fromThousandths(quantity(revocableUsed, name));
     return [
       [`slave/${name}_total`, gauge(all)],
       [`slave/${name}_used`, gauge(allocated)],
       [`slave/${name}_percent`, gauge(all === 0 ? 0 : allocated / all)],
-      [`slave/${name}_revocable_total`, gauge(fromThousandths(quantity(revocableTotal, name)))],
-      [`slave/${name}_revocable_used`, gauge(0)],
-      [`slave/${name}_revocable_percent`, gauge(0)],
+      [`slave/${name}_revocable_total`, gauge(allRevocable)],
+      [`slave/${name}_revocable_used`, gauge(usedRevocable)],
+      [`slave/${name}_revocable_percent`, gauge(allRevocable === 0 ? 0 : usedRevocable / allRevocable)],
     ] as const;
   });
 }
@@ -55,7 +59,7 @@ function executorMetrics(state: AgentState): NamedMetrics {
     ['slave/executors_running', gauge(running)],
     ['slave/executors_terminating', gauge(terminating)],
     ['slave/executors_terminated', counter(state.counters.executorsTerminated)],
-    ['slave/executors_preempted', counter(0)],
+    ['slave/executors_preempted', counter(state.counters.executorsPreempted)],
   ];
 }
 

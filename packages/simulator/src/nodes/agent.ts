@@ -89,6 +89,7 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
     gcDelayMs: 604_800_000,
     gcDiskHeadroom: 0.1,
     diskWatchIntervalMs: 60_000,
+    oversubscription: undefined,
     capabilities: {
       limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
       rlimits: ok(undefined),

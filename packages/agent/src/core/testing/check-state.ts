@@ -91,6 +91,7 @@ function checkTimer(state: AgentState, timer: Timer): void {
         return awaited.size > 0;
       case 'framework':
       case 'disk':
+      case 'oversubscription':
         return true;
       default: {
         const run = runs.get(timer.containerId);

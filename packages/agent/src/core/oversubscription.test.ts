@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { FrameworkInfo, Resource } from '@meseta/wire';
+import {
+  acknowledgeAll,
+  exit,
+  frameworkOf,
+  launched,
+  registeredWorld,
+  rejoin,
+  runToRunning,
+  sentOf,
+  states,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
+
+const INTERVAL_MS = 15_000;
+const cpus = (value: number, fields: Partial<Resource> = {}): Resource => ({
+  name: 'cpus',
+  type: 'SCALAR',
+  scalar: { value },
+  ...fields,
+});
+const spare = (value: number): Resource => cpus(value, { revocable: {} });
+const used = (value: number): Resource => cpus(value, { revocable: {}, allocation_info: { role: '*' } });
+const withSpare = (value: number) => ({
+  oversubscription: { resources: [spare(value)], intervalMs: INTERVAL_MS },
+});
+const revocableTask = (id: string, value = 1) => taskOf(id, { resources: [used(value)] });
+
+/** What the master was told of revocable cpus, oldest first; undefined: nothing about oversubscription. */
+const told = (world: World): readonly (number | undefined)[] =>
+  sentOf(world, 'UpdateAgentMessage').map(({ update_oversubscribed_resources, oversubscribed_resources }) => {
+    if (update_oversubscribed_resources !== true) return undefined;
+    for (const { revocable, allocation_info } of oversubscribed_resources ?? []) {
+      assert.deepEqual([revocable, allocation_info], [{}, undefined]);
+    }
+    return oversubscribed_resources?.[0]?.scalar?.value ?? 0;
+  });
+
+test('without an estimator the master is told nothing about oversubscription', () => {
+  const world = registeredWorld();
+  world.pass(4 * INTERVAL_MS);
+  assert.deepEqual(told(world), [undefined]);
+});
+
+test('OVERSUBSCRIPTION-1: the master is told after each registration', () => {
+  const world = registeredWorld(withSpare(3));
+  world.pass(4 * INTERVAL_MS);
+  assert.deepEqual(told(world), [3]);
+  world.restart();
+  rejoin(world);
+  assert.deepEqual(told(world), [3, 3]);
+});
+
+test('OVERSUBSCRIPTION-1: revocable resources in use stay in the sum when the estimate has become smaller, until they are free', () => {
+  const world = registeredWorld(withSpare(3));
+  const containerId = runToRunning(world, revocableTask('t', 2));
+  world.restart([{ containerId, state: 'running', pid: 7 }], withSpare(1));
+  rejoin(world);
+  assert.deepEqual(told(world), [3, 2]);
+  exit(world, containerId, 0);
+  acknowledgeAll(world);
+  world.pass(INTERVAL_MS);
+  assert.deepEqual(told(world), [3, 2, 1]);
+});
+
+const overload = (world: World) => world.input({ kind: 'overload', cause: 'the load is 9' });
+const destroyed = (world: World): readonly ContainerId[] =>
+  world.effects.flatMap((effect) => (effect.kind === 'destroy' ? [effect.containerId] : []));
+const killedBy9 = (world: World, containerId: ContainerId) =>
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
+  });
+
+function checkPreempted(world: World, state: string, taskId = 't'): void {
+  const status = updates(world).find(
+    (update) => update.status.task_id.value === taskId && update.status.state === state,
+  )?.status;
+  assert.deepEqual(
+    [status?.source, status?.reason, status?.message],
+    ['SOURCE_AGENT', 'REASON_CONTAINER_PREEMPTED', 'Container preempted by QoS correction'],
+  );
+}
+
+const outcomes: readonly (readonly [FrameworkInfo, string])[] = [
+  [frameworkOf(), 'TASK_GONE'],
+  [frameworkOf({ capabilities: [] }), 'TASK_LOST'],
+];
+
+for (const [framework, state] of outcomes) {
+  test(`OVERSUBSCRIPTION-2: an overload ends a task with revocable resources at once, which is ${state}; others run on`, () => {
+    const world = registeredWorld(withSpare(3));
+    const kept = runToRunning(world, taskOf('kept'), framework);
+    const containerId = runToRunning(world, revocableTask('t'), framework);
+    overload(world);
+    assert.deepEqual(destroyed(world), [containerId]);
+    killedBy9(world, containerId);
+    acknowledgeAll(world);
+    checkPreempted(world, state);
+    overload(world);
+    assert.deepEqual(destroyed(world), [containerId]);
+    assert.notEqual(kept, containerId);
+    assert.equal(world.core.state.counters.executorsPreempted, 1);
+  });
+}
+
+test('an overload while the container of a task is made preempts the task', () => {
+  const world = registeredWorld(withSpare(3));
+  const containerId = launched(
+    world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: revocableTask('t') } }),
+  );
+  overload(world);
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'launchFailed', containerId, stage: 'launch', message: 'destroyed before it was launched' },
+  });
+  checkPreempted(world, 'TASK_GONE');
+});
+
+test('a preempted task that had been asked to end was killed', () => {
+  const world = registeredWorld(withSpare(3));
+  const containerId = runToRunning(world, revocableTask('t'));
+  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  overload(world);
+  assert.deepEqual(destroyed(world), [containerId]);
+  killedBy9(world, containerId);
+  acknowledgeAll(world);
+  assert.equal(states(world).at(-1), 'TASK_KILLED');
+});
+
+test('OVERSUBSCRIPTION-2: an overload ends a custom executor that has a revocable task, with all its tasks, also across a restart', () => {
+  const executor = { executor_id: { value: 'e' }, command: { value: './executor' }, framework_id: { value: 'f-1' } };
+  const world = registeredWorld(withSpare(3));
+  const { command: _, ...task } = revocableTask('t');
+  const launch = (id: string, resources: readonly Resource[], launch_executor: boolean) =>
+    world.message({
+      name: 'RunTaskMessage',
+      body: {
+        framework: frameworkOf(),
+        task: { ...task, task_id: { value: id }, resources, executor: { ...executor, type: 'CUSTOM' } },
+        launch_executor,
+      },
+    });
+  const containerId = launched(launch('t', [used(1)], true));
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+  launch('u', [cpus(1, { allocation_info: { role: '*' } })], false);
+  overload(world);
+  assert.deepEqual(destroyed(world), [containerId]);
+  world.restart([{ containerId, state: 'ended', status: { kind: 'signaled', signal: 9 } }]);
+  rejoin(world);
+  for (const id of ['t', 'u']) checkPreempted(world, 'TASK_GONE', id);
+});
