@@ -17,7 +17,7 @@ import { taskRunsOf } from './runs.js';
 import { type AgentState, type FrameworkRecord, tasksOf } from './state.js';
 
 /** The revocable resources of the executors, and of their tasks that have not ended. */
-export function revocableInUse({ frameworks }: Pick<AgentState, 'frameworks'>): readonly Resource[] {
+function revocableInUse({ frameworks }: Pick<AgentState, 'frameworks'>): readonly Resource[] {
   const sum = createSum();
   for (const { executors, tasks } of frameworks.values()) {
     for (const { state, info } of executors.values()) {
