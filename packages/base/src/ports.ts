@@ -234,6 +234,10 @@ export interface ChildRequest {
   /** The user and all its groups, the user's own first; undefined: those of this process. */
   readonly user: { readonly uid: number; readonly groups: readonly number[] } | undefined;
   readonly limits: readonly ProcessLimit[];
+  /** The directories of the cgroups that it joins, one in each hierarchy. Each has the file `cgroup.procs`. */
+  readonly cgroups: readonly string[];
+  /** `oom_score_adj` (proc(5)); undefined: that of this process. */
+  readonly oomScoreAdjustment?: number | undefined;
   /** A file that the child appends a line to before it runs the program: its line of /proc/self/stat. */
   readonly record: string | undefined;
 }

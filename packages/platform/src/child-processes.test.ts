@@ -5,11 +5,13 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -73,6 +75,7 @@ const requestIn = (path: string, script: string, changes: Partial<ChildRequest> 
   output: 'files',
   user: undefined,
   limits: [],
+  cgroups: [],
   record: undefined,
   ...changes,
 });
@@ -204,6 +207,60 @@ test('CHILDREN-3: a program runs with exactly its user, groups and limits', asRo
 test('CALLS-1, CHILDREN-3: a program whose limits can not be set is not started', async () => {
   const started = children.start(requestIn(newDirectory(), 'true', { limits: [{ resource: 99, soft: 1, hard: 1 }] }));
   assert.equal(started.ok ? '' : started.error, 'Failed to set the limit 99: Invalid argument');
+});
+
+/** Hierarchies of both versions, as far as this machine has them. */
+const hierarchies = ['unified', 'freezer', 'memory', 'pids'].map((name) => `/sys/fs/cgroup/${name}`).filter(existsSync);
+const withCgroups = { skip: asRoot.skip ? 'needs root' : hierarchies.length === 0 && 'needs cgroups version 1' };
+
+const withUnified = { skip: withCgroups.skip || (!hierarchies[0]?.endsWith('unified') && 'needs a unified hierarchy') };
+
+/** Runs `use` with a new cgroup in each hierarchy. */
+async function inCgroups(use: (cgroups: readonly string[]) => Promise<void>): Promise<void> {
+  const cgroups = hierarchies.map((hierarchy) => `${hierarchy}/meseta-children-${process.pid}`);
+  for (const cgroup of cgroups) mkdirSync(cgroup);
+  try {
+    await use(cgroups);
+  } finally {
+    for (const cgroup of cgroups) rmdirSync(cgroup);
+  }
+}
+
+test(
+  'CHILDREN-5: a program is in its cgroups from its first instruction on, also one of another user',
+  withCgroups,
+  () =>
+    inCgroups(async (cgroups) => {
+      const path = newDirectory();
+      chownSync(path, nobody, nobody);
+      await run(path, 'exec cat /proc/self/cgroup', { cgroups, user: { uid: nobody, groups: [nobody] } });
+      const joined = read(`${path}/stdout`).split(`/meseta-children-${process.pid}\n`).length - 1;
+      assert.equal(joined, cgroups.length);
+      for (const cgroup of cgroups) assert.equal(read(`${cgroup}/cgroup.procs`), '');
+      const missing = children.start(requestIn(newDirectory(), 'true', { cgroups: [`${cgroups[0]}/missing`] }));
+      assert.match(missing.ok ? 'it was started' : missing.error, /^ENOENT: .*\/missing\/cgroup\.procs/);
+    }),
+);
+
+test('CHILDREN-5: a program that its cgroup does not take is not started', withUnified, () =>
+  inCgroups(async (cgroups) => {
+    // A cgroup beside threaded ones takes no processes.
+    const parent = cgroups[0] ?? '';
+    for (const name of ['threaded', 'invalid']) mkdirSync(`${parent}/${name}`);
+    writeFileSync(`${parent}/threaded/cgroup.type`, 'threaded');
+    const refused = children.start(requestIn(newDirectory(), 'true', { cgroups: [`${parent}/invalid`] }));
+    for (const name of ['threaded', 'invalid']) rmdirSync(`${parent}/${name}`);
+    const expected = `Failed to join the cgroup ${parent}/invalid: Operation not supported`;
+    assert.equal(refused.ok ? 'it was started' : refused.error, expected);
+  }),
+);
+
+test('a program has the oom_score_adj that was asked for, and this process keeps its own', async () => {
+  const path = newDirectory();
+  const own = read('/proc/self/oom_score_adj');
+  await run(path, 'cat /proc/self/oom_score_adj', { oomScoreAdjustment: 765 });
+  assert.equal(read(`${path}/stdout`), '765\n');
+  assert.equal(read('/proc/self/oom_score_adj'), own);
 });
 
 test('CHILDREN-4: a library that the environment preloads is loaded by no process of root', asRoot, async () => {

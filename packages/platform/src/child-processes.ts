@@ -10,6 +10,7 @@
 //   whatever its path leads to by now, and stdout and stderr must be regular files of the program's user.
 // CHILDREN-3: a program runs with exactly the user, groups and limits that were asked for, or not at all.
 // CHILDREN-4: no process that runs as this process' user gets the environment of a program of another user.
+// CHILDREN-5: a program, and all that it starts, is in its cgroups from its first instruction on, or it is not started.
 import { closeSync, constants, fchmodSync, fchownSync, openSync, writeSync } from 'node:fs';
 import {
   type ChildProcesses,
@@ -103,6 +104,8 @@ interface Opened {
   /** undefined: a terminal, which the child opens. */
   readonly streams: readonly [stdin: number, stdout: number, stderr: number] | undefined;
   readonly record: number | undefined;
+  /** `cgroup.procs` of each cgroup. */
+  readonly cgroups: readonly number[];
 }
 
 /** The descriptors opened here are added to `descriptors`, also if one after them can't be opened. */
@@ -119,6 +122,7 @@ function openAll(request: ChildRequest, devNull: number, descriptors: number[]):
     directory,
     streams: typeof request.output === 'object' ? undefined : [devNull, output('stdout'), output('stderr')],
     record: record === undefined ? undefined : hold(openSync(record, O_WRONLY | O_APPEND)),
+    cgroups: request.cgroups.map((cgroup) => hold(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
   };
 }
 
@@ -155,6 +159,29 @@ function recordSteps(
     { name: 'write', arguments: [record, address, RECORD_BYTES], what },
   ];
   return { steps, line: arena.at(address, RECORD_BYTES) };
+}
+
+/** CHILDREN-5. The number 0 is the process that writes it (the kernel's admin-guide/cgroup-v2, Processes). */
+function cgroupSteps(arena: Arena, { cgroups }: ChildRequest, descriptors: readonly number[]): readonly Step[] {
+  const self = arena.text('0');
+  return descriptors.map((descriptor, index) => ({
+    name: 'write',
+    arguments: [descriptor, self, 1],
+    what: `join the cgroup ${cgroups[index]}`,
+  }));
+}
+
+/** How readily the kernel kills it, and all that it starts, when the machine has no memory left. */
+function oomScoreSteps(arena: Arena, { oomScoreAdjustment }: ChildRequest): readonly Step[] {
+  if (oomScoreAdjustment === undefined) return [];
+  const text = String(oomScoreAdjustment);
+  const what = 'set oom_score_adj';
+  return [
+    { name: 'close', arguments: [0], what },
+    // The lowest free descriptor, 0.
+    { name: 'openat', arguments: [AT_FDCWD, arena.text('/proc/self/oom_score_adj'), O_WRONLY, 0], what },
+    { name: 'write', arguments: [0, arena.text(text), text.length], what },
+  ];
 }
 
 /** A session that has no terminal gets the first one that its leader opens (tty_ioctl(4)). */
@@ -206,7 +233,7 @@ function programSteps(arena: Arena, request: ChildRequest): readonly Step[] {
 function stepsOf(
   arena: Arena,
   request: ChildRequest,
-  { directory, streams }: Opened,
+  { directory, streams, cgroups }: Opened,
   recording: readonly Step[],
 ): readonly Step[] {
   const noSignals = arena.bytes(new Uint8Array(SIGNAL_SET_BYTES));
@@ -214,6 +241,8 @@ function stepsOf(
     { name: 'setsid', arguments: [], what: 'create a session' },
     ...signalSteps(arena),
     ...recording,
+    ...cgroupSteps(arena, request, cgroups),
+    ...oomScoreSteps(arena, request),
     ...streamSteps(arena, request, streams),
     { name: 'fchdir', arguments: [directory], what: 'enter the working directory' },
     ...identitySteps(arena, request),

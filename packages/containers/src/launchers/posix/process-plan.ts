@@ -8,11 +8,20 @@ const userOf = ({ uid, gid, groups }: LaunchOwner): ProcessPlan['user'] => ({
 });
 
 /** A plan as the supervisor takes it. */
-export const processPlan = ({ program, argv, environment, directory, owner, rlimits }: LaunchPlan): ProcessPlan => ({
+export const processPlan = ({
+  program,
+  argv,
+  environment,
+  directory,
+  owner,
+  rlimits,
+  cgroups,
+}: LaunchPlan): ProcessPlan => ({
   program,
   argv,
   environment,
   directory,
   user: owner === undefined ? undefined : userOf(owner),
   limits: rlimits,
+  cgroups,
 });
