@@ -67,6 +67,31 @@ test('SIMULATED-NETWORK-3: peers are notified when a process ends, the death of 
   }
 });
 
+test('SIMULATED-NETWORK-3: a writer notices a dead host also when the notice of a break was lost with the host', () => {
+  for (const comesBack of [false, true]) {
+    const timeline = createTimeline();
+    const options = { ...QUIET_NETWORK, meanDelayMs: 100, unacknowledgedMs: 5_000 };
+    let lost = 0;
+    for (let seed = 1; seed <= 50; seed++) {
+      const network = createNetwork(timeline, seededRandom(seed), options);
+      const listener = { accepted: () => ({ data: () => {}, ended: () => {} }) };
+      network.listen('b', listener);
+      let ended = 0;
+      const end = network.connect('a', 'b', 'x', { data: () => {}, ended: () => void ended++ });
+      timeline.runUntil(timeline.nowMs() + 10_000);
+      assert.equal(network.breakConnections('a', 'b'), 1);
+      network.endProcess('b', 'silent');
+      if (comesBack) network.listen('b', listener);
+      timeline.runUntil(timeline.nowMs() + 10_000);
+      if (ended === 0) lost++;
+      end.write('packet');
+      timeline.runUntil(timeline.nowMs() + 10_000);
+      assert.equal(ended, 1, `seed ${seed}`);
+    }
+    assert(lost > 0 && lost < 50, `the notice was lost ${lost} times of 50`);
+  }
+});
+
 test('a connection attempt that outlasts the restart of its target reaches the new process', () => {
   const timeline = createTimeline();
   const options = { ...QUIET_NETWORK, unacknowledgedMs: 5_000 };

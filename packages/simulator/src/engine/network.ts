@@ -260,6 +260,8 @@ function endProcess(state: State, address: string, how: 'reset' | 'silent'): voi
       state.timeline.cancel(pipe.deadline);
       loseTail(state, pipe);
       inward.silent = how === 'silent';
+      // The notice of a break may just have been lost: the peer, which does not know of it, writes on.
+      if (how === 'silent' && !pipe.readerGone) inward.writerGone = false;
       if (how === 'silent') state.countFault('connections that went silent');
       if (how === 'reset' && connection.established) scheduleArrival(state, connection, pipe, BROKEN);
       deleteIfClosed(state, connection);
