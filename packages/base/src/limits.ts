@@ -63,6 +63,13 @@ export const LIMITS = table({
     beyond: '500 that names the limit',
     source: 'Meseta',
   },
+  window: {
+    most: 65_535,
+    unit: 'characters',
+    what: "The rows, and the columns, of a terminal's window",
+    beyond: '400 that names the field; a launch with it fails',
+    source: 'Meseta',
+  },
   waitingUpdates: {
     most: 1000,
     unit: 'items',

@@ -226,11 +226,12 @@ export interface ChildRequest {
   readonly environment: { readonly [name: string]: string };
   /** The working directory: refused if another directory has this path by now. `identity`: as in `FileStat`. */
   readonly directory: { readonly path: string; readonly identity: string };
-  /**
-   * Where its output goes: appended to the regular files `stdout` and `stderr` of the directory, or nowhere, or to a terminal
-   * (a path below /dev/pts), which is also its input and controls its session.
-   */
-  readonly output: 'files' | 'discarded' | { readonly terminal: string };
+  /** The directory to start in, if it is another one: as `directory`. */
+  readonly startDirectory?: { readonly path: string; readonly identity: string } | undefined;
+  /** Where its output goes: appended to the regular files `stdout` and `stderr` of the directory, or nowhere. */
+  readonly output: 'files' | 'discarded';
+  /** undefined: it has no input. */
+  readonly input?: ChildInput | undefined;
   /** The user and all its groups, the user's own first; undefined: those of this process. */
   readonly user: { readonly uid: number; readonly groups: readonly number[] } | undefined;
   readonly limits: readonly ProcessLimit[];
@@ -242,10 +243,41 @@ export interface ChildRequest {
   readonly record: string | undefined;
 }
 
+/** The size of a terminal's window in characters. */
+export interface WindowSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * What a child reads from: a pipe, or a terminal, which also controls its session and takes its output. With the output
+ * `files` that is appended to `stdout`.
+ */
+export type ChildInput =
+  | { readonly kind: 'pipe' }
+  | { readonly kind: 'terminal'; readonly window?: WindowSize | undefined };
+
+/** This process' end of a child's pipe or terminal. Calls are carried out one after another. */
+export interface ChildChannel {
+  /**
+   * Resolves when the pipe or terminal has taken all bytes, however long the child does not read. The code of the error is
+   * EPIPE when nothing can read them any more.
+   */
+  write(bytes: Uint8Array): Promise<SystemResult<void>>;
+  /** Ends the input of a pipe. A terminal's is ended by a character, so this does nothing to it. */
+  end(): Promise<void>;
+  /** The code is ENOTTY if it is no terminal. */
+  resize(window: WindowSize): SystemResult<void>;
+  /** Resolves when all output is written, once no process has the terminal open; after `timeoutMs` in any case. Then closes it. */
+  finish(timeoutMs: number): Promise<void>;
+}
+
 export interface StartedChild {
   readonly pid: number;
   /** What it appended to its record. */
   readonly stat: string;
+  /** Of a child with an input. */
+  readonly channel?: ChildChannel | undefined;
 }
 
 /** Starts processes, and reports how exactly they ended. */

@@ -31,6 +31,7 @@ import { createRemovals, type Removals, removeSandbox } from './sandbox/removal.
 import { changeVolume } from './sandbox/volumes.js';
 import { type RotationLimits, startRotation } from './streams/rotation.js';
 import type { SupervisorOptions } from './supervisor/client.js';
+import type { ContainerInput, InputResult } from './supervisor/protocol.js';
 import type {
   Capabilities,
   ContainerEvent,
@@ -52,6 +53,8 @@ export interface Containerizer {
   launch(spec: ContainerSpec): void;
   /** The container's resources have changed, or the agent was restarted. */
   update(containerId: ContainerId, resources: readonly Resource[]): void;
+  /** Resolves when a session, or a container with a terminal, has taken the input. The next one must be sent then. */
+  send(containerId: ContainerId, input: ContainerInput): Promise<InputResult>;
   /** Sends a signal to every process of the container, in all its sessions and process groups. */
   signal(containerId: ContainerId, signal: number): void;
   /** Kills every process; `exited` follows. The fetch of a container that has not started is aborted. */
@@ -297,6 +300,7 @@ function createCalls(
   return {
     launch: (spec) => push({ kind: 'launch', spec }),
     update: (containerId, resources) => push({ kind: 'update', containerId, resources }),
+    send: (containerId, input) => launcher.send(containerId, input),
     signal: (containerId, signal) => push({ kind: 'signal', containerId, signal }),
     destroy: (containerId) => push({ kind: 'destroy', containerId }),
     remove: (containerId) => push({ kind: 'remove', containerId }),

@@ -69,6 +69,8 @@ export interface ContainerSpec {
   readonly volumes: readonly PersistentVolume[];
   /** Of a nested container. */
   readonly outer?: OuterContainer | undefined;
+  /** A nested container that someone talks to. Its input is a pipe, and it starts in the sandbox of its parent. */
+  readonly isSession?: boolean | undefined;
 }
 
 /** How a process ended. `unknown`: its status was lost (a reboot, a killed supervisor). */

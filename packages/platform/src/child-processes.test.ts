@@ -4,24 +4,21 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  readSync,
   rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildRequest, ProcessEnd } from '@meseta/base';
-import { createChildProcesses, openTerminal } from './child-processes.js';
+import { createChildProcesses } from './child-processes.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
 const nobody = 65534;
@@ -270,21 +267,6 @@ test('CHILDREN-4: a library that the environment preloads is loaded by no proces
   await run(path, 'exec cat /proc/self/status', { user: { uid: nobody, groups: [nobody] }, environment });
   // The loader reports it once for the shell and once for cat.
   assert.equal(read(`${path}/stderr`).split('library.so').length - 1, 2);
-});
-
-test('a child with a terminal reads from it, writes to it, and has it as the controlling terminal of its session', async () => {
-  const terminal = openTerminal();
-  assert.ok(terminal.ok, terminal.ok ? '' : terminal.error);
-  const { controller, path } = terminal.value;
-  // Opening /dev/tty fails without a controlling terminal.
-  const script = 'read line && echo "got $line" >/dev/tty && test -t 0 && test -t 1 && test -t 2 && exit 4';
-  const started = children.start(requestIn(newDirectory(), script, { output: { terminal: path } }));
-  assert.ok(started.ok, started.ok ? '' : started.error);
-  writeSync(controller, 'hello\n');
-  assert.deepEqual(await endOf(started.value.pid), { kind: 'exited', code: 4 });
-  const seen = Buffer.alloc(1000);
-  assert.match(seen.toString('latin1', 0, readSync(controller, seen)), /^hello\r\ngot hello\r\n/);
-  closeSync(controller);
 });
 
 test('orphans of a child are adopted, and their ends are collected', async () => {

@@ -22,14 +22,15 @@ import {
   type StartedChild,
 } from '@meseta/base';
 import { type Arena, type Call, type ChildCalls, createChildCalls } from './child-calls.js';
+import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
 import * as libc from './libc.js';
 import { statOfDescriptor, systemError } from './system-results.js';
 
-const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } =
-  constants;
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 /** O_NONBLOCK: the open waits neither for the reader of a fifo nor for the owner of a lease. */
 const OPEN_OUTPUT = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
 const OUTPUT_MODE = 0o644;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
@@ -100,9 +101,12 @@ const bytesOf = (words: Uint32Array | BigUint64Array): Uint8Array =>
   new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
 interface Opened {
-  readonly directory: number;
+  readonly startDirectory: number;
   /** undefined: a terminal, which the child opens. */
   readonly streams: readonly [stdin: number, stdout: number, stderr: number] | undefined;
+  /** Takes the messages of a program that can't be executed. */
+  readonly messages: number;
+  readonly input: ChildEnd | undefined;
   readonly record: number | undefined;
   /** `cgroup.procs` of each cgroup. */
   readonly cgroups: readonly number[];
@@ -114,16 +118,41 @@ function openAll(request: ChildRequest, devNull: number, descriptors: number[]):
     descriptors.push(descriptor);
     return descriptor;
   };
-  const { record } = request;
+  const { record, startDirectory } = request;
   const directory = hold(openDirectory(request.directory));
-  const output = (name: string): number =>
+  const openStream = (name: string): number =>
     request.output === 'files' ? hold(openOutput(directory, name, request.user)) : devNull;
-  return {
-    directory,
-    streams: typeof request.output === 'object' ? undefined : [devNull, output('stdout'), output('stderr')],
+  const stdout = openStream('stdout');
+  const stderr = request.input?.kind === 'terminal' ? stdout : openStream('stderr');
+  const opened = {
+    startDirectory: startDirectory === undefined ? directory : hold(openDirectory(startDirectory)),
+    messages: stderr,
     record: record === undefined ? undefined : hold(openSync(record, O_WRONLY | O_APPEND)),
     cgroups: request.cgroups.map((cgroup) => hold(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
   };
+  // Last: it is not closed here.
+  const input = openInput(request, stdout === devNull ? undefined : stdout);
+  const stdin = input !== undefined && 'descriptor' in input.end ? input.end.descriptor : devNull;
+  const isTerminal = input !== undefined && 'terminal' in input.end;
+  return { ...opened, input, streams: isTerminal ? undefined : [stdin, stdout, stderr] };
+}
+
+function openInput({ input, user }: ChildRequest, stdout: number | undefined): ChildEnd | undefined {
+  if (input === undefined) return undefined;
+  const owner = user && { uid: user.uid, gid: user.groups[0] ?? user.uid };
+  const opened =
+    input.kind === 'pipe'
+      ? openInputPipe()
+      : openTerminal(owner, input.window, stdout === undefined ? undefined : duplicate(stdout));
+  if (!opened.ok) throw new Refused(opened.error);
+  return opened.value;
+}
+
+/** Another descriptor of an open file, with its mode of writing. */
+function duplicate(descriptor: number): number {
+  const copy = libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw new Refused(libc.strerror(libc.lastError()));
+  return copy;
 }
 
 /** A call, and what failed if it fails. */
@@ -185,14 +214,14 @@ function oomScoreSteps(arena: Arena, { oomScoreAdjustment }: ChildRequest): read
 }
 
 /** A session that has no terminal gets the first one that its leader opens (tty_ioctl(4)). */
-function streamSteps(arena: Arena, { output }: ChildRequest, streams: Opened['streams']): readonly Step[] {
+function streamSteps(arena: Arena, { streams, input }: Opened): readonly Step[] {
   const what = 'set its streams';
   const set = (from: number, to: number): Step => ({ name: 'dup3', arguments: [from, to, 0], what });
   if (streams !== undefined) return streams.map(set);
-  const path = arena.text(typeof output === 'object' ? output.terminal : '/dev/null');
+  const path = input !== undefined && 'terminal' in input.end ? input.end.terminal : '/dev/null';
   return [
     { name: 'close', arguments: [0], what },
-    { name: 'openat', arguments: [AT_FDCWD, path, O_RDWR, 0], what },
+    { name: 'openat', arguments: [AT_FDCWD, arena.text(path), O_RDWR, 0], what },
     set(0, 1),
     set(0, 2),
   ];
@@ -230,21 +259,16 @@ function programSteps(arena: Arena, request: ChildRequest): readonly Step[] {
   return pathsOf(request).map((path) => execute(path, words));
 }
 
-function stepsOf(
-  arena: Arena,
-  request: ChildRequest,
-  { directory, streams, cgroups }: Opened,
-  recording: readonly Step[],
-): readonly Step[] {
+function stepsOf(arena: Arena, request: ChildRequest, opened: Opened, recording: readonly Step[]): readonly Step[] {
   const noSignals = arena.bytes(new Uint8Array(SIGNAL_SET_BYTES));
   return [
     { name: 'setsid', arguments: [], what: 'create a session' },
     ...signalSteps(arena),
     ...recording,
-    ...cgroupSteps(arena, request, cgroups),
+    ...cgroupSteps(arena, request, opened.cgroups),
     ...oomScoreSteps(arena, request),
-    ...streamSteps(arena, request, streams),
-    { name: 'fchdir', arguments: [directory], what: 'enter the working directory' },
+    ...streamSteps(arena, opened),
+    { name: 'fchdir', arguments: [opened.startDirectory], what: 'enter the working directory' },
     ...identitySteps(arena, request),
     // Linux 5.9. Without it the descriptors are closed by their O_CLOEXEC.
     { name: 'close_range', arguments: [3, MAX_DESCRIPTOR, 0], mayFail: true, what: 'close descriptors' },
@@ -295,25 +319,30 @@ function startOpened(starter: Starter, request: ChildRequest, opened: Opened): R
 function reportNotExecuted(
   { failures }: Starter,
   { program }: ChildRequest,
-  { streams }: Opened,
+  { messages }: Opened,
   pid: number,
   attempts: readonly number[],
 ): void {
   const { ENOENT, ENOTDIR } = libc.errno;
   const error = attempts.find((it) => it !== ENOENT && it !== ENOTDIR) ?? ENOENT;
   failures.set(pid, { kind: 'exited', code: error === ENOENT ? NOT_FOUND : NOT_EXECUTABLE });
-  if (streams !== undefined) writeSync(streams[2], `Failed to execute ${program}: ${libc.strerror(error)}\n`);
+  writeSync(messages, `Failed to execute ${program}: ${libc.strerror(error)}\n`);
 }
 
 function start(starter: Starter, request: ChildRequest): Result<StartedChild, string> {
   const descriptors: number[] = [];
+  let input: ChildEnd | undefined;
+  let started: Result<StartedChild, string>;
   try {
-    return startOpened(starter, request, openAll(request, starter.devNull, descriptors));
+    const opened = openAll(request, starter.devNull, descriptors);
+    input = opened.input;
+    started = startOpened(starter, request, opened);
   } catch (error) {
-    return err(systemError(error).message);
-  } finally {
-    for (const descriptor of descriptors) closeSync(descriptor);
+    started = err(systemError(error).message);
   }
+  for (const descriptor of descriptors) closeSync(descriptor);
+  input?.release(started.ok);
+  return started.ok && input !== undefined ? ok({ ...started.value, channel: input.channel }) : started;
 }
 
 const awaitEnd = (pid: number): number => libc.waitpid(pid, new Int32Array(1), 0);
@@ -346,29 +375,4 @@ export function createChildProcesses(): Result<ChildProcesses, string> {
       reap(starter, onEnded);
     },
   });
-}
-
-const TERMINAL_NAME_BYTES = 128;
-
-export interface Terminal {
-  /** An open descriptor: what is written to it is the input of the terminal's processes, what is read is their output. */
-  readonly controller: number;
-  /** The path of the terminal itself. */
-  readonly path: string;
-}
-
-/** Opens a new pseudo-terminal (pty(7)), for a process that a person talks to. */
-export function openTerminal(): Result<Terminal, string> {
-  try {
-    const controller = openSync('/dev/ptmx', O_RDWR | O_NOCTTY);
-    const name = new Uint8Array(TERMINAL_NAME_BYTES);
-    if (libc.unlockpt(controller) === 0 && libc.ptsname_r(controller, name, BigInt(TERMINAL_NAME_BYTES)) === 0) {
-      return ok({ controller, path: Buffer.from(name).toString('latin1', 0, name.indexOf(0)) });
-    }
-    const reason = libc.strerror(libc.lastError());
-    closeSync(controller);
-    return err(`/dev/ptmx: ${reason}`);
-  } catch (error) {
-    return err(systemError(error).message);
-  }
 }

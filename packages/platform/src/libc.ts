@@ -32,6 +32,11 @@ export const prctl: Numbers = define('int prctl(int, unsigned long, unsigned lon
 /** With an integer as argument, as all commands used here have. */
 export const fcntl: Numbers = define('int fcntl(int descriptor, int command, int argument)');
 export const flock: Numbers = define('int flock(int descriptor, int operation)');
+/** With an array as argument, as all requests used here have. */
+export const ioctl: (descriptor: number, request: number, argument: Uint16Array) => number = define(
+  'int ioctl(int descriptor, unsigned long request, void *argument)',
+);
+export const pipe2: (ends: Int32Array, flags: number) => number = define('int pipe2(void *ends, int flags)');
 export const sigprocmask: (how: number, mask: Uint8Array, before: Uint8Array | null) => number = define(
   'int sigprocmask(int how, void *mask, void *before)',
 );

@@ -5,6 +5,7 @@
 import type { ContainerId, Result } from '@meseta/base';
 import type { LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
+import type { ContainerInput, InputResult } from '../supervisor/protocol.js';
 import type { ExitStatus, RecoveredContainer } from '../types.js';
 
 /** Reported by `onEvent`, never during a call. */
@@ -29,6 +30,8 @@ export interface Launcher {
    * says why it could not be started.
    */
   exec(containerId: ContainerId, plan: LaunchPlan, timeoutMs: number): Promise<Result<FinishedCommand, string>>;
+  /** Resolves when the container, whose plan has an input, has taken it. The next one is sent then. */
+  send(containerId: ContainerId, input: ContainerInput): Promise<InputResult>;
   /** Sends a signal to every process of the container; if its command has not been started, as soon as it is. */
   signal(containerId: ContainerId, signal: number): void;
   /** Kills every process; `exited` or `launchFailed` follows. */

@@ -3,7 +3,7 @@
 //
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
-import { err, ok, type ProcessLimit, type Result } from '@meseta/base';
+import { type ChildInput, err, ok, type ProcessLimit, type Result } from '@meseta/base';
 import type { HostFacts, Isolator, PlanPatch, VolumeLink } from '../isolators/isolator.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
 import { type LinuxPlan, mergeLinuxPlans } from './linux-plan.js';
@@ -39,8 +39,11 @@ export interface LaunchPlan {
   readonly argv: readonly string[];
   /** Nothing else is inherited. */
   readonly environment: ContainerSpec['environment'];
-  /** The working directory, with `stdout` and `stderr` in it. */
+  /** Has `stdout` and `stderr`, and is the working directory unless there is a `startDirectory`. */
   readonly directory: PlanDirectory;
+  readonly startDirectory?: PlanDirectory | undefined;
+  /** undefined: it has no input. */
+  readonly input?: ChildInput | undefined;
   readonly owner: LaunchOwner | undefined;
   /** The others are those of the agent. */
   readonly rlimits: readonly ProcessLimit[];
@@ -51,7 +54,7 @@ export interface LaunchPlan {
 }
 
 /** A plan without the directory, which is made later. */
-export type CommandPlan = Omit<LaunchPlan, 'directory'>;
+export type CommandPlan = Omit<LaunchPlan, 'directory' | 'startDirectory'>;
 
 const SHELL = '/bin/sh';
 
@@ -137,7 +140,7 @@ export function planContainer(
   if (unsupported !== undefined) return err(unsupported);
   const command = commandPlan(spec.command, spec.environment, owner);
   if (!command.ok) return command;
-  let plan: ContainerPlan = { command: command.value, links: [] };
+  let plan: ContainerPlan = { command: { ...command.value, ...inputOf(spec) }, links: [] };
   for (const isolator of isolators) {
     const patch = isolator.plan?.(spec, host);
     if (patch === undefined) continue;
@@ -145,4 +148,11 @@ export function planContainer(
     plan = applyPatch(plan, patch.value);
   }
   return ok(plan);
+}
+
+/** As in Mesos, only sessions and containers with a terminal have an input. */
+function inputOf({ isSession, container }: ContainerSpec): Pick<LaunchPlan, 'input'> {
+  const terminal = container?.tty_info;
+  if (terminal !== undefined) return { input: { kind: 'terminal', window: terminal.window_size } };
+  return isSession === true ? { input: { kind: 'pipe' } } : {};
 }

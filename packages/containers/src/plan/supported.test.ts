@@ -29,6 +29,8 @@ const PROVIDED: Readonly<Record<string, readonly unknown[] | 'any'>> = {
   'linux_info.ipc_mode': ['UNKNOWN', 'SHARE_PARENT'],
   'linux_info.share_cgroups': 'any',
   rlimit_info: 'any',
+  'tty_info.window_size.rows': [1],
+  'tty_info.window_size.columns': [1],
 };
 
 const SCALARS: Readonly<Record<string, readonly unknown[]>> = {
@@ -109,8 +111,25 @@ test('fields that ask for nothing are accepted: no fields, empty lists, the netw
   }
 });
 
+test('a terminal has at most the rows and columns that the kernel counts', () => {
+  const withWindow = (rows: number, columns: number): ContainerInfo => ({
+    type: 'MESOS',
+    tty_info: { window_size: { rows, columns } },
+  });
+  assert.equal(findUnsupportedField(withWindow(65_535, 65_535), outermost), undefined);
+  assert.match(
+    findUnsupportedField(withWindow(65_536, 1), outermost) ?? '',
+    /^container\.tty_info\.window_size\.rows: /,
+  );
+  assert.match(findUnsupportedField(withWindow(1, 2 ** 32 - 1), outermost) ?? '', /window_size\.columns: expected/);
+});
+
 test("volumes of a pod's executor, which is no container on this agent, are refused", () => {
   assert.match(findUnsupportedPodField(parent('SELF'), capabilities) ?? '', /^executor\.container\.volumes: /);
+  assert.match(
+    findUnsupportedPodField({ type: 'MESOS', tty_info: {} }, capabilities) ?? '',
+    /^executor\.container\.tty_info: /,
+  );
   assert.equal(findUnsupportedPodField({ type: 'MESOS', rlimit_info: { rlimits: [] } }, capabilities), undefined);
   assert.match(
     findUnsupportedPodField({ type: 'MESOS', network_infos: [{ name: 'x' }] }, capabilities) ?? '',

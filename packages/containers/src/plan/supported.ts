@@ -4,7 +4,7 @@
 //
 // SUPPORTED-1: a field that isn't provided fails the launch; none is dropped silently. The compiler checks that the tables
 //   have every field of their message, and a test sets each field of the schema.
-import { checkPathBelow } from '@meseta/base';
+import { checkPathBelow, LIMITS } from '@meseta/base';
 import type {
   ContainerInfo,
   ContainerInfoMesosInfo,
@@ -12,6 +12,8 @@ import type {
   NetworkInfo,
   NetworkInfoIPAddress,
   SeccompInfo,
+  TTYInfo,
+  TTYInfoWindowSize,
   Volume,
   VolumeSource,
   VolumeSourceSandboxPath,
@@ -118,6 +120,8 @@ const linux = fields<LinuxInfo>({
   share_cgroups: supported,
 });
 
+const windowLength = only<number>((length) => length <= LIMITS.window.most, `expected at most ${LIMITS.window.most}`);
+
 const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   type: only((type) => type === 'MESOS', 'expected MESOS: this agent has no Docker containerizer'),
   volumes: items(volume),
@@ -128,7 +132,7 @@ const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   linux_info: linux,
   // The launch plan checks which limits this machine can set.
   rlimit_info: needs('rlimits'),
-  tty_info: refused('this agent gives no container a terminal'),
+  tty_info: fields<TTYInfo>({ window_size: fields<TTYInfoWindowSize>({ rows: windowLength, columns: windowLength }) }),
 };
 
 /** A rule without the type of its field, for the walk over a message. */
@@ -184,6 +188,8 @@ export const findUnsupportedField = (container: ContainerInfo, kind: ContainerKi
 /** The same for a pod's executor, which is no container on this agent: its limits have no effect, volumes are refused. */
 export function findUnsupportedPodField(container: ContainerInfo, capabilities: Capabilities): string | undefined {
   const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false, capabilities });
-  if (problem !== undefined || (container.volumes ?? []).length === 0) return problem;
+  if (problem !== undefined) return problem;
+  if (container.tty_info !== undefined) return 'executor.container.tty_info: the executor of a pod is no process';
+  if ((container.volumes ?? []).length === 0) return undefined;
   return 'executor.container.volumes: the executor of a pod has no container of its own on this agent';
 }

@@ -1,6 +1,6 @@
 // Prepares a container: makes its sandbox for its user, with links to its volumes, and its plan; and for the first task of a
 // pod, the sandbox of the pod.
-import { type DirectoryHandle, err, type Files, type Owner, ok, type Result } from '@meseta/base';
+import { type DirectoryHandle, err, type Files, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
 import type { VolumeLink } from '../isolators/isolator.js';
 import {
@@ -9,12 +9,14 @@ import {
   type LaunchOwner,
   type LaunchPlan,
   type PlanContext,
+  type PlanDirectory,
   planContainer,
 } from '../plan/plan.js';
 import type { ContainerSpec } from '../types.js';
 import type { Removals } from './removal.js';
 import {
   createStreams,
+  emptyStreams,
   isNested,
   LATEST,
   makeSandbox,
@@ -55,6 +57,14 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
       return made.ok ? made : err(`sandbox: ${made.error.message}`);
     });
 
+  /** Empties the output of an earlier session with the same id. Returns the sandbox of the parent. */
+  async function prepareSession({ sandbox, outer }: ContainerSpec): Promise<SystemResult<PlanDirectory>> {
+    const emptied = await within(await openSandbox(files, sandbox), emptyStreams);
+    if (!emptied.ok) return emptied;
+    const path = outer?.sandbox ?? sandbox;
+    return within(await openSandbox(files, path), async ({ stat }) => ok({ path, identity: stat.identity }));
+  }
+
   async function prepare(spec: ContainerSpec): Promise<Result<LaunchPlan, string>> {
     const owner = await resolveOwner(spec.user);
     if (!owner.ok) return owner;
@@ -71,7 +81,10 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
       if (!made.ok) return err(problem ?? made.error);
     }
     if (!planned.ok || problem !== undefined) return err(problem ?? '');
-    return ok({ ...planned.value.command, directory: { path: spec.sandbox, identity: identity.value } });
+    const session = spec.isSession === true ? await prepareSession(spec) : undefined;
+    if (session?.ok === false) return err(`sandbox: ${session.error.message}`);
+    const directory = { path: spec.sandbox, identity: identity.value };
+    return ok({ ...planned.value.command, directory, startDirectory: session?.value });
   }
 
   return {

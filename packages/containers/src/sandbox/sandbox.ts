@@ -150,6 +150,19 @@ export async function createStreams(sandbox: DirectoryHandle, owner: Owner | und
   return ok(undefined);
 }
 
+/** Truncates the files of a container's output that exist. */
+export async function emptyStreams(sandbox: DirectoryHandle): Promise<SystemResult<void>> {
+  for (const name of ['stdout', 'stderr']) {
+    const file = await sandbox.openFile(name, 'update');
+    if (!file.ok && file.error.code === 'ENOENT') continue;
+    if (!file.ok) return file;
+    const emptied = await file.value.truncate(0);
+    file.value.close();
+    if (!emptied.ok) return emptied;
+  }
+  return ok(undefined);
+}
+
 /** SANDBOX-3. */
 async function openOwned(sandbox: DirectoryHandle, name: string, uid: number): Promise<SystemResult<FileHandle>> {
   const file = await sandbox.openFile(name, 'read');

@@ -1,9 +1,9 @@
 // What an agent and its supervisor send each other: a JSON object a line. Both are parts of one program and trust each other;
 // the version tells an agent from the supervisor of another installation.
-import type { ChildRequest } from '@meseta/base';
+import type { ChildRequest, WindowSize } from '@meseta/base';
 import type { ExitStatus } from '../types.js';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** The socket in the directory of the records. */
 export const SOCKET_NAME = 'supervisor';
@@ -11,11 +11,24 @@ export const SOCKET_NAME = 'supervisor';
 /** What a process becomes. The supervisor chooses where its output goes. */
 export type ProcessPlan = Omit<ChildRequest, 'output' | 'record'>;
 
+/** What is sent to a container whose plan has an input. */
+export type ContainerInput =
+  | { readonly kind: 'data'; readonly base64: string }
+  /** Of a pipe. */
+  | { readonly kind: 'end' }
+  /** Of a terminal. */
+  | { readonly kind: 'window'; readonly window: WindowSize };
+
+/** `refused`: it has no such input; `closed`: nothing reads it any more. */
+export type InputResult = 'taken' | 'closed' | { readonly refused: string };
+
 export type SupervisorRequest =
   /** Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. */
   | { readonly kind: 'launch'; readonly id: string; readonly plan: ProcessPlan }
   /** Runs a process beside the containers, without output; at the timeout its process group is killed. `ran` follows. */
   | { readonly kind: 'run'; readonly id: string; readonly plan: ProcessPlan; readonly timeoutMs: number }
+  /** `answered` follows when the container has taken the input, however long it does not read. One at a time is sent. */
+  | { readonly kind: 'input'; readonly id: string; readonly request: string; readonly input: ContainerInput }
   /** Sends a signal to every process of the container. */
   | { readonly kind: 'signal'; readonly id: string; readonly signal: number }
   /** Kills every process of the container. */
@@ -44,4 +57,6 @@ export type SupervisorEvent =
   | { readonly kind: 'failed'; readonly id: string; readonly message: string }
   /** Its first process has ended, and no process of the container lives. */
   | { readonly kind: 'ended'; readonly id: string; readonly status: ExitStatus }
-  | { readonly kind: 'ran'; readonly id: string; readonly result: RunResult };
+  | { readonly kind: 'ran'; readonly id: string; readonly result: RunResult }
+  /** `id`: that of the request. */
+  | { readonly kind: 'answered'; readonly id: string; readonly result: InputResult };

@@ -8,6 +8,7 @@
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
 import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
+import { type Channels, createChannels } from './channels.js';
 import { createEndings, type Endings } from './endings.js';
 import type { KnownContainer, SupervisorEvent, SupervisorRequest } from './protocol.js';
 import { headLine, idsOf, parseRecord, recordName, statusLine } from './records.js';
@@ -35,6 +36,7 @@ interface Run {
 interface Context {
   readonly state: SupervisorState;
   readonly endings: Endings;
+  readonly channels: Channels;
   /** By first process, those of running containers that are this process' children. */
   readonly idByPid: Map<number, string>;
   readonly runs: Map<number, Run>;
@@ -53,7 +55,8 @@ function launch(context: Context, { id, plan }: Extract<SupervisorRequest, { kin
     records.remove(name);
     return fail(started.error);
   }
-  const { pid, stat } = started.value;
+  const { pid, stat, channel } = started.value;
+  if (channel !== undefined) context.channels.add(id, channel);
   const startTicks = parseStat(stat)?.startTicks;
   const facts = { id, phase: 'running', pid, startTicks, isChild: true } as const;
   containers.set(id, { ...facts, destroyed: false, status: undefined });
@@ -102,6 +105,11 @@ function handle(context: Context, request: SupervisorRequest): void {
       return launch(context, request);
     case 'run':
       return run(context, request);
+    case 'input':
+      void context.channels
+        .send(request.id, request.input)
+        .then((result) => state.onEvent({ kind: 'answered', id: request.request, result }));
+      return;
     case 'signal': {
       const container = state.containers.get(request.id);
       if (container?.phase !== 'running' || !isSignal(request.signal)) return;
@@ -170,21 +178,29 @@ export async function createSupervisor(
 ): Promise<Supervisor> {
   const { files, processes, children } = ports;
   const own = readStat(files, processes.self.pid);
+  const channels = createChannels();
   const state: SupervisorState = {
     ...ports,
     bootId: files.readTextNow('/proc/sys/kernel/random/boot_id')?.trim() ?? '',
     containers: new Map(),
     foreignSessions: new Set(own === undefined ? [] : [own.session, own.group]),
-    onEvent,
+    onEvent(event) {
+      if (event.kind === 'ended') channels.finish(event.id, () => onEvent(event));
+      else onEvent(event);
+    },
   };
   const readTable = createTableReader(files);
-  const context: Context = { state, endings: createEndings(state), idByPid: new Map(), runs: new Map(), readTable };
+  const endings = createEndings(state);
+  const context: Context = { state, endings, channels, idByPid: new Map(), runs: new Map(), readTable };
   await recover(state);
   watchOrphans(context);
   children.watch((pid, end) => onChildEnded(context, pid, end));
   return {
     handle: (request) => handle(context, request),
     known: () => [...state.containers.values()].map(knownOf),
-    isIdle: () => context.runs.size === 0 && [...state.containers.values()].every(({ phase }) => phase === 'ended'),
+    isIdle: () =>
+      context.runs.size === 0 &&
+      channels.size === 0 &&
+      [...state.containers.values()].every(({ phase }) => phase === 'ended'),
   };
 }

@@ -7,7 +7,7 @@
 import { type ConnectLines, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import { type ProcessTable, readProcessTable, readStat } from '../../processes/process-table.js';
 import { connectSupervisor, type SupervisorClient, type SupervisorOptions } from '../../supervisor/client.js';
-import type { RunResult } from '../../supervisor/protocol.js';
+import type { InputResult, RunResult } from '../../supervisor/protocol.js';
 import { findContainerProcesses } from '../../supervisor/state.js';
 import type { Launcher, LauncherEvent } from '../launcher.js';
 import { processPlan } from './process-plan.js';
@@ -32,6 +32,7 @@ function createState({ files, processes, onEvent }: PosixOptions): PosixState {
     unclaimed: new Map(),
     foreignSessions: new Set(own === undefined ? [] : [own.session, own.group]),
     runs: new Map(),
+    inputs: new Map(),
     connection: 0,
     onEvent,
   };
@@ -70,7 +71,9 @@ export async function createPosixLauncher(options: PosixOptions): Promise<Result
 
 function createCalls(state: PosixState, supervisor: SupervisorClient, files: Files, ownPid: number): Launcher {
   const readSharedTable = createSharedTable(files);
-  let execs = 0;
+  let requests = 0;
+  // Several agents may share a supervisor.
+  const nextRequest = (): string => `${ownPid}-${requests++}`;
   return {
     launch(containerId, plan) {
       const launch = { plan, connection: state.connection, isRepeated: false };
@@ -79,12 +82,18 @@ function createCalls(state: PosixState, supervisor: SupervisorClient, files: Fil
       supervisor.send({ kind: 'launch', id: containerId, plan: processPlan(plan) });
     },
     async exec(_containerId, plan, timeoutMs) {
-      // Several agents may share a supervisor.
-      const id = `${ownPid}-${execs++}`;
+      const id = nextRequest();
       supervisor.send({ kind: 'run', id, plan: processPlan(plan), timeoutMs });
       const result = await new Promise<RunResult>((resolve) => state.runs.set(id, resolve));
       if (result.kind === 'failed') return err(result.message);
       return ok({ status: result.status, timedOut: result.timedOut });
+    },
+    async send(id, input) {
+      if (state.containers.get(id)?.phase !== 'running') return 'closed';
+      const request = nextRequest();
+      const answered = new Promise<InputResult>((resolve) => state.inputs.set(request, resolve));
+      supervisor.send({ kind: 'input', id, request, input });
+      return answered;
     },
     signal: (id, signal) => supervisor.send({ kind: 'signal', id, signal }),
     destroy(containerId) {

@@ -8,20 +8,14 @@ const userOf = ({ uid, gid, groups }: LaunchOwner): ProcessPlan['user'] => ({
 });
 
 /** A plan as the supervisor takes it. */
-export const processPlan = ({
-  program,
-  argv,
-  environment,
-  directory,
-  owner,
-  rlimits,
-  cgroups,
-}: LaunchPlan): ProcessPlan => ({
-  program,
-  argv,
-  environment,
-  directory,
+export const processPlan = ({ owner, rlimits, ...plan }: LaunchPlan): ProcessPlan => ({
+  program: plan.program,
+  argv: plan.argv,
+  environment: plan.environment,
+  directory: plan.directory,
+  startDirectory: plan.startDirectory,
+  input: plan.input,
   user: owner === undefined ? undefined : userOf(owner),
   limits: rlimits,
-  cgroups,
+  cgroups: plan.cgroups,
 });

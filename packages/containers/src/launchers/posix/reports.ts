@@ -69,6 +69,9 @@ function onLost(state: PosixState): void {
   const running = [...state.runs.values()];
   state.runs.clear();
   for (const finish of running) finish({ kind: 'failed', message: 'its supervisor ended' });
+  const inputs = [...state.inputs.values()];
+  state.inputs.clear();
+  for (const answer of inputs) answer('closed');
 }
 
 type Reports = Pick<SupervisorOptions, 'onReady' | 'onLost' | 'onEvent' | 'onUnavailable'>;
@@ -81,7 +84,11 @@ export const reportsTo = (state: PosixState): Reports => ({
     if (event.kind === 'started') onStarted(state, containerId, event.pid, event.startTicks);
     else if (event.kind === 'ended') onEnded(state, containerId, event.status);
     else if (event.kind === 'failed') reportFailed(state, containerId, event.message);
-    else {
+    else if (event.kind === 'answered') {
+      const answer = state.inputs.get(event.id);
+      state.inputs.delete(event.id);
+      answer?.(event.result);
+    } else {
       const finish = state.runs.get(event.id);
       state.runs.delete(event.id);
       finish?.(event.result);

@@ -1,7 +1,7 @@
 // The posix launcher's state: one record for each container that the agent launched or recovered.
 import type { ContainerId } from '@meseta/base';
 import type { LaunchPlan } from '../../plan/plan.js';
-import type { KnownContainer, RunResult } from '../../supervisor/protocol.js';
+import type { InputResult, KnownContainer, RunResult } from '../../supervisor/protocol.js';
 import type { LauncherEvent } from '../launcher.js';
 
 /** launching: the supervisor was asked to start it; running: its first process was started; ended: no process of it lives. */
@@ -35,6 +35,8 @@ export interface PosixState {
   readonly foreignSessions: Set<number>;
   /** The commands beside containers that run, by their ids. */
   readonly runs: Map<string, (result: RunResult) => void>;
+  /** The inputs that are not answered, by their requests. */
+  readonly inputs: Map<string, (result: InputResult) => void>;
   /** Counts the connections to supervisors. */
   connection: number;
   readonly onEvent: (event: LauncherEvent) => void;
