@@ -13,7 +13,7 @@ import { recordInverseOfferResponse } from './inverse-offers.js';
 import { createRole, setQuota } from './roles.js';
 import { hasOfferWork, run } from './run.js';
 import { createShapes } from './shapes.js';
-import { createGroup, touch } from './sort-group.js';
+import { createGroup, reposition } from './sort-group.js';
 import type { State } from './state.js';
 import type { Allocator, AllocatorOptions, Quota } from './types.js';
 import { createViews } from './views.js';
@@ -150,7 +150,7 @@ function updateWeights(state: State, weights: Iterable<readonly [role: string, w
     const role = state.roles.get(name)?.value;
     if (role === undefined) continue;
     role.subtree.weight = weight;
-    touch(role.parent?.group ?? state.rootGroup, role.subtree, state.cluster);
+    reposition(role.parent?.group ?? state.rootGroup, role.subtree, state.cluster);
   }
 }
 

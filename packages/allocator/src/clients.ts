@@ -10,6 +10,7 @@ import { CAN_REFINE, CAN_REVOKE, CAN_SHARE } from './shapes.js';
 import { createEntry } from './sort-group.js';
 import type { Agent, Client, Framework, State } from './state.js';
 
+// Traits: bits of one mask with the capabilities of shapes.ts, which are the lowest three.
 export const HAS_GPUS = 8;
 export const HAS_REGION = 16;
 export const HAS_MULTI_ROLE = 32;

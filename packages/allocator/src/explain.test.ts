@@ -47,7 +47,7 @@ function clusterWith(total: string | readonly Resource[], options: AllocatorOpti
   return cluster;
 }
 
-test('unknown frameworks, agents and roles, and a cluster without agents', () => {
+test('the reason names unknown frameworks, agents and roles, and a cluster without agents', () => {
   const cluster = testCluster();
   assert.deepEqual(reasonsOf(cluster), [{ kind: 'unknownFramework' }]);
   cluster.framework('f', ['a']);
@@ -64,7 +64,7 @@ test('unknown frameworks, agents and roles, and a cluster without agents', () =>
   assert.deepEqual(kindsOf(reasonsOf(cluster, 'C')), ['frameworkInactive', 'unknownAgent']);
 });
 
-test('a paused allocator', () => {
+test('while the allocator is paused, the reason says until how many agents or when', () => {
   const cluster = testCluster();
   cluster.allocator.pause();
   cluster.framework('f', ['a']);
@@ -75,7 +75,7 @@ test('a paused allocator', () => {
   assert.deepEqual(reasonsOf(cluster, EVERY_AGENT)[0], { ...paused, expectedAgents: 5, untilMs: 105 });
 });
 
-test('a framework that is inactive or suppressed, and a pair that no run evaluated yet', () => {
+test('the reason is the inactive or suppressed framework, or `pending` before the pair was evaluated', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:1');
   cluster.framework('f', ['a', 'b']);
@@ -88,7 +88,7 @@ test('a framework that is inactive or suppressed, and a pair that no run evaluat
   assert.deepEqual(reasonsOf(cluster), [{ kind: 'frameworkInactive' }, { kind: 'suppressed', role: 'a' }]);
 });
 
-test('an agent that is deactivated, not whitelisted or in its cooldown', () => {
+test('the reason is the agent that is deactivated, not whitelisted or in its cooldown', () => {
   const cluster = clusterWith('cpus:4');
   cluster.allocator.removeFramework(fid('f'));
   cluster.framework('f', ['a']);
@@ -104,7 +104,7 @@ test('an agent that is deactivated, not whitelisted or in its cooldown', () => {
   ]);
 });
 
-test('the clients that have the agent’s resources, if nothing or too little is free', () => {
+test('if nothing or too little is free, the reasons name the clients that have the agent’s resources', () => {
   const cluster = clusterWith('cpus:4;mem:100');
   cluster.framework('g', ['b']);
   const holder = (offeredOrAllocated: Record<string, number>, offered: Record<string, number>, share: number) => ({
@@ -136,7 +136,7 @@ test('the clients that have the agent’s resources, if nothing or too little is
   ]);
 });
 
-test('less than the minimums of the master or the framework', () => {
+test('the reason is that less is free than the minimums of the master or the framework', () => {
   const cluster = clusterWith('disk:5');
   const tooSmall = { kind: 'tooSmall', role: 'a', available: { disk: 5 } };
   assert.deepEqual(reasonsOf(cluster), [{ ...tooSmall, minimum: [{ cpus: 0.01 }, { mem: 32 }] }]);
@@ -148,7 +148,7 @@ test('less than the minimums of the master or the framework', () => {
   assert.deepEqual(reasonsOf(empty), [{ kind: 'nothingFree', total: {} }]);
 });
 
-test('agents with GPUs, in other regions, without a capability, or excluded by constraints', () => {
+test('the reason is the agent’s GPUs, region, missing capability or the framework’s constraints', () => {
   const region = (name: string) => ({ fault_domain: { region: { name }, zone: { name: 'z' } } });
   const made = createOfferConstraints({
     role_constraints: {
@@ -191,7 +191,7 @@ test('agents with GPUs, in other regions, without a capability, or excluded by c
   }
 });
 
-test('filters that cover what could be offered', () => {
+test('the reasons are the filters that cover what could be offered', () => {
   const cluster = testCluster();
   cluster.agent('A', 'cpus:4;mem:100');
   cluster.framework('f', ['a']);
@@ -212,7 +212,7 @@ test('filters that cover what could be offered', () => {
   assert.deepEqual(reasonsOf(cluster), [small, large]);
 });
 
-test('free resources that are reserved to other roles or need a capability', () => {
+test('the reasons name free resources that are reserved to other roles or need a capability', () => {
   const total = [...res('cpus(b):2;mem(bb):3;mem(a):1'), revocableCpus, sharedVolume('a'), refinedMem];
   const withCapabilities = (...types: FrameworkInfoCapabilityType[]): unknown[] => {
     const cluster = testCluster();
@@ -243,7 +243,7 @@ test('free resources that are reserved to other roles or need a capability', () 
   ]);
 });
 
-test('what quota limits and headroom withhold', () => {
+test('the reasons have the amounts that quota limits and headroom withhold', () => {
   const cluster = testCluster();
   const { allocator } = cluster;
   allocator.updateQuota('r', quotaOf({}, { cpus: 3, mem: 0 }));

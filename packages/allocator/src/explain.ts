@@ -34,8 +34,8 @@ export function explain(
     });
   }
   if (!framework.active) reasons.push({ kind: 'frameworkInactive' });
-  const asked = agentId === undefined ? undefined : state.agents.get(agentId);
-  if (agentId !== undefined && asked === undefined) return [...reasons, { kind: 'unknownAgent', agentId }];
+  const onlyAgent = agentId === undefined ? undefined : state.agents.get(agentId);
+  if (agentId !== undefined && onlyAgent === undefined) return [...reasons, { kind: 'unknownAgent', agentId }];
   if (state.agents.size === 0) return [...reasons, { kind: 'noAgents' }];
   for (const name of role === undefined ? framework.roles : [role]) {
     const client = framework.clients.get(name);
@@ -44,7 +44,7 @@ export function explain(
       continue;
     }
     if (framework.suppressed.has(name)) reasons.push({ kind: 'suppressed', role: name });
-    if (asked !== undefined) pushAll<Reason>(reasons, reasonsOn(state, asked, client));
+    if (onlyAgent !== undefined) pushAll<Reason>(reasons, reasonsOn(state, onlyAgent, client));
     else pushAll(reasons, summarizeReasons(state, client));
   }
   return reasons;
@@ -95,7 +95,7 @@ function reasonsOn(state: State, agent: Agent, client: Client): AgentReason[] {
     if (reasons.length === 0 && client.active) reasons.push({ kind: 'pending', agentId, role });
     return reasons;
   }
-  pushAll(reasons, kindReasons(state, agent, client));
+  pushAll(reasons, resourceReasons(state, agent, client));
   pushAll(reasons, quotaReasons(state, agent, client, view, cut));
   if (!isEnough) {
     const minimum = client.minimum ?? state.settings.minimum;
@@ -137,14 +137,14 @@ function shareReasons(state: State, agent: Agent, client: Client): AgentReason[]
   return [{ kind: 'share', agentId: agent.id, role: client.role.name, share, holders }];
 }
 
-const KINDS = [
+const CAPABILITIES = [
   ['SHARED_RESOURCES', CAN_SHARE],
   ['REVOCABLE_RESOURCES', CAN_REVOKE],
   ['RESERVATION_REFINEMENT', CAN_REFINE],
 ] as const;
 
 /** Free resources that are reserved to other roles, or need a capability that the framework lacks. */
-function kindReasons(state: State, agent: Agent, client: Client): AgentReason[] {
+function resourceReasons(state: State, agent: Agent, client: Client): AgentReason[] {
   const { free } = agent;
   if (free.isUnrestricted) return [];
   const agentId = agent.id;
@@ -156,7 +156,7 @@ function kindReasons(state: State, agent: Agent, client: Client): AgentReason[] 
     if (to === role || role.startsWith(`${to}/`)) continue;
     reasons.push({ kind: 'reserved', agentId, role, to, withheld: state.dimensions.quantitiesOf(vector) });
   }
-  for (const [capability, bit] of KINDS) {
+  for (const [capability, bit] of CAPABILITIES) {
     if (client.traits & bit) continue;
     const withheld = subtractQuantities(whole, state.shapes.viewOf(free, role, everything & ~bit).bundle.quantities);
     if (withheld.names.length > 0) reasons.push({ kind: 'frameworkCapability', agentId, capability, withheld });

@@ -1,7 +1,7 @@
 // Roles: their place in the order of fair sharing, and their consumption, guarantees and limits (ALLOCATOR-3).
 import type { Bundle, RoleNode } from '@meseta/resources';
 import { createAgentSet } from './agent-set.js';
-import { createEntry, createGroup, insert, remove, touch } from './sort-group.js';
+import { createEntry, createGroup, insert, remove, reposition } from './sort-group.js';
 import type { Client, Role, State } from './state.js';
 import type { Quota, SorterKind } from './types.js';
 import { accumulate, amount, type Vector } from './vectors.js';
@@ -13,7 +13,7 @@ export function createRole(name: string, weight: number, roleSorter: SorterKind,
     group: createGroup<Role>(roleSorter),
     clients: createGroup<Client>(frameworkSorter),
     members: new Set<Client>(),
-    active: 0,
+    activeClients: 0,
     consumedOrOffered: [],
     consumed: [],
     quota: undefined,
@@ -59,7 +59,7 @@ export function activateClient(state: State, client: Client): void {
   insert(client.role.clients, client.entry);
   if (client.role.clients.entries.length === 1) insert(client.role.group, client.role.own);
   for (let role: Role | undefined = client.role; role !== undefined; role = role.parent) {
-    if (role.active++ === 0) insert(groupAbove(state, role), role.subtree);
+    if (role.activeClients++ === 0) insert(groupAbove(state, role), role.subtree);
   }
 }
 
@@ -69,7 +69,7 @@ export function deactivateClient(state: State, client: Client): void {
   remove(client.role.clients, client.entry);
   if (client.role.clients.entries.length === 0) remove(client.role.group, client.role.own);
   for (let role: Role | undefined = client.role; role !== undefined; role = role.parent) {
-    if (--role.active === 0) remove(groupAbove(state, role), role.subtree);
+    if (--role.activeClients === 0) remove(groupAbove(state, role), role.subtree);
   }
 }
 
@@ -79,12 +79,12 @@ export function chargeClient(state: State, client: Client, scalars: Vector, coun
   const { role } = client;
   accumulate(state.allocation, scalars, sign);
   accumulate(client.entry.allocation, scalars, sign);
-  touch(role.clients, client.entry, cluster);
+  reposition(role.clients, client.entry, cluster);
   accumulate(role.own.allocation, scalars, sign);
-  touch(role.group, role.own, cluster);
+  reposition(role.group, role.own, cluster);
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
     accumulate(at.subtree.allocation, scalars, sign);
-    touch(groupAbove(state, at), at.subtree, cluster);
+    reposition(groupAbove(state, at), at.subtree, cluster);
   }
   chargeConsumedOrOffered(state, role, countable, sign);
 }
@@ -93,12 +93,12 @@ export function chargeClient(state: State, client: Client, scalars: Vector, coun
 export function countOffer(state: State, client: Client): void {
   const { role } = client;
   client.entry.offers++;
-  touch(role.clients, client.entry, state.cluster);
+  reposition(role.clients, client.entry, state.cluster);
   role.own.offers++;
-  touch(role.group, role.own, state.cluster);
+  reposition(role.group, role.own, state.cluster);
   for (let at: Role | undefined = role; at !== undefined; at = at.parent) {
     at.subtree.offers++;
-    touch(groupAbove(state, at), at.subtree, state.cluster);
+    reposition(groupAbove(state, at), at.subtree, state.cluster);
   }
 }
 

@@ -11,7 +11,7 @@ import { canServeGuarantee, evaluate, mayYieldOffer, needsHeadroom, surplusOf } 
 import { expireFilters } from './filters.js';
 import { makeInverseOffers } from './inverse-offers.js';
 import { allocatedBundleOf, countOffer, removeQuotaRoleIfUnset, roomUnderLimit, unmetGuarantee } from './roles.js';
-import { isBefore, refresh, type SortEntry, type SortGroup } from './sort-group.js';
+import { isBefore, type SortEntry, type SortGroup, updateOrder } from './sort-group.js';
 import type { Agent, Client, Role, State } from './state.js';
 import type { Decisions } from './types.js';
 import { amount, bitOf, type Vector } from './vectors.js';
@@ -75,7 +75,7 @@ function allocate(state: State): void {
   const dirty = [...state.dirtyClients];
   for (const agent of work) {
     if (state.dirtyAgents.has(agent)) walk(state, state.rootGroup, agent, everyClient);
-    else serveSome(state, agent, dirty);
+    else serveWokenClients(state, agent, dirty);
   }
   for (const role of state.quotaRoles) serveWithheldByLimit(state, role);
   serveWithheldByHeadroom(state);
@@ -96,7 +96,7 @@ function* workedAgents(state: State): Iterable<Agent> {
 const MAX_COMPARED_CLIENTS = 8;
 
 /** Serves the clients that woke. A few are compared with each other; many are found by a walk over all clients. */
-function serveSome(state: State, agent: Agent, dirty: readonly Client[]): void {
+function serveWokenClients(state: State, agent: Agent, dirty: readonly Client[]): void {
   const clients = agent.wokenClients.size === 0 ? dirty : [...new Set([...dirty, ...agent.wokenClients])];
   if (clients.length > MAX_COMPARED_CLIENTS || (clients.length > 1 && isRandom(state))) {
     walk(state, state.rootGroup, agent, isDirtyOn(state, agent));
@@ -134,7 +134,7 @@ function walk(state: State, group: SortGroup<Role>, agent: Agent, isWanted: Clie
 
 /** Returns whether an offer was made. */
 function walkRoles(state: State, group: SortGroup<Role>, agent: Agent, isWanted: ClientFilter): boolean {
-  refresh(group, state.cluster, state.random);
+  updateOrder(group, state.cluster, state.random);
   const { entries, order } = group;
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[order[i] as number] as SortEntry<Role>;
@@ -149,7 +149,7 @@ function walkRoles(state: State, group: SortGroup<Role>, agent: Agent, isWanted:
 }
 
 function walkClients(state: State, group: SortGroup<Client>, agent: Agent, isWanted: ClientFilter): boolean {
-  refresh(group, state.cluster, state.random);
+  updateOrder(group, state.cluster, state.random);
   const { entries, order } = group;
   for (let i = 0; i < entries.length; i++) {
     const client = (entries[order[i] as number] as SortEntry<Client>).owner;
@@ -163,7 +163,7 @@ function walkClients(state: State, group: SortGroup<Client>, agent: Agent, isWan
 /** Compares two active clients; for sorters that are not random. */
 function comesBefore(state: State, a: Client, b: Client): boolean {
   if (a.role === b.role) {
-    refresh(a.role.clients, state.cluster, state.random);
+    updateOrder(a.role.clients, state.cluster, state.random);
     return isBefore(a.role.clients, a.entry, b.entry);
   }
   let at = 0;
@@ -171,7 +171,7 @@ function comesBefore(state: State, a: Client, b: Client): boolean {
   const left = a.role.path[at] as SortEntry<Role>;
   const { owner } = left;
   const group = left === owner.own ? owner.group : (owner.parent?.group ?? state.rootGroup);
-  refresh(group, state.cluster, state.random);
+  updateOrder(group, state.cluster, state.random);
   return isBefore(group, left, b.role.path[at] as SortEntry<Role>);
 }
 
@@ -211,13 +211,13 @@ const hasUnmet = (role: Role, mask: number): boolean =>
 
 /** The first stage: on each agent the roles with an unmet guarantee that the agent can serve, in order. */
 function serveGuarantees(state: State, work: readonly Agent[]): void {
-  let roles = [...state.quotaRoles].filter((role) => role.active > 0);
+  let roles = [...state.quotaRoles].filter((role) => role.activeClients > 0);
   let comparedAtOffer: number | undefined;
   for (const agent of work) {
     if (comparedAtOffer !== state.offersMade) {
       roles = roles.filter((role) => hasUnmet(role, ALL_DIMENSIONS));
       if (roles.length === 0) return;
-      refresh(state.rootGroup, state.cluster, state.random);
+      updateOrder(state.rootGroup, state.cluster, state.random);
       roles.sort((a, b) => (isBefore(state.rootGroup, a.subtree, b.subtree) ? -1 : 1));
       comparedAtOffer = state.offersMade;
     }
@@ -231,7 +231,7 @@ function serveGuarantees(state: State, work: readonly Agent[]): void {
 /** Serves roles whose unmet guarantee grew from the agents that headroom withheld. */
 function serveGrownGuarantees(state: State): void {
   for (const role of state.quotaRoles) {
-    if (role.active === 0) continue;
+    if (role.activeClients === 0) continue;
     const grown = grownMask(role.guarantees?.length ?? 0, (d) => unmetGuarantee(role, d), role.lastUnmet);
     if (grown === 0) continue;
     visitAgents(state.withheldByHeadroom, uniform(state.random), (index) => {

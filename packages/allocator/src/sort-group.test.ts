@@ -8,12 +8,12 @@ import {
   createGroup,
   insert,
   isBefore,
-  refresh,
   remove,
+  reposition,
   type SortEntry,
   type SortGroup,
   shareOf,
-  touch,
+  updateOrder,
 } from './sort-group.js';
 
 type Entry = SortEntry<string>;
@@ -56,7 +56,7 @@ test('SORT-GROUP-1: siblings are ordered by share, then by the number of offers,
   const [c, a, b, d] = ['c', 'a', 'b', 'd'].map((name) => entryOf(name, [name === 'd' ? 1 : 2]));
   const group = groupOf('drf', [c, a, b, d] as Entry[]);
   (a as Entry).offers = 1;
-  refresh(group, clusterOf(8), seededRandom(1));
+  updateOrder(group, clusterOf(8), seededRandom(1));
   assert.deepEqual(namesOf(group), ['d', 'b', 'c', 'a']);
   assert.equal(isBefore(group, d as Entry, b as Entry), true);
   assert.equal(isBefore(group, c as Entry, b as Entry), false);
@@ -64,7 +64,18 @@ test('SORT-GROUP-1: siblings are ordered by share, then by the number of offers,
 });
 
 const anyChange = fc.record({
-  kind: fc.constantFrom('hold', 'hold', 'hold', 'count', 'weight', 'insert', 'remove', 'total', 'refresh', 'refresh'),
+  kind: fc.constantFrom(
+    'allocation',
+    'allocation',
+    'allocation',
+    'offers',
+    'weight',
+    'insert',
+    'remove',
+    'total',
+    'order',
+    'order',
+  ),
   entry: fc.nat(11),
   amount: fc.nat(3),
 });
@@ -80,16 +91,16 @@ test('SORT-GROUP-1: after any changes the order is that of a sort', () => {
         const entry = all[at] as Entry;
         if (kind === 'insert' && entry.slot < 0) insert(group, entry);
         if (kind === 'remove' && entry.slot >= 0) remove(group, entry);
-        if (kind === 'hold') entry.allocation[amount & 1] = amount;
-        if (kind === 'count') entry.offers += amount;
+        if (kind === 'allocation') entry.allocation[amount & 1] = amount;
+        if (kind === 'offers') entry.offers += amount;
         if (kind === 'weight') entry.weight = amount + 1;
-        if (kind === 'hold' || kind === 'count' || kind === 'weight') touch(group, entry, cluster);
+        if (kind === 'allocation' || kind === 'offers' || kind === 'weight') reposition(group, entry, cluster);
         if (kind === 'total') {
           cluster.total[amount & 1] = amount * 4;
           cluster.version++;
         }
-        if (kind !== 'refresh') continue;
-        refresh(group, cluster, random);
+        if (kind !== 'order') continue;
+        updateOrder(group, cluster, random);
         const wanted = all
           .filter(({ slot }) => slot >= 0)
           .sort(
@@ -112,7 +123,7 @@ test('a change moves its entry to its place, so that the next walk does not sort
   const cluster = clusterOf(8);
   const entries = ['a', 'b', 'c', 'd', 'e'].map((name, i) => entryOf(name, [i]));
   const group = groupOf('drf', entries);
-  refresh(group, cluster, seededRandom(1));
+  updateOrder(group, cluster, seededRandom(1));
   for (const [at, allocation, order] of [
     [0, 9, 'bcdea'],
     [4, 0, 'ebcda'],
@@ -121,7 +132,7 @@ test('a change moves its entry to its place, so that the next walk does not sort
   ] as const) {
     const entry = entries[at] as Entry;
     entry.allocation[0] = allocation;
-    touch(group, entry, cluster);
+    reposition(group, entry, cluster);
     assert.equal(group.isStale, false);
     assert.equal(namesOf(group).join(''), order);
   }
@@ -130,7 +141,7 @@ test('a change moves its entry to its place, so that the next walk does not sort
 test('a group has room for any number of siblings, and takes no more than twice of it', () => {
   const group = groupOf('drf', []);
   for (let i = 0; i < 40; i++) insert(group, entryOf(`e${i}`, [i]));
-  refresh(group, clusterOf(40), seededRandom(1));
+  updateOrder(group, clusterOf(40), seededRandom(1));
   assert.deepEqual(
     namesOf(group),
     Array.from({ length: 40 }, (_, i) => `e${i}`),
@@ -157,18 +168,18 @@ test('shares are computed when a sibling or the cluster changes, not for each wa
     action();
     return computed;
   };
-  const walk = (): void => refresh(group, cluster, seededRandom(1));
+  const walk = (): void => updateOrder(group, cluster, seededRandom(1));
   assert.equal(computedIn(walk), 0, 'a single sibling has no order');
   insert(group, counting('b'));
   assert.equal(computedIn(walk), 2);
   assert.equal(computedIn(walk), 0);
   assert.equal(
-    computedIn(() => touch(group, group.entries[0] as Entry, cluster)),
+    computedIn(() => reposition(group, group.entries[0] as Entry, cluster)),
     1,
   );
   cluster.version++;
   assert.equal(
-    computedIn(() => touch(group, group.entries[0] as Entry, cluster)),
+    computedIn(() => reposition(group, group.entries[0] as Entry, cluster)),
     0,
     'the next walk computes all',
   );
@@ -179,11 +190,11 @@ test('SORT-GROUP-2: a change of an entry does not change the order that was draw
   const entries = ['a', 'b', 'c', 'd'].map((name) => entryOf(name, [0]));
   const group = groupOf('random', entries);
   const cluster = clusterOf(8);
-  refresh(group, cluster, seededRandom(1));
+  updateOrder(group, cluster, seededRandom(1));
   const drawn = namesOf(group);
   for (const entry of entries) {
     entry.allocation[0] = 8;
-    touch(group, entry, cluster);
+    reposition(group, entry, cluster);
     assert.deepEqual(namesOf(group), drawn);
     assert.equal(isBefore(group, entry, entry), false);
     entry.allocation[0] = 0;
@@ -193,8 +204,8 @@ test('SORT-GROUP-2: a change of an entry does not change the order that was draw
 test('a change of an entry in no group changes no order', () => {
   const group = groupOf('drf', [entryOf('a', [1]), entryOf('b', [2])]);
   const cluster = clusterOf(8);
-  refresh(group, cluster, seededRandom(1));
-  touch(group, entryOf('c', [0]), cluster);
+  updateOrder(group, cluster, seededRandom(1));
+  reposition(group, entryOf('c', [0]), cluster);
   assert.deepEqual([namesOf(group), group.isStale], [['a', 'b'], false]);
 });
 
@@ -204,7 +215,7 @@ function firstShares(entries: readonly Entry[], walks = 4000): number[] {
   const random = seededRandom(3);
   const counts = new Map(entries.map((entry) => [entry, 0]));
   for (let i = 0; i < walks; i++) {
-    refresh(group, clusterOf(1), random);
+    updateOrder(group, clusterOf(1), random);
     const order = orderOf(group);
     assert.equal(new Set(order).size, entries.length, 'each sibling comes once');
     const [first] = order;
@@ -235,7 +246,7 @@ test('SORT-GROUP-2: the second sibling is drawn by weight too', () => {
   const random = seededRandom(4);
   let [second, all] = [0, 0];
   for (let i = 0; i < 6000; i++) {
-    refresh(group, clusterOf(1), random);
+    updateOrder(group, clusterOf(1), random);
     const [first, next] = namesOf(group);
     if (first !== 'a') continue;
     all++;

@@ -1,7 +1,7 @@
 // One level of fair sharing: siblings (roles under a role, or frameworks in a role) in the order in which they are
 // offered resources.
 //
-// Owns: the order of the active siblings. Boundary: the entries belong to their owner, which calls `touch` after a change.
+// Owns: the order of the active siblings. Boundary: the entries belong to their owner, which calls `reposition` after a change.
 // SORT-GROUP-1 (drf): the order is by share (the largest part of the cluster's total of a counted resource that is offered
 //     or allocated, divided by the weight), then by the number of offers, then by name. Ghodsi et al., NSDI 2011; Mesos' sorter.
 // SORT-GROUP-2 (random): each walk draws the next sibling with a probability in proportion to its weight.
@@ -116,11 +116,11 @@ function compare<T>(group: SortGroup<T>, a: number, b: number): number {
   return left.offers - right.offers || (left.name < right.name ? -1 : left.name > right.name ? 1 : 0);
 }
 
-/** Called after the allocation, the offers or the weight of the entry changed. */
-export function touch<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: ClusterTotals): void {
+/** Moves the entry to its place in the order; called after its allocation, its offers or its weight changed. */
+export function reposition<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: ClusterTotals): void {
   const size = group.entries.length;
   if (entry.slot < 0 || group.kind === 'random' || size === 1) return;
-  // `refresh` computes the order again.
+  // `updateOrder` computes the order again.
   if (group.isStale || group.version !== cluster.version) return;
   const { order } = group;
   const { slot } = entry;
@@ -138,10 +138,10 @@ export function touch<T>(group: SortGroup<T>, entry: SortEntry<T>, cluster: Clus
   order[low] = slot;
 }
 
-/** Updates `order`; called before a walk over it. */
-export function refresh<T>(group: SortGroup<T>, cluster: ClusterTotals, random: Random): void {
+/** Sorts a stale order, or draws a random one; called before each walk over it. */
+export function updateOrder<T>(group: SortGroup<T>, cluster: ClusterTotals, random: Random): void {
   if (group.kind === 'random') {
-    draw(group, random);
+    drawOrder(group, random);
     return;
   }
   if (!group.isStale && group.version === cluster.version) return;
@@ -159,13 +159,13 @@ export function refresh<T>(group: SortGroup<T>, cluster: ClusterTotals, random: 
   }
 }
 
-/** Whether `a` comes before `b`, both in the group, which was refreshed. */
+/** Whether `a` comes before `b`, both in the group, of which the order is up to date. */
 export const isBefore = <T>(group: SortGroup<T>, a: SortEntry<T>, b: SortEntry<T>): boolean =>
   group.kind === 'random'
     ? group.order.indexOf(a.slot) < group.order.indexOf(b.slot)
     : compare(group, a.slot, b.slot) < 0;
 
-function draw<T>(group: SortGroup<T>, random: Random): void {
+function drawOrder<T>(group: SortGroup<T>, random: Random): void {
   const { entries, order } = group;
   const weightAt = (at: number): number => (entries[order[at] as number] as SortEntry<T>).weight;
   let weight = 0;

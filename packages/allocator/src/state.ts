@@ -113,7 +113,7 @@ export interface Client {
   exclusions: Uint8Array | undefined;
   /** The number of agents on which it has an allocation. */
   allocationCount: number;
-  /** The last walk that evaluated it. */
+  /** The number (`walks`) of the last walk that evaluated it. */
   lastWalk: number;
 }
 
@@ -124,13 +124,14 @@ export interface Role {
   readonly group: SortGroup<Role>;
   /** The whole subtree, as an entry in the parent's group. */
   subtree: SortEntry<Role>;
+  /** The role's own clients, as an entry in `group`. */
   own: SortEntry<Role>;
   /** The entries from the top level down to the role, `own` last. */
   path: readonly SortEntry<Role>[];
   readonly clients: SortGroup<Client>;
   readonly members: Set<Client>;
-  /** Active clients in the subtree. */
-  active: number;
+  /** The number of active clients in the subtree. */
+  activeClients: number;
   /** See ALLOCATOR-3. */
   readonly consumedOrOffered: Vector;
   /** The same, without what is only offered. */
@@ -202,10 +203,12 @@ export interface State {
   /** A quota or the free resources changed: the run compares the rooms under limits and the surplus with the last ones. */
   quotaDirty: boolean;
 
-  // Of the current run.
+  /** Numbers the walks over clients in the order of fair sharing (run.ts), so that each evaluates a client once. */
   walks: number;
+  /** The offers of the current run. */
   offers: OfferDecision[];
 
+  // Counted since the start.
   runs: number;
   offersMade: number;
   pairsExamined: number;

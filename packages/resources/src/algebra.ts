@@ -7,7 +7,7 @@
 // Entries are kept by reference; a merged entry is a new record.
 import type { Resource } from '@meseta/wire';
 import { hasLabels, isMergeable, isSubtractable, metadataKey } from './identity.js';
-import { isEmpty, isIndivisible, scalarOf } from './kinds.js';
+import { isEmpty, isIndivisible, thousandthsOf } from './kinds.js';
 import { createPool, needsPool } from './pool.js';
 import { withAmount } from './records.js';
 import { addValue, addValues, containsValue, normalize, subtractValue } from './values.js';
@@ -63,8 +63,8 @@ export function createSum(): Sum {
     if (at < 0) {
       if (!isIndivisible(resource)) places?.set(metadataKey(resource), entries.length);
       entries.push(normalize(resource));
-      amounts.push(isScalar ? scalarOf(resource) : 0);
-    } else if (isScalar) amounts[at] = (amounts[at] as number) + scalarOf(resource);
+      amounts.push(isScalar ? thousandthsOf(resource) : 0);
+    } else if (isScalar) amounts[at] = (amounts[at] as number) + thousandthsOf(resource);
     else {
       const known = parts.get(at);
       if (known === undefined) parts.set(at, [resource]);
@@ -80,7 +80,7 @@ export function createSum(): Sum {
         const more = parts.get(i);
         if (more !== undefined) return addValues(entry, more);
         const amount = amounts[i] as number;
-        return entry.type !== 'SCALAR' || scalarOf(entry) === amount ? entry : withAmount(entry, amount);
+        return entry.type !== 'SCALAR' || thousandthsOf(entry) === amount ? entry : withAmount(entry, amount);
       }),
   };
 }
@@ -161,7 +161,7 @@ function subtractFrom(list: Resource[], resource: Resource): void {
     const entry = list[i] as Resource;
     if (!isSubtractable(entry, resource)) continue;
     const rest = isIndivisible(entry) ? undefined : subtractValue(entry, resource);
-    if (rest !== undefined && !isEmpty(rest) && !(rest.type === 'SCALAR' && scalarOf(rest) < 0)) {
+    if (rest !== undefined && !isEmpty(rest) && !(rest.type === 'SCALAR' && thousandthsOf(rest) < 0)) {
       list[i] = rest;
       return;
     }

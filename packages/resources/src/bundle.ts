@@ -13,7 +13,7 @@
 import type { Resource } from '@meseta/wire';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
 import { metadataKey } from './identity.js';
-import { isScalar, scalarOf } from './kinds.js';
+import { isScalar, thousandthsOf } from './kinds.js';
 import { allocate, distinctShared, unallocate } from './lists.js';
 import { noQuantities, type Quantities, quantitiesFromAmounts } from './quantities.js';
 import { withAmount } from './records.js';
@@ -188,7 +188,7 @@ function partsOf(list: readonly Resource[]): Parts {
     .map((template) => ({ key: metadataKey(template), template }))
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   const others = plain.length === merged.length ? NOTHING : sortedRecords(merged.filter((r) => !isPlain(r)));
-  return { ...others, slots: plain, amounts: plain.map((slot) => scalarOf(slot.template)) };
+  return { ...others, slots: plain, amounts: plain.map((slot) => thousandthsOf(slot.template)) };
 }
 
 function sortedRecords(records: Resources): Parts {
@@ -205,7 +205,7 @@ function sortedRecords(records: Resources): Parts {
 function recordKey(resource: Resource): string {
   const { disk } = resource;
   const ignored = disk && [disk.volume, disk.persistence?.principal];
-  const value = resource.scalar ? scalarOf(resource) : (resource.ranges?.range ?? resource.set?.item);
+  const value = resource.scalar ? thousandthsOf(resource) : (resource.ranges?.range ?? resource.set?.item);
   return `${metadataKey(resource)}\u0002${JSON.stringify([ignored, value])}`;
 }
 
@@ -256,7 +256,7 @@ function differenceOf(a: Parts, b: Parts): Parts {
 function recordsOf({ slots, amounts, records }: Parts): Resource[] {
   const plain = slots.map(({ template }, i) => {
     const amount = amounts[i] as number;
-    return scalarOf(template) === amount ? template : withAmount(template, amount);
+    return thousandthsOf(template) === amount ? template : withAmount(template, amount);
   });
   if (records.length === 0) return plain;
   const keyed = [...plain, ...records].map((resource) => ({ resource, key: metadataKey(resource) }));
@@ -272,7 +272,7 @@ function quantitiesIn({ slots, amounts, records }: Parts): Quantities {
     count(template.name, amounts[i] as number);
   });
   for (const resource of distinctShared(records)) {
-    if (isScalar(resource)) count(resource.name, scalarOf(resource));
+    if (isScalar(resource)) count(resource.name, thousandthsOf(resource));
   }
   return quantitiesFromAmounts(totals);
 }

@@ -1,7 +1,7 @@
 // The identity of a resource, which is its metadata: name, type, reservations, disk, revocable, shared, provider and
 // allocation. A disk's `volume` and the principal of its `persistence` do not count, as in Mesos.
 import type { Labels, Resource, ResourceDiskInfo, ResourceReservationInfo } from '@meseta/wire';
-import { isExclusiveSource, isPersistentVolume, scalarOf } from './kinds.js';
+import { isExclusiveSource, isPersistentVolume, thousandthsOf } from './kinds.js';
 import { containsItems, equalRanges } from './ranges.js';
 
 /** Whether the resources have equal metadata, so that only their values may differ. */
@@ -75,7 +75,7 @@ function diskKey(disk: ResourceDiskInfo | undefined): string {
 
 /** Scalars are compared by thousandths, ranges by their numbers, sets by their items. */
 export function hasSameValue(a: Resource, b: Resource): boolean {
-  if (a.type === 'SCALAR') return scalarOf(a) === scalarOf(b);
+  if (a.type === 'SCALAR') return thousandthsOf(a) === thousandthsOf(b);
   if (a.type === 'RANGES') return equalRanges(a.ranges?.range ?? [], b.ranges?.range ?? []);
   const x = a.set?.item ?? [];
   const y = b.set?.item ?? [];

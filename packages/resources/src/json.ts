@@ -1,3 +1,4 @@
+// Resources as JSON text, the format that flags and forms of the operator API accept beside `cpus:4;mem:1024`.
 import { err, ok, type Result } from '@meseta/base';
 import { type Resource, renderWireError } from '@meseta/wire';
 import { ResourceCodec } from '@meseta/wire/codecs';

@@ -4,11 +4,12 @@ import type { Resource, ResourceDiskInfoSource } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
 import { isInSubtree } from './roles.js';
 
-export const scalarOf = (resource: Resource): number => toThousandths(resource.scalar?.value ?? 0);
+/** The value of a scalar in thousandths; 0 for other types. Sums and comparisons of thousandths are exact, as in Mesos. */
+export const thousandthsOf = (resource: Resource): number => toThousandths(resource.scalar?.value ?? 0);
 
 /** Whether the value is empty; merged lists have no such entry. */
 export function isEmpty(resource: Resource): boolean {
-  if (resource.type === 'SCALAR') return scalarOf(resource) === 0;
+  if (resource.type === 'SCALAR') return thousandthsOf(resource) === 0;
   if (resource.type === 'RANGES') return !resource.ranges?.range?.length;
   return !resource.set?.item?.length;
 }
@@ -25,7 +26,7 @@ export const isDynamicallyReserved = (resource: Resource): boolean => resource.r
 /** Reserved to a role and again to one of its descendants, which needs the capability RESERVATION_REFINEMENT. */
 export const hasRefinedReservations = (resource: Resource): boolean => (resource.reservations?.length ?? 0) > 1;
 
-/** Unreserved, or reserved to the role or one of its ancestors (docs/reservation.md). */
+/** Unreserved, or reserved to the role or one of its ancestors (Mesos' docs/reservation.md). */
 export function isAllocatableTo(resource: Resource, role: string): boolean {
   const reservedTo = reservationRole(resource);
   return reservedTo === undefined || isInSubtree(role, reservedTo);
@@ -40,7 +41,7 @@ export const isPersistentVolume = (resource: Resource): boolean => resource.disk
 export const needsCheckpoint = (resource: Resource): boolean =>
   resource.provider_id === undefined && (isDynamicallyReserved(resource) || isPersistentVolume(resource));
 
-/** Whether the disk is only used whole: MOUNT, BLOCK, and RAW with an id (docs/multiple-disk.md). */
+/** Whether the disk is only used whole: MOUNT, BLOCK, and RAW with an id (Mesos' docs/multiple-disk.md). */
 export function isExclusiveSource(source: ResourceDiskInfoSource | undefined): boolean {
   if (source === undefined) return false;
   return source.type === 'MOUNT' || source.type === 'BLOCK' || (source.type === 'RAW' && source.id !== undefined);

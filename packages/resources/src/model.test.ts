@@ -5,7 +5,7 @@ import type { Resource } from '@meseta/wire';
 import fc from 'fast-check';
 import { add, contains, equals, merge, subtract } from './algebra.js';
 import { metadataKey } from './identity.js';
-import { isIndivisible, scalarOf } from './kinds.js';
+import { isIndivisible, thousandthsOf } from './kinds.js';
 import { createPool } from './pool.js';
 import { anyList, anyResource, scalarOfName } from './testing.js';
 import { addValue, addValues, subtractValue } from './values.js';
@@ -16,7 +16,7 @@ function meaningOf(list: readonly Resource[]): Map<string, number> {
   for (const resource of list) {
     const key = metadataKey(resource);
     if (resource.type === 'SCALAR') {
-      const amount = (meaning.get(key) ?? 0) + scalarOf(resource);
+      const amount = (meaning.get(key) ?? 0) + thousandthsOf(resource);
       if (amount !== 0) meaning.set(key, amount);
     }
     for (const { begin, end } of resource.ranges?.range ?? [])

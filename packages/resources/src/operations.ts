@@ -1,12 +1,12 @@
-// The operations of ACCEPT and of the operator API on resources (docs/reservation.md, docs/persistent-volume.md). Master,
-// allocator and agent all apply them with `applyOperation`. An operation is a list of conversions, each of which replaces
-// the consumed resources by the converted ones.
+// The operations of ACCEPT and of the operator API on resources (Mesos' docs/reservation.md, docs/persistent-volume.md).
+// Master, allocator and agent all apply them with `applyOperation`. An operation is a list of conversions, each of which
+// replaces the consumed resources by the converted ones.
 import { err, ok, type Result } from '@meseta/base';
 import type { OfferOperation, Resource } from '@meseta/wire';
 import { toThousandths } from '@meseta/wire/scalars';
 import { add, contains, merge, type Resources, subtract } from './algebra.js';
 import { formatResource, formatResources } from './format.js';
-import { isDynamicallyReserved, isPersistentVolume, isUnreserved, needsCheckpoint, scalarOf } from './kinds.js';
+import { isDynamicallyReserved, isPersistentVolume, isUnreserved, needsCheckpoint, thousandthsOf } from './kinds.js';
 import { popReservation } from './lists.js';
 import { createPool, needsPool } from './pool.js';
 import { withAmount, withFields } from './records.js';
@@ -42,11 +42,14 @@ export function conversionsOf(operation: OfferOperation): Conversions {
       return convertEach(operation.destroy?.volumes ?? [], destroy);
     case 'GROW_VOLUME':
       return operation.grow_volume
-        ? grow(upgraded(operation.grow_volume.volume), upgraded(operation.grow_volume.addition))
+        ? grow(postRefinementOf(operation.grow_volume.volume), postRefinementOf(operation.grow_volume.addition))
         : err('grow_volume: expected to be set for GROW_VOLUME');
     case 'SHRINK_VOLUME':
       return operation.shrink_volume
-        ? shrink(upgraded(operation.shrink_volume.volume), toThousandths(operation.shrink_volume.subtract.value))
+        ? shrink(
+            postRefinementOf(operation.shrink_volume.volume),
+            toThousandths(operation.shrink_volume.subtract.value),
+          )
         : err('shrink_volume: expected to be set for SHRINK_VOLUME');
     default:
       return err(`the operation ${operation.type ?? 'UNKNOWN'} converts no resources`);
@@ -116,7 +119,7 @@ export const stripVolume = (volume: Resource): Resource =>
     shared: undefined,
   });
 
-const upgraded = (resource: Resource): Resource => toPostRefinement([resource])[0] as Resource;
+const postRefinementOf = (resource: Resource): Resource => toPostRefinement([resource])[0] as Resource;
 
 function convertEach(
   list: readonly Resource[],
@@ -159,13 +162,13 @@ function destroy(volume: Resource): Result<ResourceConversion, string> {
 
 function grow(volume: Resource, addition: Resource): Conversions {
   if (volume.provider_id) return err('the volume of a resource provider can not be grown');
-  const converted = withAmount(volume, scalarOf(volume) + scalarOf(addition));
+  const converted = withAmount(volume, thousandthsOf(volume) + thousandthsOf(addition));
   return ok([{ consumed: merge([volume, addition]), converted: [converted] }]);
 }
 
 function shrink(volume: Resource, amount: number): Conversions {
   if (volume.provider_id) return err('the volume of a resource provider can not be shrunk');
-  const rest = scalarOf(volume) - amount;
+  const rest = thousandthsOf(volume) - amount;
   if (amount <= 0 || rest <= 0) {
     return err(`shrink_volume.subtract: expected more than 0 and less than the volume has, got ${amount / 1000}`);
   }

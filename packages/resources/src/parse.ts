@@ -1,4 +1,4 @@
-// Parses the flags `--resources` and `--attributes` (docs/attributes-resources.md).
+// Parses the flags `--resources` and `--attributes` (Mesos' docs/attributes-resources.md).
 import { err, ok, type Result } from '@meseta/base';
 import type { Attribute, Resource, ValueRange } from '@meseta/wire';
 import { merge, type Resources } from './algebra.js';

@@ -6,7 +6,7 @@
 //     may be removed.
 import type { Resource } from '@meseta/wire';
 import { hasLabels, isSubtractable, metadataKey } from './identity.js';
-import { isEmpty, isIndivisible, scalarOf } from './kinds.js';
+import { isEmpty, isIndivisible, thousandthsOf } from './kinds.js';
 import { addValue, containsValue, normalize, subtractValue } from './values.js';
 
 export interface Pool {
@@ -21,7 +21,7 @@ export interface Pool {
 
 /** Entries with one key differ only in their values. */
 const keyOf = (resource: Resource): string =>
-  isIndivisible(resource) ? `${metadataKey(resource)}\u0001${scalarOf(resource)}` : metadataKey(resource);
+  isIndivisible(resource) ? `${metadataKey(resource)}\u0001${thousandthsOf(resource)}` : metadataKey(resource);
 
 const MAX_LINEAR_STEPS = 256;
 
@@ -69,7 +69,7 @@ export function createPool(list: readonly Resource[]): Pool {
         const entry = entries[at] as Resource;
         if (!isSubtractable(entry, resource)) continue;
         const rest = isIndivisible(entry) ? undefined : subtractValue(entry, resource);
-        if (rest === undefined || isEmpty(rest) || (rest.type === 'SCALAR' && scalarOf(rest) < 0)) remove(at);
+        if (rest === undefined || isEmpty(rest) || (rest.type === 'SCALAR' && thousandthsOf(rest) < 0)) remove(at);
         else entries[at] = rest;
         return;
       }

@@ -3,7 +3,7 @@
 import { err, ok, type Result } from '@meseta/base';
 import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import type { Resources } from './algebra.js';
-import { isScalar, scalarOf } from './kinds.js';
+import { isScalar, thousandthsOf } from './kinds.js';
 import { distinctShared } from './lists.js';
 import { parseNumber } from './numbers.js';
 
@@ -36,7 +36,7 @@ export function quantitiesFromAmounts(amounts: ReadonlyMap<string, number>): Qua
 export function quantitiesOf(list: Resources): Quantities {
   const amounts = new Map<string, number>();
   for (const resource of distinctShared(list)) {
-    if (isScalar(resource)) amounts.set(resource.name, (amounts.get(resource.name) ?? 0) + scalarOf(resource));
+    if (isScalar(resource)) amounts.set(resource.name, (amounts.get(resource.name) ?? 0) + thousandthsOf(resource));
   }
   return quantitiesFromAmounts(amounts);
 }

@@ -5,7 +5,7 @@ type Changes = { readonly [Field in keyof Resource]?: Resource[Field] | undefine
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** A copy with changed fields; undefined unsets a field. Called often, so that it does not spread. */
+/** A copy with changed fields; undefined unsets a field. Assignments, as it is called often: a spread for each field is slower. */
 export function withFields(resource: Resource, changes: Changes): Resource {
   const r: Resource = Object.assign({}, resource, changes);
   const made: Mutable<Resource> = { name: r.name, type: r.type };

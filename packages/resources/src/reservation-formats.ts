@@ -1,25 +1,25 @@
-// The formats of reservations (include/mesos/v1/mesos.proto, docs/reservation.md). Pre-refinement has `role` ("*" or a role),
-// and `reservation` for a dynamic one; post-refinement has the stack `reservations` without `role`; endpoints have both.
-// Internally every list is post-refinement.
+// The formats of reservations (Mesos' include/mesos/v1/mesos.proto and docs/reservation.md). Pre-refinement has `role` ("*" or
+// a role), and `reservation` for a dynamic one; post-refinement has the stack `reservations` without `role`; endpoints have
+// both. Internally every list is post-refinement.
 import { err, ok, type Result } from '@meseta/base';
 import type { Resource, ResourceReservationInfo } from '@meseta/wire';
 import { hasRefinedReservations } from './kinds.js';
 import { withFields } from './records.js';
 
 /** Converts any format to post-refinement; for lists that passed `validateResources`. */
-export const toPostRefinement = (list: readonly Resource[]): readonly Resource[] => mapChanged(list, upgrade);
+export const toPostRefinement = (list: readonly Resource[]): readonly Resource[] => mapChanged(list, postRefinementOf);
 
 /** Fails with the first resource that has a refined reservation, which pre-refinement cannot express. */
 export function toPreRefinement(list: readonly Resource[]): Result<readonly Resource[], Resource> {
   const refined = list.find(hasRefinedReservations);
-  return refined === undefined ? ok(list.map((resource) => downgrade(resource, false))) : err(refined);
+  return refined === undefined ? ok(list.map((resource) => preRefinementOf(resource, false))) : err(refined);
 }
 
 /** Both formats at once, as endpoints show resources; refined reservations only in post-refinement. */
 export const toEndpointFormat = (list: readonly Resource[]): readonly Resource[] =>
-  list.map((resource) => (hasRefinedReservations(resource) ? resource : downgrade(resource, true)));
+  list.map((resource) => (hasRefinedReservations(resource) ? resource : preRefinementOf(resource, true)));
 
-function upgrade(resource: Resource): Resource {
+function postRefinementOf(resource: Resource): Resource {
   const { role, reservation, reservations } = resource;
   if (role === undefined && reservation === undefined) return resource;
   const old = { role: undefined, reservation: undefined };
@@ -35,7 +35,7 @@ function upgrade(resource: Resource): Resource {
   return withFields(resource, { ...old, reservations: [only] });
 }
 
-function downgrade(resource: Resource, keepStack: boolean): Resource {
+function preRefinementOf(resource: Resource, keepStack: boolean): Resource {
   const reservation = resource.reservations?.[0];
   if (reservation === undefined) return withFields(resource, { role: '*' });
   const { principal, labels } = reservation;

@@ -1,4 +1,4 @@
-// Role names: `*`, or a path such as `eng/web`, a child of `eng` (docs/roles.md).
+// Role names: `*`, or a path such as `eng/web`, a child of `eng` (Mesos' docs/roles.md).
 import { err, LIMITS, ok, overLimit, type Result } from '@meseta/base';
 
 /** Horizontal tab, line feed, vertical tab, form feed, carriage return, space, delete. */

@@ -1,7 +1,7 @@
 // Shrinking a list to limits, as Mesos' allocator does for quota.
 import type { Resource } from '@meseta/wire';
 import type { Resources } from './algebra.js';
-import { isIndivisible, isScalar, scalarOf } from './kinds.js';
+import { isIndivisible, isScalar, thousandthsOf } from './kinds.js';
 import { withAmount } from './records.js';
 
 /**
@@ -18,7 +18,7 @@ export function shrinkToLimits(list: Resources, limitOf: (name: string) => numbe
       kept.push(resource);
       continue;
     }
-    const amount = scalarOf(resource);
+    const amount = thousandthsOf(resource);
     const keptAmount = amount <= most ? amount : isIndivisible(resource) ? 0 : most;
     if (keptAmount <= 0) continue;
     remaining.set(name, most - keptAmount);

@@ -2,7 +2,7 @@
 import type { Attribute, Resource } from '@meseta/wire';
 import { fromThousandths } from '@meseta/wire/scalars';
 import { formatValue } from './format.js';
-import { isScalar, scalarOf } from './kinds.js';
+import { isScalar, thousandthsOf } from './kinds.js';
 import { distinctShared } from './lists.js';
 import { addValues } from './values.js';
 
@@ -29,7 +29,7 @@ const none = (name: string): Resource => ({ name, type: 'SCALAR', scalar: { valu
 function totalOf([first, ...others]: readonly Resource[]): number | string {
   const resource = first as Resource;
   if (!isScalar(resource)) return formatValue(others.length === 0 ? resource : addValues(resource, others));
-  return fromThousandths(others.reduce((total, other) => total + scalarOf(other), scalarOf(resource)));
+  return fromThousandths(others.reduce((total, other) => total + thousandthsOf(other), thousandthsOf(resource)));
 }
 
 /** `{rack: "r1", size: 10, span: "[1-5]"}`, keys sorted; of a repeated name the last value. */

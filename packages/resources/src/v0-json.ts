@@ -1,5 +1,5 @@
 // The records of the v0 documents of master and agent as JSON text. The fields, their order and their presence are those of
-// Mesos' documents (docs/endpoints; recordings of a real master and agent). They are in this package because nearly every
+// Mesos' documents (its docs/endpoints; recordings of a real master and agent). They are in this package because nearly every
 // record has totals of resources.
 import type {
   AgentInfo,
@@ -41,7 +41,7 @@ import {
 } from '@meseta/wire/json';
 import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import { withoutSecrets } from '@meseta/wire/secrets';
-import { isScalar, scalarOf } from './kinds.js';
+import { isScalar, thousandthsOf } from './kinds.js';
 import { summarize, summarizeAttributes } from './summary.js';
 
 const plain = (values: readonly (readonly [name: string, value: number | string])[]): string =>
@@ -60,10 +60,10 @@ export function resourcesJson(list: readonly Resource[]): string {
   for (const resource of list) {
     const { name } = resource;
     const isPlain = isScalar(resource) && resource.revocable === undefined && resource.shared === undefined;
-    if (isPlain && name === 'cpus') cpus += scalarOf(resource);
-    else if (isPlain && name === 'mem') mem += scalarOf(resource);
-    else if (isPlain && name === 'disk') disk += scalarOf(resource);
-    else if (isPlain && name === 'gpus') gpus += scalarOf(resource);
+    if (isPlain && name === 'cpus') cpus += thousandthsOf(resource);
+    else if (isPlain && name === 'mem') mem += thousandthsOf(resource);
+    else if (isPlain && name === 'disk') disk += thousandthsOf(resource);
+    else if (isPlain && name === 'gpus') gpus += thousandthsOf(resource);
     else if (others === undefined) others = [resource];
     else others.push(resource);
   }

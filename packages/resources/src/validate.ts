@@ -145,10 +145,10 @@ function checkVolume(resource: Resource, { persistence, volume }: ResourceDiskIn
 }
 
 function checkReservations(resource: Resource): Wrong | undefined {
-  return resource.reservations?.length ? checkStack(resource, resource.reservations) : checkOldFormat(resource);
+  return resource.reservations?.length ? checkStack(resource, resource.reservations) : checkPreRefinement(resource);
 }
 
-function checkOldFormat({ role = '*', reservation }: Resource): Wrong | undefined {
+function checkPreRefinement({ role = '*', reservation }: Resource): Wrong | undefined {
   const name = validateRole(role);
   if (!name.ok) return ['.role', name.error];
   if (reservation === undefined) return undefined;

@@ -1,7 +1,7 @@
 // Sums, differences and containment of the values of resources with equal metadata.
 import type { Resource } from '@meseta/wire';
 import { hasSameValue, isSubtractable } from './identity.js';
-import { scalarOf } from './kinds.js';
+import { thousandthsOf } from './kinds.js';
 import {
   addItems,
   addRanges,
@@ -15,7 +15,7 @@ import { withAmount } from './records.js';
 
 /** The sum of both values with the metadata of `a`. */
 export function addValue(a: Resource, b: Resource): Resource {
-  if (a.type === 'SCALAR') return withAmount(a, scalarOf(a) + scalarOf(b));
+  if (a.type === 'SCALAR') return withAmount(a, thousandthsOf(a) + thousandthsOf(b));
   if (a.type === 'RANGES') {
     return { ...a, ranges: { range: addRanges(a.ranges?.range ?? [], b.ranges?.range ?? []) } };
   }
@@ -31,7 +31,7 @@ export function addValues(a: Resource, others: readonly Resource[]): Resource {
 
 /** The value of `a` without that of `b`; a scalar may become negative. */
 export function subtractValue(a: Resource, b: Resource): Resource {
-  if (a.type === 'SCALAR') return withAmount(a, scalarOf(a) - scalarOf(b));
+  if (a.type === 'SCALAR') return withAmount(a, thousandthsOf(a) - thousandthsOf(b));
   if (a.type === 'RANGES') {
     return { ...a, ranges: { range: subtractRanges(a.ranges?.range ?? [], b.ranges?.range ?? []) } };
   }
@@ -41,7 +41,7 @@ export function subtractValue(a: Resource, b: Resource): Resource {
 /** Rounds scalars and sorts ranges; returns the record itself if its value is in normal form. */
 export function normalize(resource: Resource): Resource {
   if (resource.type === 'SCALAR') {
-    const amount = scalarOf(resource);
+    const amount = thousandthsOf(resource);
     return resource.scalar?.value === amount / 1000 ? resource : withAmount(resource, amount);
   }
   if (resource.type === 'RANGES') {
@@ -56,7 +56,7 @@ export function normalize(resource: Resource): Resource {
 export function containsValue(entry: Resource, resource: Resource): boolean {
   if (!isSubtractable(entry, resource)) return false;
   if (entry.shared !== undefined) return hasSameValue(entry, resource);
-  if (entry.type === 'SCALAR') return scalarOf(resource) <= scalarOf(entry);
+  if (entry.type === 'SCALAR') return thousandthsOf(resource) <= thousandthsOf(entry);
   if (entry.type === 'RANGES') return containsRanges(entry.ranges?.range ?? [], resource.ranges?.range ?? []);
   return containsItems(entry.set?.item ?? [], resource.set?.item ?? []);
 }

@@ -22,7 +22,7 @@ const cpus = (more: Partial<Resource>): AuthorizationObject => ({
 
 const multiRole = { capabilities: [{ type: 'MULTI_ROLE' }] } as const;
 
-/** The documentation's own examples, and its match matrix (docs/authorization.md). */
+/** The examples of Mesos' documentation, and its match matrix (Mesos' docs/authorization.md). */
 const cases: readonly (readonly [ACLs, string | undefined, Action, AuthorizationObject | undefined, boolean])[] = [
   // Frameworks foo and bar may run as alice; no other framework may.
   ...(

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 
-/** The prefix of a package's messages in TypeScript (docs/checklists/add-a-message.md). */
+/** The prefix of a package's messages in TypeScript (docs/contributing/add-a-message.md). */
 const PREFIXES: Readonly<Record<string, string>> = {
   'google.protobuf': 'Google',
   'mesos.v0.scheduler': 'SchedulerV0',

@@ -1,4 +1,4 @@
-// Containers that are launched by calls (docs/standalone-container.md, docs/nested-container-and-task-group.md).
+// Containers that are launched by calls (Mesos' docs/standalone-container.md, docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContainerId, type ExecutorId, LIMITS, type TaskId } from '@meseta/base';

@@ -1,4 +1,4 @@
-// Pods of the DEFAULT executor, which the agent runs itself (docs/nested-container-and-task-group.md).
+// Pods of the DEFAULT executor, which the agent runs itself (Mesos' docs/nested-container-and-task-group.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId, ExecutorId } from '@meseta/base';
