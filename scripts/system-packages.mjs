@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /** By package: a file that it installs. */
-const PACKAGES = { zookeeper: '/usr/share/java/zookeeper.jar' };
+const PACKAGES = { zookeeper: '/usr/share/java/zookeeper.jar', 'etcd-server': '/usr/bin/etcd' };
 const APT_GET = '/usr/bin/apt-get';
 const TIMEOUT_MS = 300_000;
 

@@ -64,7 +64,8 @@ export interface RunningAgent {
 
 /** Checks the values of flags beyond their syntax. */
 function findFlagProblem(flags: AgentFlags): string | undefined {
-  if (flags.master === undefined) return 'Flag --master is required: host:port of a master, or zk://HOST:PORT,.../PATH';
+  if (flags.master === undefined)
+    return 'Flag --master is required: host:port of a master, zk://HOST:PORT,.../PATH or etcd://HOST:PORT,.../PREFIX';
   if (flags.registration_backoff_factor > 60_000) {
     const given = formatDuration(flags.registration_backoff_factor);
     return `Flag --registration_backoff_factor: expected at most 1mins, got ${given}`;

@@ -17,7 +17,8 @@ test('--master accepts an address or a file; an error says what is expected, wit
   for (const [flag, expected] of [
     ['127.0.0.1', /expected host:port/],
     ['127.0.0.1:99999', /expected host:port/],
-    ['etcd://127.0.0.1:2379/mesos', /etcd:\/\/ is not supported yet/],
+    ['etcd://me:secret@127.0.0.1:2379', /the path is missing/],
+    ['etcds://me:secret@127.0.0.1:2379/a?ca=/no/such/file', /^ca: can't read \/no\/such\/file/],
     ['zk://me:secret@127.0.0.1:2181', /the path is missing/],
     ['zk://me:secret@127.0.0.1:x/mesos', /is no HOST:PORT/],
     ['file:///no/such/file', /can't read \/no\/such\/file/],

@@ -1,10 +1,9 @@
-// Finds the leading master by --master: a fixed address, a file with one, or the ZooKeeper that elects it.
+// Finds the leading master by --master: a fixed address, a file with one, or the ZooKeeper or etcd that elects it.
 import { lookup, lookupService } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { addressOfPid, err, hostOf, ok, type Pid, pidOf, type Result } from '@meseta/base';
 import type { LeaderObserver } from '@meseta/coordination';
-import { parseZooKeeperAddress } from '@meseta/coordination/zookeeper/address';
-import { createZooKeeperCoordination } from '@meseta/coordination/zookeeper/coordination';
+import { coordinatorAt, isCoordinatorAddress } from '@meseta/coordination/coordinator';
 import type { Logger } from '@meseta/platform';
 import { addressOf } from '@meseta/platform/addresses';
 import { readElectedMaster } from '@meseta/wire/leader-info';
@@ -34,7 +33,7 @@ export async function createDetector(flag: string, options: DetectorOptions): Pr
 }
 
 async function detectorOf(address: string, options: DetectorOptions): Promise<Result<MasterDetector, string>> {
-  if (address.startsWith('zk://')) return zooKeeperDetector(address, options);
+  if (isCoordinatorAddress(address)) return electionDetector(address, options);
   const master = await masterAt(address);
   return master.ok ? ok(await fixedDetector(master.value)) : master;
 }
@@ -44,14 +43,14 @@ async function fixedDetector(master: Pid): Promise<MasterDetector> {
   return { start: (onMaster) => onMaster(master), hostname: () => hostname, close: async () => {} };
 }
 
-function zooKeeperDetector(text: string, { sessionTimeoutMs, log }: DetectorOptions): Result<MasterDetector, string> {
-  const address = parseZooKeeperAddress(text);
-  if (!address.ok) return address;
+function electionDetector(text: string, { sessionTimeoutMs, log }: DetectorOptions): Result<MasterDetector, string> {
+  const coordinator = coordinatorAt(text);
+  if (!coordinator.ok) return coordinator;
   let coordination: LeaderObserver | undefined;
   let hostname: string | undefined;
   return ok({
     start(onMaster) {
-      coordination = createZooKeeperCoordination({ address: address.value, sessionTimeoutMs, warn: log.warning });
+      coordination = coordinator.value({ sessionTimeoutMs, warn: log.warning });
       coordination.watch((leader) => {
         const read = leader && readElectedMaster(leader.info);
         if (read?.ok === false) log.limited('warning', 'leader', `the leader's MasterInfo is invalid: ${read.error}`);
@@ -70,9 +69,6 @@ function zooKeeperDetector(text: string, { sessionTimeoutMs, log }: DetectorOpti
 const withoutCredentials = (flag: string): string => JSON.stringify(flag.replace(/^.*@/s, '<hidden>@'));
 
 async function masterAt(flag: string): Promise<Result<Pid, string>> {
-  if (flag.startsWith('etcd://')) {
-    return err('etcd:// is not supported yet; expected host:port of one master, or zk://HOST:PORT,.../PATH');
-  }
   const address = flag.startsWith('master@') ? flag.slice('master@'.length) : flag;
   const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address);
   if (match === null || Number(match[2]) > 65535) return err(`expected host:port, got ${withoutCredentials(flag)}`);

@@ -260,7 +260,7 @@ export const agentFlags = {
   logbufsecs: textFlag({ ...ignored, default: '0' }),
   logging_level: levelFlag({ default: 'INFO', help: 'The lowest level of log lines: INFO, WARNING or ERROR.' }),
   master: urlFlag({
-    help: 'The master: host:port, zk://USER:PASSWORD@HOST:PORT,.../PATH, or file:///path of a file that contains it.',
+    help: 'The master: host:port, zk://USER:PASSWORD@HOST:PORT,.../PATH, etcd://USER:PASSWORD@HOST:PORT,.../PREFIX, with TLS etcds://...?ca=FILE&cert=FILE&key=FILE, or file:///path of a file that contains it.',
   }),
   master_detector: textFlag(ignored),
   max_completed_executors_per_framework: countFlag({
@@ -356,7 +356,7 @@ export const agentFlags = {
   xfs_quota_headroom: textFlag(ignored),
   zk_session_timeout: durationFlag({
     default: '10secs',
-    help: 'How long the agent may be out of contact with ZooKeeper before it takes no master for the leader.',
+    help: 'How long the agent may be out of contact with ZooKeeper or etcd before it takes no master for the leader.',
   }),
 };
 

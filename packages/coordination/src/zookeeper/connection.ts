@@ -3,11 +3,7 @@
 // Boundary: what the frames mean is the session's. It calls back `onFrame` for each, and `onClosed` once.
 // ZKCONNECTION-1: a frame that claims more than `MAX_FRAME_BYTES` closes the connection before its bytes are stored.
 import { connect } from 'node:net';
-
-export interface Server {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Server } from '../service-address.js';
 
 export interface Connection {
   write(frame: Buffer): void;

@@ -1,5 +1,6 @@
 // The requests and answers of ZooKeeper that a coordination needs (zookeeper.jute and zookeeper/ZooDefs.java of Apache
 // ZooKeeper 3.8: operations, error codes, fields and their order).
+import type { Login } from '../service-address.js';
 import { createJuteReader, createJuteWriter, type JuteReader, type JuteWriter, MalformedAnswer } from './jute.js';
 
 const OPERATION = {
@@ -218,11 +219,6 @@ export const requestFrame = (xid: number, { number, write }: Operation<unknown>)
 };
 
 export const PING_FRAME: Buffer = frame(createJuteWriter().int(XID.ping).int(OPERATION.ping).bytes());
-
-export interface Login {
-  readonly user: string;
-  readonly password: string;
-}
 
 /** Scheme `digest`. */
 export const authFrame = ({ user, password }: Login): Buffer =>

@@ -10,7 +10,8 @@
 // ZKSESSION-3: answers arrive in the order of the requests. A malformed answer, or one out of order, ends the connection.
 // ZKSESSION-4: a watch is called once: when the server reports a change, and when a connection ends, as the report may be lost.
 import { err, ok, type Result } from '@meseta/base';
-import { type Connection, openConnection, type Server } from './connection.js';
+import type { Login, Server } from '../service-address.js';
+import { type Connection, openConnection } from './connection.js';
 import { createJuteReader, type JuteReader, MalformedAnswer } from './jute.js';
 import {
   authFrame,
@@ -18,7 +19,6 @@ import {
   connectFrame,
   errorOf,
   FailedTransaction,
-  type Login,
   NEW_SESSION,
   type Operation,
   PING_FRAME,

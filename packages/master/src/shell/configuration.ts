@@ -3,7 +3,8 @@ import { promises as dns } from 'node:dns';
 import { join } from 'node:path';
 import type { AllocatorOptions } from '@meseta/allocator';
 import { err, formatDuration, ok, type Result } from '@meseta/base';
-import { parseZooKeeperAddress, type ZooKeeperAddress } from '@meseta/coordination/zookeeper/address';
+import { coordinatorAt, type OpenCoordinator } from '@meseta/coordination/coordinator';
+import { parseZooKeeperAddress } from '@meseta/coordination/zookeeper/address';
 import type { Logger } from '@meseta/platform';
 import { discoverIp } from '@meseta/platform/discover-ip';
 import { ownAddressOf } from '@meseta/platform/own-address';
@@ -16,11 +17,11 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '../core/options.js';
 import type { MasterFlags } from './flags.js';
 import { coreAuthorizerOf, type MasterSecurity, securityOf } from './security.js';
 
-/** Where the registry is stored: in a directory, in memory only, or in the ZooKeeper that also elects the leader. */
+/** Where the registry is stored: in a directory, in memory only, or in the ZooKeeper or etcd that also elects the leader. */
 export type RegistryPlace =
   | { readonly kind: 'memory' }
   | { readonly kind: 'directory'; readonly path: string }
-  | { readonly kind: 'zookeeper'; readonly address: ZooKeeperAddress; readonly sessionTimeoutMs: number };
+  | { readonly kind: 'coordinator'; readonly open: OpenCoordinator; readonly sessionTimeoutMs: number };
 
 export interface MasterConfig {
   readonly ip: string;
@@ -107,9 +108,9 @@ export async function configurationOf(
 }
 
 function registryOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationError> {
-  if (flags.zk !== undefined) return zooKeeperOf(flags, flags.zk);
+  if (flags.zk !== undefined || flags.coordinator !== undefined) return coordinatorOf(flags);
   if ((flags.quorum ?? 1) > 1) {
-    const text = `expected 1 without --zk, because each of several masters would lead, got ${flags.quorum}`;
+    const text = `expected 1 without --zk or --coordinator, because each of several masters would lead, got ${flags.quorum}`;
     return invalidFlag('quorum', text);
   }
   if (flags.registry === 'in_memory') return ok({ kind: 'memory' });
@@ -120,18 +121,24 @@ function registryOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationErro
   return ok({ kind: 'directory', path: join(flags.work_dir, 'registry') });
 }
 
-function zooKeeperOf(flags: MasterFlags, zk: string): Result<RegistryPlace, ConfigurationError> {
+function coordinatorOf(flags: MasterFlags): Result<RegistryPlace, ConfigurationError> {
+  if (flags.zk !== undefined && flags.coordinator !== undefined)
+    return invalidFlag('coordinator', 'expected only one of it and --zk');
   if (flags.registry !== 'replicated_log') {
-    return invalidFlag('registry', 'expected replicated_log with --zk: the next leader reads it from ZooKeeper');
+    const text = 'expected replicated_log with --zk or --coordinator: the next leader reads it from there';
+    return invalidFlag('registry', text);
   }
-  const address = parseZooKeeperAddress(zk);
-  if (!address.ok) return invalidFlag('zk', address.error);
+  // --zk takes no other service, as Mesos' tools read the flag.
+  const zooKeeper = flags.zk === undefined ? undefined : parseZooKeeperAddress(flags.zk);
+  if (zooKeeper?.ok === false) return invalidFlag('zk', zooKeeper.error);
+  const coordinator = coordinatorAt(flags.zk ?? flags.coordinator ?? '');
+  if (!coordinator.ok) return invalidFlag('coordinator', coordinator.error);
   const sessionTimeoutMs = flags.zk_session_timeout;
   if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
     const given = formatDuration(sessionTimeoutMs);
     return invalidFlag('zk_session_timeout', `expected 1secs to 10mins, got ${given}`);
   }
-  return ok({ kind: 'zookeeper', address: address.value, sessionTimeoutMs });
+  return ok({ kind: 'coordinator', open: coordinator.value, sessionTimeoutMs });
 }
 
 function domainOf(text: string | undefined): Result<DomainInfo | undefined, ConfigurationError> {

@@ -13,7 +13,7 @@ const errorOf = (...argv: string[]): string => {
 
 test('a master with flags for a contender or detector that it cannot load refuses to start, because it would lead beside the others', () => {
   for (const flag of ['--master_detector=x', '--master_contender=x']) {
-    assert.match(errorOf(flag), /^Flag --\w+: Modules cannot be loaded\. Give --zk/);
+    assert.match(errorOf(flag), /^Flag --\w+: Modules cannot be loaded\. Give --zk or --coordinator/);
   }
   for (const quorum of ['0', '-1', 'two', '1000']) {
     assert.match(errorOf(`--quorum=${quorum}`), /^Flag --quorum: expected a number from 1 to 999/);

@@ -74,10 +74,10 @@ const sorterFlag = (options: {
 }) => valueFlag(oneOf('drf', 'random'), asGiven, options);
 
 const later = { status: 'ignored' } as const;
-/** Elections use ZooKeeper only: another detector would let each of several masters lead. */
+/** Elections use ZooKeeper or etcd only: another detector would let each of several masters lead. */
 const electionModules = {
   status: 'refused',
-  help: 'Modules cannot be loaded. Give --zk, or start one master without this flag; its registry is in --work_dir.',
+  help: 'Modules cannot be loaded. Give --zk or --coordinator, or start one master without this flag; its registry is in --work_dir.',
 } as const;
 
 /** Mesos counts the replicas of its log with it. */
@@ -133,6 +133,9 @@ export const masterFlags = {
   authenticators: textFlag({ default: 'crammd5', help: 'How agents and v0 frameworks authenticate: crammd5.' }),
   authorizers: textFlag({ default: 'local', help: 'The authorizer: local, which uses --acls.' }),
   cluster: textFlag({ help: 'The name of the cluster.' }),
+  coordinator: urlFlag({
+    help: 'The etcd that elects one of several masters and keeps the registry: etcd://USER:PASSWORD@HOST:PORT,.../PREFIX, with TLS etcds://...?ca=FILE&cert=FILE&key=FILE, or file:///path of a file that contains it.',
+  }),
   credentials: pathFlag({ help: 'A file with principals and their secrets, as JSON or a pair on each line.' }),
   domain: textFlag({ help: "The master's fault domain, as JSON." }),
   external_log_file: pathFlag({ help: 'A log file written by another program, to be served at /files.' }),
@@ -213,7 +216,7 @@ export const masterFlags = {
   publish_per_framework_metrics: booleanFlag({ default: true, help: 'Show metrics of each framework.' }),
   quiet: booleanFlag({ default: false, help: 'Log errors only.' }),
   quorum: valueFlag(parseQuorum, asGiven, {
-    help: 'Above 1 it needs --zk. ZooKeeper keeps the registry, so the number itself has no effect.',
+    help: 'Above 1 it needs --zk or --coordinator, which keeps the registry, so the number itself has no effect.',
   }),
   rate_limits: textFlag({ help: 'Messages a second of v0 frameworks by principal, as JSON or file:///path.' }),
   recovery_agent_removal_limit: valueFlag(parsePercent, asGiven, {
@@ -223,7 +226,7 @@ export const masterFlags = {
   }),
   registry: textFlag({
     default: 'replicated_log',
-    help: 'in_memory, or replicated_log: durable in --work_dir, or in ZooKeeper with --zk.',
+    help: 'in_memory, or replicated_log: durable in --work_dir, or in ZooKeeper or etcd with --zk or --coordinator.',
   }),
   registry_fetch_timeout: durationFlag({ ...later, default: '1mins' }),
   registry_gc_interval: durationFlag({
@@ -264,7 +267,7 @@ export const masterFlags = {
   }),
   zk_session_timeout: durationFlag({
     default: '10secs',
-    help: 'How long ZooKeeper waits for a silent master before it elects another one.',
+    help: 'How long ZooKeeper or etcd waits for a silent master before another one is elected.',
   }),
 };
 

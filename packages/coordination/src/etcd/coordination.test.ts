@@ -1,0 +1,107 @@
+// The compliance suites with a real etcd server, and the rules of its coordination.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
+import { etcdSkip, LEASE_MS, newEtcdSite } from '../testing/etcd-server.js';
+import { testLog, testSharedLog } from '../testing/log-suite.js';
+import type { EtcdClient } from './client.js';
+import { contendersCall, type Fence, writeCall } from './protocol.js';
+import { createEtcdRecords } from './records.js';
+
+testElection('etcd', newEtcdSite, etcdSkip);
+testSharedElection('etcd', newEtcdSite, etcdSkip);
+testLog('etcd', newEtcdSite, etcdSkip);
+testSharedLog('etcd', newEtcdSite, etcdSkip);
+
+const one = Buffer.from('one');
+const batch = [{ kind: 'create', name: 'batch', value: one }] as const;
+
+const oldestAt = async (client: EtcdClient, path: string) => {
+  const read = await client.call(contendersCall(`${path}/masters/`, `${path}/masters/none`));
+  assert.ok(read.ok && read.value.oldest !== undefined);
+  return read.value.oldest;
+};
+
+describe('terms in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
+  test('ETCDRECORDS-1: a read or a write with another revision of the term’s key is refused', async () => {
+    const site = await newEtcdSite();
+    const process = await site.open();
+    const { epoch } = await process.contend(one);
+    const client = site.client();
+    const { key } = await oldestAt(client, site.path);
+    const recordsOf = (createRevision: number) =>
+      createEtcdRecords(client, `${site.path}/registry/records/`, { key, createRevision });
+    const error = { code: 'fenced', text: "this master no longer leads: the key of its term doesn't exist" };
+    for (const other of [epoch - 1, epoch + 1]) {
+      assert.deepEqual(await recordsOf(other).write(batch), { ok: false, error });
+      assert.deepEqual(await recordsOf(other).names(), { ok: false, error });
+    }
+    assert.ok((await recordsOf(epoch).write(batch)).ok);
+    assert.deepEqual(await recordsOf(epoch).names(), { ok: true, value: ['batch'] });
+    client.close();
+    await process.close();
+  });
+
+  test('ETCDRECORDS-2: a write without an answer has an unknown outcome', async () => {
+    const error = { code: 'unanswered', text: 'lost' } as const;
+    const client = { call: async () => ({ ok: false, error }) } as unknown as EtcdClient;
+    const written = await createEtcdRecords(client, '/a/', { key: '/k', createRevision: 1 }).write([]);
+    assert.equal(!written.ok && written.error.code, 'unknownOutcome');
+  });
+
+  test('ETCDCOORDINATION-1: a leader whose key was removed loses its term, and leads again with a new key and a greater epoch', async () => {
+    const site = await newEtcdSite();
+    const process = await site.open();
+    const term = await process.contend(one);
+    const client = site.client();
+    const { key, createRevision } = await oldestAt(client, site.path);
+    assert.equal(createRevision, term.epoch);
+    const fence: Fence = { key, createRevision };
+    assert.deepEqual(await client.call(writeCall(fence, [{ kind: 'delete', key }])), { ok: true, value: 'written' });
+    await term.lost;
+    const again = await process.contend(one);
+    assert.ok(again.epoch > term.epoch);
+    assert.notEqual((await oldestAt(client, site.path)).key, key);
+    client.close();
+    await process.close();
+  });
+});
+
+describe('candidates in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
+  test('ETCDCOORDINATION-2: a candidate whose connections are cut while it contends has one key', async () => {
+    const site = await newEtcdSite();
+    const process = await site.open();
+    const elected = process.contend(one);
+    for (let n = 0; n < 5; n++) {
+      site.setCut(process, true);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      site.setCut(process, false);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    const { epoch } = await elected;
+    const client = site.client();
+    const keys = createEtcdRecords(client, `${site.path}/masters/`, {
+      key: (await oldestAt(client, site.path)).key,
+      createRevision: epoch,
+    });
+    const names = await keys.names();
+    assert.ok(names.ok);
+    assert.equal(names.value.length, 1);
+    client.close();
+    await process.close();
+  });
+
+  test('ETCDCOORDINATION-3: an observer that is out of contact reports that it knows no leader', async () => {
+    const site = await newEtcdSite();
+    const [leader, observer] = [await site.open(), await site.open()];
+    await leader.contend(one);
+    await untilLeader(observer, 'one');
+    const cutAtMs = performance.now();
+    site.setCut(observer, true);
+    await untilLeader(observer, undefined);
+    assert.ok(performance.now() - cutAtMs < 2 * LEASE_MS);
+    site.setCut(observer, false);
+    await untilLeader(observer, 'one');
+    await Promise.all([leader.close(), observer.close()]);
+  });
+});

@@ -1,0 +1,241 @@
+// Coordination through etcd: each candidate has a key with its description that lasts as long as its lease, and the one whose
+// key was created first leads.
+//
+// Owns: the client, this process' candidacy (a lease and its key), its term, and the leader as last read.
+// ETCDCOORDINATION-1: the epoch of a term is the revision at which the candidate's key was created. A term begins when a
+//     linearizable read shows no older key: the older ones, and with them the fences of all earlier terms, are gone for good.
+// ETCDCOORDINATION-2: a candidacy has one lease, and its key is named by the lease, so a repeated request makes no second one.
+//     The next candidacy has a new lease, so its epoch is greater.
+// ETCDCOORDINATION-3: without a read for the time of a lease no leader is known.
+import type { Result } from '@meseta/base';
+import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
+import { createRecordLog } from '../record-log.js';
+import type { Login, Server } from '../service-address.js';
+import type { Coordination, Term } from '../types.js';
+import { createEtcdClient, type EtcdClient, type EtcdClientOptions, type EtcdError } from './client.js';
+import { holdLease, type Lease } from './lease.js';
+import { type Contenders, contendCall, contendersCall, type Fence } from './protocol.js';
+import { createEtcdRecords } from './records.js';
+
+export interface EtcdOptions {
+  readonly servers: readonly Server[];
+  readonly login: Login | undefined;
+  readonly tls: EtcdClientOptions['tls'];
+  /** Begins with a slash and does not end with one. */
+  readonly path: string;
+  readonly sessionTimeoutMs: number;
+  /** Called at each change of what keeps this process from its work; the text has no secrets. */
+  warn(text: string): void;
+}
+
+/** What `contend` began; it ends with its lease. */
+interface Candidacy {
+  readonly info: Uint8Array;
+  resolve(term: Term): void;
+}
+
+interface Contending {
+  readonly lease: Lease;
+  readonly key: string;
+  /** Undefined until the key exists. */
+  fence: Fence | undefined;
+}
+
+interface State {
+  readonly options: EtcdOptions;
+  readonly client: EtcdClient;
+  readonly leader: LeaderWatch;
+  readonly fences: WeakMap<Term, Fence>;
+  /** Until its term begins. */
+  candidacy: Candidacy | undefined;
+  contending: Contending | undefined;
+  endTerm: ((reason: string) => void) | undefined;
+  contactMs: number;
+  isClosed: boolean;
+  lastWarning: string | undefined;
+  /** Ends the current pause. */
+  wake: () => void;
+}
+
+/** Of the time of a lease. */
+const POLL_SHARE = 1 / 4;
+const CONTACT_SHARE = 1 / 12;
+const RETRY_MS = 500;
+const MASTERS = 'masters/';
+const RECORDS = 'registry/records/';
+
+export interface EtcdCoordination extends Coordination {
+  /** For tests. */
+  readonly leaseId: () => string | undefined;
+}
+
+export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
+  const { servers, login, tls, sessionTimeoutMs: timeoutMs } = options;
+  const state: State = {
+    options,
+    client: createEtcdClient({ servers, login, tls, timeoutMs }),
+    leader: createLeaderWatch(),
+    fences: new WeakMap(),
+    candidacy: undefined,
+    contending: undefined,
+    endTerm: undefined,
+    contactMs: Number.NEGATIVE_INFINITY,
+    isClosed: false,
+    lastWarning: undefined,
+    wake: () => {},
+  };
+  state.client.watch(keyOf(state, MASTERS), () => state.wake());
+  const contact = setInterval(() => {
+    if (performance.now() - state.contactMs > timeoutMs) state.leader.set(undefined);
+  }, timeoutMs * CONTACT_SHARE);
+  void run(state);
+  return {
+    leaseId: () => state.contending?.lease.id,
+    watch: state.leader.watch,
+    contend(info) {
+      return new Promise((resolve) => {
+        state.candidacy = { info: Uint8Array.from(info), resolve };
+        state.wake();
+      });
+    },
+    openLog(term) {
+      // A term of another coordination has no key here: its log is fenced.
+      const fence = state.fences.get(term) ?? { key: keyOf(state, MASTERS), createRevision: term.epoch };
+      return createRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence));
+    },
+    async close() {
+      state.isClosed = true;
+      clearInterval(contact);
+      state.wake();
+      await state.contending?.lease.revoke();
+      state.endTerm?.('closed');
+      state.client.close();
+      state.leader.clear();
+    },
+  };
+}
+
+const keyOf = ({ options }: State, name: string): string => `${options.path}/${name}`;
+
+/** Reads the contenders, acts on what it sees, and waits for a change. */
+async function run(state: State): Promise<void> {
+  const pollMs = state.options.sessionTimeoutMs * POLL_SHARE;
+  while (!state.isClosed) {
+    const changed = new Promise<void>((resolve) => {
+      state.wake = resolve;
+    });
+    const failure = await follow(state);
+    if (state.isClosed) return;
+    if (failure === undefined) state.lastWarning = undefined;
+    else warn(state, failure);
+    await (failure === undefined ? Promise.race([changed, sleep(pollMs)]) : sleep(RETRY_MS));
+  }
+}
+
+const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+
+function warn(state: State, text: string): void {
+  if (text === state.lastWarning) return;
+  state.lastWarning = text;
+  state.options.warn(`etcd: ${text}`);
+}
+
+/** Looks at the contenders once, and acts on what it sees. Returns what failed. */
+async function follow(state: State): Promise<string | undefined> {
+  const contending = state.contending;
+  const sentAtMs = performance.now();
+  // Of a process that does not contend, a name that no key has.
+  const own = contending?.key ?? keyOf(state, `${MASTERS}none`);
+  const read = await state.client.call(contendersCall(keyOf(state, MASTERS), own));
+  if (!read.ok) return textOf(read);
+  state.contactMs = sentAtMs;
+  const { oldest, hasOwn } = read.value;
+  state.leader.set(oldest === undefined ? undefined : { info: Uint8Array.from(oldest.value) });
+  if (contending !== undefined && contending === state.contending)
+    return followOwn(state, contending, read.value, hasOwn);
+  return state.candidacy === undefined ? undefined : beginContending(state, state.candidacy);
+}
+
+const textOf = (result: Result<unknown, EtcdError>): string | undefined => (result.ok ? undefined : result.error.text);
+
+async function beginContending(state: State, { info }: Candidacy): Promise<string | undefined> {
+  const held = await holdLease(state.client, state.options.sessionTimeoutMs);
+  if (!held.ok) return held.error.text;
+  const lease = held.value;
+  if (state.isClosed) {
+    await lease.revoke();
+    return undefined;
+  }
+  const contending: Contending = { lease, key: keyOf(state, `${MASTERS}${lease.id}`), fence: undefined };
+  state.contending = contending;
+  void lease.ended.then((reason) => endContending(state, contending, reason));
+  return createKey(state, contending, info);
+}
+
+async function createKey(state: State, contending: Contending, info: Uint8Array): Promise<string | undefined> {
+  const { key, lease } = contending;
+  const created = await state.client.call(contendCall(key, info, lease.id));
+  if (!created.ok) return created.error.text;
+  contending.fence = { key, createRevision: created.value };
+  // Look again: whether it is the oldest.
+  state.wake();
+  return undefined;
+}
+
+function endContending(state: State, contending: Contending, reason: string): void {
+  if (state.contending !== contending) return;
+  state.contending = undefined;
+  if (!state.isClosed) state.endTerm?.(reason);
+  state.wake();
+}
+
+async function followOwn(
+  state: State,
+  contending: Contending,
+  { oldest }: Contenders,
+  hasOwn: boolean,
+): Promise<string | undefined> {
+  const { candidacy } = state;
+  const { fence, lease } = contending;
+  if (fence === undefined) return candidacy === undefined ? undefined : createKey(state, contending, candidacy.info);
+  if (!hasOwn) {
+    endContending(state, contending, 'its key was removed');
+    await lease.revoke();
+    return undefined;
+  }
+  if (candidacy === undefined || oldest?.key !== contending.key) return undefined;
+  // ETCDCOORDINATION-1
+  if (oldest.createRevision !== fence.createRevision) return 'the key of this candidate has another revision';
+  const term = createTerm(state, contending, fence);
+  state.candidacy = undefined;
+  state.fences.set(term, fence);
+  candidacy.resolve(term);
+  return undefined;
+}
+
+function createTerm(state: State, { lease }: Contending, { createRevision }: Fence): Term {
+  let isOver = false;
+  const lost = new Promise<string>((resolve) => {
+    state.endTerm = (reason) => {
+      isOver = true;
+      state.endTerm = undefined;
+      resolve(reason);
+    };
+  });
+  return {
+    epoch: createRevision,
+    lost,
+    validUntilMonoMs: () => (isOver ? Number.NEGATIVE_INFINITY : lease.validUntilMonoMs()),
+    async resign() {
+      if (isOver) return;
+      isOver = true;
+      state.contending = undefined;
+      await lease.revoke();
+      state.endTerm?.('resigned');
+      state.wake();
+    },
+  };
+}
