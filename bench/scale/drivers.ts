@@ -1,7 +1,8 @@
 // Frameworks that run a workload: each revives while it has tasks to launch, and suppresses offers otherwise.
 
 import { between } from '@meseta/simulator/engine/chance';
-import { isAlive, type SchedulerClient, type Script } from '@meseta/simulator/nodes/scheduler';
+import { isAlive } from '@meseta/simulator/nodes/framework-memory';
+import type { SchedulerClient, Script } from '@meseta/simulator/nodes/scheduler';
 import type { Offer, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { ScaleCluster } from './cluster.js';

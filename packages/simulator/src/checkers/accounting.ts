@@ -15,8 +15,9 @@ import {
 } from '@meseta/resources';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
 export const accounting: CheckerKind = {
   name: 'accounting',
@@ -31,13 +32,13 @@ export const accounting: CheckerKind = {
     queriedTask:
       "A task that was launched with resources of an UNRESERVE, and lost with it on the way, counts against resources that are reserved again: from the agent's re-registration, when the master asks for the task, until the agent answers that it is lost.",
   },
-  create: (cluster, count, keeper) => createAccountingChecker(cluster, count, keeper),
+  create: createAccountingChecker,
 };
 
 /** The accounting is checked after every so many steps of masters. */
 const STEPS_PER_CHECK = 24;
 
-const createAccountingChecker: CreateChecker = ({ world, masters }, count) => {
+function createAccountingChecker({ world, masters }: Cluster, count: Count): Checker {
   let steps = 0;
   const queriedTasks = new Map<MasterProcess, QueriedTasks>();
   return {
@@ -56,7 +57,7 @@ const createAccountingChecker: CreateChecker = ({ world, masters }, count) => {
       if (leader !== undefined) checkAccounting(world, leader, new Map());
     },
   };
-};
+}
 
 /** By agent: the tasks that its last re-registration did not list, until the agent sends an update of each. */
 type QueriedTasks = Map<AgentId, Set<string>>;

@@ -1,7 +1,8 @@
 // Acknowledgements of status updates at the master.
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterProcess } from '../nodes/master.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Cluster } from '../run/cluster.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
 export const acknowledgements: CheckerKind = {
   name: 'acknowledgements',
@@ -16,7 +17,7 @@ export const acknowledgements: CheckerKind = {
     unknownTask:
       'An update of a task that the master does not know is forwarded each time: it keeps no acknowledgement of it.',
   },
-  create: (cluster, count, keeper) => createAcknowledgementsChecker(cluster, count, keeper),
+  create: createAcknowledgementsChecker,
 };
 
 interface Acknowledged {
@@ -25,7 +26,7 @@ interface Acknowledged {
   readonly taskId: TaskId;
 }
 
-const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
+function createAcknowledgementsChecker({ world }: Cluster, count: Count): Checker {
   /** By master, then by the update's uuid. */
   const accepted = new Map<MasterProcess, Map<string, Acknowledged>>();
   /** Whether the master knew the task when the acknowledgement arrived that it handles now. */
@@ -66,7 +67,7 @@ const createAcknowledgementsChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}
 
 function isKnown({ core }: MasterProcess, { frameworkId, taskId, agentId }: Acknowledged): boolean {
   const framework = core.state.frameworks.get(frameworkId);

@@ -2,7 +2,8 @@
 import type { FrameworkId, Pid } from '@meseta/base';
 import type { StreamId } from '@meseta/master/core/io';
 import type { MasterProcess } from '../nodes/master.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Cluster } from '../run/cluster.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { schedulerCallIn } from './scheduler-messages.js';
 
 export const calls: CheckerKind = {
@@ -14,10 +15,10 @@ export const calls: CheckerKind = {
     'no event is sent on a closed stream': 'Every event goes to a stream that is open.',
   },
   allowances: {},
-  create: (cluster, count, keeper) => createCallsChecker(cluster, count, keeper),
+  create: createCallsChecker,
 };
 
-const createCallsChecker: CreateChecker = ({ world }, count) => {
+function createCallsChecker({ world }: Cluster, count: Count): Checker {
   let currentStream: StreamId | undefined;
   let currentDriver: Pid | undefined;
   const streams = new Map<MasterProcess, Set<StreamId>>();
@@ -81,4 +82,4 @@ const createCallsChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}

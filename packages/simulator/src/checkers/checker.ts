@@ -12,13 +12,12 @@ export interface Checker {
 /** Counts an event or a check of the run. The counts are printed with the result. */
 export type Count = (what: string, by?: number) => void;
 
-export type CreateChecker = (cluster: Cluster, count: Count, keeper: RecordKeeper) => Checker;
-
 export interface CheckerKind {
   readonly name: string;
   /** What the checker asserts, by the name that a failure shows. */
   readonly invariants: Readonly<Record<string, string>>;
   /** What Mesos' protocol allows although it looks like a failure, by name. Nothing else is allowed. */
   readonly allowances: Readonly<Record<string, string>>;
-  readonly create: CreateChecker;
+  /** `keeper`: the records of the registry (records.ts). */
+  create(cluster: Cluster, count: Count, keeper: RecordKeeper): Checker;
 }

@@ -8,7 +8,7 @@ import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
 export const checkpoints: CheckerKind = {
   name: 'checkpoints',
@@ -23,10 +23,10 @@ export const checkpoints: CheckerKind = {
       'At the end the reservations and volumes that the master has for an agent are those on its disk.',
   },
   allowances: {},
-  create: (cluster, count, keeper) => createCheckpointsChecker(cluster, count, keeper),
+  create: createCheckpointsChecker,
 };
 
-const createCheckpointsChecker: CreateChecker = (cluster, count) => {
+function createCheckpointsChecker(cluster: Cluster, count: Count): Checker {
   const { world } = cluster;
   return {
     observer: {
@@ -51,7 +51,7 @@ const createCheckpointsChecker: CreateChecker = (cluster, count) => {
       for (const agent of cluster.agents.values()) checkResources(world, agent, state);
     },
   };
-};
+}
 
 /** The tasks that an effect starts: in containers of their own, or in that of their executor. */
 function tasksStartedBy({ core }: AgentNode, effect: AgentEffect): readonly (readonly [FrameworkId, TaskId])[] {

@@ -6,7 +6,7 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { ExecutorProcess } from '../nodes/executor.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { taskOnDisk } from './task-on-disk.js';
 
 export const executors: CheckerKind = {
@@ -32,7 +32,7 @@ export const executors: CheckerKind = {
     lostExit:
       'ExitedExecutorMessage is sent once; if it is lost, the master charges the executor until the agent re-registers.',
   },
-  create: (cluster, count, keeper) => createExecutorsChecker(cluster, count, keeper),
+  create: createExecutorsChecker,
 };
 
 /** An update that an executor sent, and its position among those of its task in this process. */
@@ -42,7 +42,7 @@ interface SentUpdate {
   readonly index: number;
 }
 
-const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
+function createExecutorsChecker(cluster: Cluster, count: Count): Checker {
   const { world } = cluster;
   const updates = createUpdateTracker(world, count);
   const messages = createMessageTracker(world, count);
@@ -83,7 +83,7 @@ const createExecutorsChecker: CreateChecker = (cluster, count): Checker => {
     },
     checkQuiescence: () => checkQuiescence(cluster),
   };
-};
+}
 
 /** The updates that executors sent, compared with those that their agents forward. */
 function createUpdateTracker(world: World, count: Count) {

@@ -6,7 +6,7 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
 import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
 export const feedback: CheckerKind = {
   name: 'feedback',
@@ -24,10 +24,10 @@ export const feedback: CheckerKind = {
     lostAgent:
       "The master's statuses of operations of a gone or unreachable agent have no uuid and may differ from the outcome.",
   },
-  create: (cluster, count, keeper) => createFeedbackChecker(cluster, count, keeper),
+  create: createFeedbackChecker,
 };
 
-const createFeedbackChecker: CreateChecker = (cluster, count) => {
+function createFeedbackChecker(cluster: Cluster, count: Count): Checker {
   const { world } = cluster;
   const requested = new Set<string>();
   /** The outcome of each operation, by its id. */
@@ -73,7 +73,7 @@ const createFeedbackChecker: CreateChecker = (cluster, count) => {
     },
     checkQuiescence: () => checkNoneRemains(cluster),
   };
-};
+}
 
 function statusesIn(effects: readonly MasterEffect[]): readonly OperationStatus[] {
   return effects.flatMap((effect) => {

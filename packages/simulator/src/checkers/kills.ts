@@ -6,8 +6,9 @@ import type { ReregisterAgentMessage, SchedulerCallKill } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
 import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 
 export const kills: CheckerKind = {
   name: 'kills',
@@ -18,7 +19,7 @@ export const kills: CheckerKind = {
       'A kill that a scheduler asked for while the agent was disconnected is sent at its re-registration, if the task is still known and the agent lists it as running.',
   },
   allowances: {},
-  create: (cluster, count, keeper) => createKillsChecker(cluster, count, keeper),
+  create: createKillsChecker,
 };
 
 interface RequestedKill {
@@ -26,7 +27,7 @@ interface RequestedKill {
   readonly taskId: TaskId;
 }
 
-const createKillsChecker: CreateChecker = ({ world }, count) => {
+function createKillsChecker({ world }: Cluster, count: Count): Checker {
   /** By master: a deposed master does not receive the calls that its successor receives. */
   const requestedKills = new Map<MasterProcess, Map<AgentId, RequestedKill[]>>();
   /** When the running process of the agent was first seen to know that a container has to end. */
@@ -68,7 +69,7 @@ const createKillsChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}
 
 /** The kills are checked after every so many steps of agents. */
 const STEPS_PER_CHECK = 8;

@@ -29,7 +29,7 @@ export const offers: CheckerKind = {
     usedBeforeTheLimit:
       "An agent that returns with tasks may bring a role above its limit; so may offers to the role's descendants, which Mesos does not cut to the role's limit.",
   },
-  create: (cluster, count, keeper) => createOffersChecker(cluster, count, keeper),
+  create: createOffersChecker,
 };
 
 const topOf = (role: string): string => role.split('/')[0] ?? role;
@@ -47,7 +47,7 @@ interface OfferContext {
   readonly connected: ReadonlyMap<string, string>;
 }
 
-const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: RecordKeeper): Checker => {
+function createOffersChecker({ world, masters }: Cluster, count: Count, keeper: RecordKeeper): Checker {
   const connections = new Map<MasterProcess, Map<string, string>>();
   return {
     observer: {
@@ -72,7 +72,7 @@ const createOffersChecker = ({ world, masters }: Cluster, count: Count, keeper: 
       if (leader !== undefined) checkGuarantees(world, count, leader.core.state, keeper.of(leader));
     },
   };
-};
+}
 
 function recordConnection(connected: Map<string, string>, effect: MasterEffect): void {
   if (effect.kind !== 'send') return;

@@ -3,8 +3,9 @@
 import type { AgentState, FrameworkRecord } from '@meseta/agent/core/state';
 import type { FrameworkId, TaskId } from '@meseta/base';
 import { isTerminal } from '@meseta/wire/task-states';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { schedulerCallIn } from './scheduler-messages.js';
 
 export const pods: CheckerKind = {
@@ -16,13 +17,13 @@ export const pods: CheckerKind = {
       'When a task of the pod has ended otherwise than by finishing, the agent ends the others.',
   },
   allowances: {},
-  create: (cluster, count, keeper) => createPodsChecker(cluster, count, keeper),
+  create: createPodsChecker,
 };
 
 /** The pods are checked after every so many steps of agents. */
 const STEPS_PER_CHECK = 4;
 
-const createPodsChecker: CreateChecker = ({ world }, count) => {
+function createPodsChecker({ world }: Cluster, count: Count): Checker {
   let steps = 0;
   return {
     observer: {
@@ -52,7 +53,7 @@ const createPodsChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}
 
 function checkLaunchedTogether(
   world: World,

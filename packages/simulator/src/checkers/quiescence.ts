@@ -4,7 +4,7 @@ import type { Agent, MasterState } from '@meseta/master/core/state';
 import { equals, formatResources, unallocate } from '@meseta/resources';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { AgentNode } from '../nodes/agent.js';
-import { isAlive, type TaskView } from '../nodes/scheduler.js';
+import { isAlive, type TaskView } from '../nodes/framework-memory.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Framework } from '../schedulers/scripts.js';
 import type { Checker, CheckerKind, Count } from './checker.js';

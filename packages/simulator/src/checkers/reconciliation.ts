@@ -2,8 +2,9 @@
 import type { AgentId, FrameworkId, TaskId } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import type { SchedulerCall, SchedulerCallReconcileTask, TaskState } from '@meseta/wire';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { schedulerCallIn, statusesSent } from './scheduler-messages.js';
 
 export const reconciliation: CheckerKind = {
@@ -13,13 +14,13 @@ export const reconciliation: CheckerKind = {
       'A known task is answered with its last sent state; an unknown one by its agent: gone, unreachable, registered (the task is gone), unknown. No answer while that agent may still re-register.',
   },
   allowances: {},
-  create: (cluster, count, keeper) => createReconciliationChecker(cluster, count, keeper),
+  create: createReconciliationChecker,
 };
 
 /** `none`: no answer. */
 type Answer = TaskState | 'none';
 
-const createReconciliationChecker: CreateChecker = ({ world }, count) => {
+function createReconciliationChecker({ world }: Cluster, count: Count): Checker {
   let expected: readonly (readonly [task: string, answer: Answer])[] = [];
   return {
     observer: {
@@ -42,7 +43,7 @@ const createReconciliationChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}
 
 function checkAnswers(
   world: World,

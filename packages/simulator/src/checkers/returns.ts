@@ -2,8 +2,9 @@
 import type { AgentId, TaskId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
 import type { MasterProcess } from '../nodes/master.js';
+import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
-import type { CheckerKind, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { statusesSent } from './scheduler-messages.js';
 
 export const returns: CheckerKind = {
@@ -15,10 +16,10 @@ export const returns: CheckerKind = {
   allowances: {
     pruned: 'If the registry pruned the agent meanwhile, its tasks are new to the master.',
   },
-  create: (cluster, count, keeper) => createReturnsChecker(cluster, count, keeper),
+  create: createReturnsChecker,
 };
 
-const createReturnsChecker: CreateChecker = ({ world }, count) => {
+function createReturnsChecker({ world }: Cluster, count: Count): Checker {
   /** The agents of tasks that a master reported as unreachable, by task. */
   const reported = new Map<MasterProcess, Map<TaskId, AgentId>>();
   return {
@@ -50,7 +51,7 @@ const createReturnsChecker: CreateChecker = ({ world }, count) => {
       },
     },
   };
-};
+}
 
 function checkReported(world: World, master: MasterProcess, taskId: TaskId, statuses: readonly TaskStatus[]): void {
   const frameworks = [...master.core.state.frameworks.values()];

@@ -1,3 +1,4 @@
+// What an agent would find of its tasks on its disk after a crash.
 import { taskKeys, wholeRecords } from '@meseta/agent/core/checkpoint-records';
 import { taskKey } from '@meseta/agent/core/disk-layout';
 import type { TaskRecord } from '@meseta/agent/core/io';

@@ -10,7 +10,7 @@ import type { AgentNode } from '../nodes/agent.js';
 import type { SchedulerClient } from '../nodes/scheduler.js';
 import type { Cluster } from '../run/cluster.js';
 import type { Observer, World } from '../world.js';
-import type { Checker, CheckerKind, Count, CreateChecker } from './checker.js';
+import type { Checker, CheckerKind, Count } from './checker.js';
 import { statusesSent } from './scheduler-messages.js';
 import { waitingOnDisk } from './task-on-disk.js';
 
@@ -39,7 +39,7 @@ export const updates: CheckerKind = {
     reconciled:
       'A task that the agent does not know is reported as DROPPED or LOST, REASON_RECONCILIATION or REASON_EXECUTOR_TERMINATED, even after its end was acknowledged.',
   },
-  create: (cluster, count, keeper) => createUpdatesChecker(cluster, count, keeper),
+  create: createUpdatesChecker,
 };
 
 /** The updates of one task on one agent. */
@@ -70,7 +70,7 @@ interface Shared {
   readonly count: Count;
 }
 
-const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
+function createUpdatesChecker(cluster: Cluster, count: Count): Checker {
   const { world } = cluster;
   const shared: Shared = { world, histories: new Map(), byUuid: new Map(), count };
   /** By the container in which the task runs. */
@@ -136,7 +136,7 @@ const createUpdatesChecker: CreateChecker = (cluster, count): Checker => {
     },
   };
   return { observer, checkQuiescence: () => checkNothingLost(cluster, shared) };
-};
+}
 
 function checkNothingLost({ world, frameworks }: Cluster, { histories, count }: Shared): void {
   const alive = new Set([...frameworks.values()].map(({ memory }) => memory.frameworkId));

@@ -1,4 +1,5 @@
-// Random streams by seed. Each part of a simulation has a stream of its own, so removing one part changes no other.
+// Random streams by seed. Each part of a simulation has a stream of its own, so removing one part changes no other. The name of
+// a stream is part of the seed: under another name a part would draw other numbers, and known seeds would change.
 import { below, type Random, seededRandom, uniform } from '@meseta/base';
 
 /** FNV-1a, 32 bits. */

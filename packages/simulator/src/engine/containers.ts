@@ -1,9 +1,9 @@
-// A fake launcher and its containers. The command describes what the process does. Containers outlive the agent's process, as supervised
-// processes do, and end with their host.
+// A fake launcher and its containers. Containers outlive the agent's process, as supervised processes do, and end with their
+// host.
 //
-// A command is a list of words: `run 30000` (milliseconds; without it the process runs forever), `exit 3`, `stubborn` (ignores
-// SIGTERM), `broken` (fails to launch). `executor`: a framework's own executor (`nodes/executor.ts`), which ends by
-// itself.
+// The command describes what the process does: `run 30000` (milliseconds; without it the process runs forever), `exit 3`,
+// `stubborn` (ignores SIGTERM), `broken` (fails to launch). `executor`: a framework's own executor (nodes/executor.ts), which
+// ends by itself.
 //
 // FAKE-CONTAINERS-1: the running agent is notified once of a container's end: `launchFailed` if its command never ran, otherwise
 //     `exited`.
@@ -12,6 +12,7 @@ import type { ContainerId, Random } from '@meseta/base';
 import type { LauncherEvent } from '@meseta/containers/launchers/launcher';
 import type { ContainerSpec, ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import { drawDelayMs, happens } from './chance.js';
+import { numberAfter, wordsOf } from './command-words.js';
 import type { Scheduled, Timeline } from './timeline.js';
 
 export interface FakeContainer {
@@ -49,13 +50,11 @@ interface Behaviour {
   readonly broken: boolean;
 }
 
-function behaviourOf(command: string): Behaviour {
-  const words = command.split(' ');
-  const after = (word: string): number | undefined =>
-    words.includes(word) ? Number(words[words.indexOf(word) + 1]) : undefined;
+function behaviourOf(command: string | undefined): Behaviour {
+  const words = wordsOf(command);
   return {
-    durationMs: after('run'),
-    code: after('exit') ?? 0,
+    durationMs: numberAfter(words, 'run'),
+    code: numberAfter(words, 'exit') ?? 0,
     stubborn: words.includes('stubborn'),
     broken: words.includes('broken'),
   };
@@ -76,8 +75,8 @@ const asRecovered = ({ id, state, status, pid }: FakeContainer): RecoveredContai
 
 const createContainer = (spec: ContainerSpec, pid: number): FakeContainer => ({
   id: spec.containerId,
-  behaviour: behaviourOf(spec.command.value ?? ''),
-  program: (spec.command.value ?? '').split(' ').includes('executor') ? spec : undefined,
+  behaviour: behaviourOf(spec.command.value),
+  program: wordsOf(spec.command.value).includes('executor') ? spec : undefined,
   state: 'starting',
   status: undefined,
   end: undefined,

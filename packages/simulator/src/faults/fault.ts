@@ -29,7 +29,7 @@ export interface FaultKind<F> {
   heal?(cluster: Cluster): void;
 }
 
-/** The factor by which a seed multiplies the shares of all kinds. */
+/** The factor by which a seed multiplies the shares of all kinds: its fault intensity. */
 const intensityOf = (seed: number): number => pick(streamOf(seed, 'storm'), [0, 0.5, 1, 1, 1.5, 2]);
 
 /** The faults of one kind in a seed. */

@@ -8,7 +8,7 @@ export type MachineTarget = { readonly agent: number } | { readonly master: numb
 export const isMachineRunning = (masters: Masters, machine: Machine | undefined): boolean =>
   masters.running().some((process) => process.machine === machine);
 
-/** The machine, and whether its process isMachineRunning. Of a master that does not run, the machine of the one that leads. */
+/** The machine, and whether its process runs. If the master does not run, the leader's machine instead. */
 export function targetMachine(
   { agents, masters }: Cluster,
   target: MachineTarget,

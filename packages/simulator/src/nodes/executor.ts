@@ -1,8 +1,8 @@
 // A framework's own executor: a process in a container that behaves as Mesos' executor library does, and its tasks.
 //
 // Its command describes what it does, and the data of a task what the task does (as in engine/containers.ts). The command
-// is `executor` and any of: `dies 3000` (crashes after 3000 ms), `hangs 3000` (stops responding, keeps its connection), `deaf` (ignores
-// KILL), `stubborn` (ignores SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection at random), `stays`
+// is `executor` and any of: `dies 3000` (crashes after 3000 ms), `hangs 3000` (stops responding, keeps its connection),
+// `deaf` (ignores KILL), `stubborn` (ignores SHUTDOWN), `mute` (never subscribes), `flaky` (breaks its connection at random), `stays`
 // (does not end when it is idle). A task of `updates 200` sends 200 updates while it runs.
 //
 // SIMULATED-EXECUTOR-1: an update keeps its uuid and is sent again at each SUBSCRIBE, in order, until it is
@@ -16,6 +16,7 @@ import type { ContainerSpec, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorCall, ExecutorCallUpdate, ExecutorEvent, TaskInfo, TaskState } from '@meseta/wire';
 import { randomUuidBytes } from '@meseta/wire/uuid';
 import { between, drawDelayMs, happens } from '../engine/chance.js';
+import { numberAfter, wordsOf } from '../engine/command-words.js';
 import { type Machine, timeOn } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
@@ -66,11 +67,6 @@ interface Session {
   subscribed: boolean;
 }
 
-const wordsOf = (text: string | undefined): readonly string[] => (text ?? '').split(' ');
-
-const numberAfter = (words: readonly string[], word: string): number | undefined =>
-  words.includes(word) ? Number(words[words.indexOf(word) + 1]) : undefined;
-
 const TERMINAL_STATES: ReadonlySet<string> = new Set(['TASK_FINISHED', 'TASK_FAILED', 'TASK_KILLED']);
 
 const durationOf = (environment: ContainerSpec['environment'], name: string, otherwise: number): number => {
@@ -83,258 +79,272 @@ const IDLE_MS = 5_000;
 const KILL_MS = 400;
 const SHUTDOWN_MS = 300;
 
-export const startExecutor = (options: ExecutorOptions): ExecutorProcess => new Executor(options);
-
-class Executor implements ExecutorProcess {
-  readonly name: string;
-  readonly containerId: ContainerId;
-  readonly frameworkId: string;
-  readonly executorId: string;
-  readonly agentName: string;
-  readonly tasks = new Map<string, ExecutorTask>();
-  readonly unacknowledged = new Map<string, ExecutorCallUpdate>();
-  hung = false;
-  private readonly unacknowledgedTasks = new Map<string, TaskInfo>();
-  private readonly random: Random;
-  private readonly words: readonly string[];
-  private readonly checkpoint: boolean;
-  private session: Session | undefined;
-  private supportsTaskKilling = false;
-  private stopped = false;
-  private recoveryTimeout: Scheduled | undefined;
+interface Executor extends ExecutorProcess {
+  readonly options: ExecutorOptions;
+  /** Its command. */
+  readonly words: readonly string[];
+  readonly checkpoint: boolean;
+  readonly random: Random;
+  readonly tasks: Map<string, ExecutorTask>;
+  readonly unacknowledged: Map<string, ExecutorCallUpdate>;
+  readonly unacknowledgedTasks: Map<string, TaskInfo>;
+  hung: boolean;
+  session: Session | undefined;
+  supportsTaskKilling: boolean;
+  stopped: boolean;
+  recoveryTimeout: Scheduled | undefined;
   /** The callbacks that wait while the machine is paused, in order. */
-  private readonly inbox: (() => void)[] = [];
+  readonly inbox: (() => void)[];
+}
 
-  constructor(private readonly options: ExecutorOptions) {
-    const { spec, world, machine } = options;
-    this.containerId = spec.containerId;
-    this.frameworkId = spec.environment['MESOS_FRAMEWORK_ID'] ?? '';
-    this.executorId = spec.environment['MESOS_EXECUTOR_ID'] ?? '';
-    this.agentName = machine.name;
-    this.name = `${this.executorId}@${machine.name}`;
-    this.random = world.random(`executor ${spec.containerId}`);
-    this.words = wordsOf(spec.command.value);
-    this.checkpoint = spec.environment['MESOS_CHECKPOINT'] === '1';
-    world.journal.record(this.name, 'starts');
-    if (this.words.includes('mute')) return;
-    this.runAfter(drawDelayMs(this.random, 50), () => this.connect());
-    this.runAfter(IDLE_MS, () => this.endWhenIdle());
-    const dies = numberAfter(this.words, 'dies');
-    if (dies !== undefined) this.runAfter(dies, () => this.end({ kind: 'signaled', signal: 11 }));
-    const hangs = numberAfter(this.words, 'hangs');
-    if (hangs !== undefined) {
-      this.runAfter(hangs, () => {
-        world.journal.record(this.name, 'hangs');
-        this.hung = true;
-      });
+export function startExecutor(options: ExecutorOptions): ExecutorProcess {
+  const executor = createExecutor(options);
+  const { words, random } = executor;
+  options.world.journal.record(executor.name, 'starts');
+  if (words.includes('mute')) return executor;
+  runAfter(executor, drawDelayMs(random, 50), () => connect(executor));
+  runAfter(executor, IDLE_MS, () => endWhenIdle(executor));
+  const diesMs = numberAfter(words, 'dies');
+  if (diesMs !== undefined) runAfter(executor, diesMs, () => end(executor, { kind: 'signaled', signal: 11 }));
+  const hangsMs = numberAfter(words, 'hangs');
+  if (hangsMs !== undefined) {
+    runAfter(executor, hangsMs, () => {
+      options.world.journal.record(executor.name, 'hangs');
+      executor.hung = true;
+    });
+  }
+  if (words.includes('flaky')) disconnectRepeatedly(executor);
+  return executor;
+}
+
+function createExecutor(options: ExecutorOptions): Executor {
+  const { spec, world, machine } = options;
+  const executorId = spec.environment['MESOS_EXECUTOR_ID'] ?? '';
+  const executor: Executor = {
+    options,
+    name: `${executorId}@${machine.name}`,
+    containerId: spec.containerId,
+    frameworkId: spec.environment['MESOS_FRAMEWORK_ID'] ?? '',
+    executorId,
+    agentName: machine.name,
+    words: wordsOf(spec.command.value),
+    checkpoint: spec.environment['MESOS_CHECKPOINT'] === '1',
+    random: world.random(`executor ${spec.containerId}`),
+    tasks: new Map(),
+    unacknowledged: new Map(),
+    unacknowledgedTasks: new Map(),
+    hung: false,
+    session: undefined,
+    supportsTaskKilling: false,
+    stopped: false,
+    recoveryTimeout: undefined,
+    inbox: [],
+    get subscribed() {
+      return executor.session?.subscribed === true;
+    },
+    ignoresKillOf: (taskId) =>
+      executor.hung || (executor.words.includes('deaf') && executor.tasks.get(taskId)?.killRequested === true),
+    stop: (how) => stop(executor, how),
+  };
+  return executor;
+}
+
+/** Calls back now, or when the machine's pause is over; not after the process has ended or while it hangs. */
+function runWhenAwake(executor: Executor, callback: () => void): void {
+  const { world, machine } = executor.options;
+  const run = (next: () => void): void => {
+    if (!executor.stopped && !executor.hung) next();
+  };
+  const drain = (): void => {
+    if (world.timeline.nowMs() < machine.pausedUntilMs) world.timeline.at(machine.pausedUntilMs, drain);
+    else for (let next = executor.inbox.shift(); next !== undefined; next = executor.inbox.shift()) run(next);
+  };
+  if (executor.inbox.length === 0 && world.timeline.nowMs() >= machine.pausedUntilMs) run(callback);
+  else if (executor.inbox.push(callback) === 1) drain();
+}
+
+function runAfter(executor: Executor, ms: number, callback: () => void): Scheduled {
+  return executor.options.world.timeline.after(ms, () => runWhenAwake(executor, callback));
+}
+
+function connect(executor: Executor): void {
+  if (executor.session !== undefined) return;
+  const { world, address, spec } = executor.options;
+  const agent = spec.environment['MESOS_AGENT_ENDPOINT'] ?? '';
+  const ended = (): void => runWhenAwake(executor, () => handleDisconnect(executor, session));
+  const session: Session = {
+    stream: world.network.connect(address, agent, 'http', {
+      data: (payload) => runWhenAwake(executor, () => receiveAnswer(executor, session, payload as ExecutorAnswer)),
+      ended,
+    }),
+    calls: world.network.connect(address, agent, 'http', { data: () => {}, ended }),
+    updatesInSubscribe: new Set(executor.unacknowledged.keys()),
+    subscribed: false,
+  };
+  executor.session = session;
+  const unacknowledged_tasks = [...executor.unacknowledgedTasks.values()];
+  const unacknowledged_updates = [...executor.unacknowledged.values()];
+  // SIMULATED-EXECUTOR-1.
+  write(executor, session.stream, { type: 'SUBSCRIBE', subscribe: { unacknowledged_tasks, unacknowledged_updates } });
+}
+
+function write(executor: Executor, end: End, content: Partial<ExecutorCall> & Pick<ExecutorCall, 'type'>): void {
+  const { world } = executor.options;
+  const call: ExecutorCall = {
+    executor_id: { value: executor.executorId },
+    framework_id: { value: executor.frameworkId },
+    ...content,
+  };
+  world.journal.record(executor.name, `call ${call.type}`, call);
+  for (const observer of world.observers) observer.executorCalled?.(executor, call);
+  end.write(transmitCall(call, world.encoded));
+}
+
+/** SIMULATED-EXECUTOR-2. */
+function handleDisconnect(executor: Executor, session: Session): void {
+  if (executor.session !== session) return;
+  executor.session = undefined;
+  session.stream.close();
+  session.calls.close();
+  const { world, spec } = executor.options;
+  world.journal.record(executor.name, 'disconnected');
+  if (!executor.checkpoint) {
+    end(executor, { kind: 'exited', code: 0 });
+    return;
+  }
+  const recoveryMs = durationOf(spec.environment, 'MESOS_RECOVERY_TIMEOUT', 900_000);
+  executor.recoveryTimeout ??= runAfter(executor, recoveryMs, () => end(executor, { kind: 'exited', code: 0 }));
+  const backoffMs = durationOf(spec.environment, 'MESOS_SUBSCRIPTION_BACKOFF_MAX', 2_000);
+  runAfter(executor, between(executor.random, 0, backoffMs), () => connect(executor));
+}
+
+function receiveAnswer(executor: Executor, session: Session, answer: ExecutorAnswer): void {
+  if (executor.session !== session) return;
+  if (answer.kind === 'reply') handleDisconnect(executor, session);
+  else if (answer.kind === 'event') receiveEvent(executor, session, answer.event);
+}
+
+function receiveEvent(executor: Executor, session: Session, event: ExecutorEvent): void {
+  const { world } = executor.options;
+  world.journal.record(executor.name, `receives ${event.type}`, event);
+  for (const observer of world.observers) observer.executorReceived?.(executor, event);
+  if (event.subscribed !== undefined) {
+    session.subscribed = true;
+    // Updates that were made between SUBSCRIBE and SUBSCRIBED.
+    for (const [uuid, update] of executor.unacknowledged) {
+      if (!session.updatesInSubscribe.has(uuid)) call(executor, { type: 'UPDATE', update });
     }
-    if (this.words.includes('flaky')) this.disconnectRepeatedly();
+    world.timeline.cancel(executor.recoveryTimeout);
+    executor.recoveryTimeout = undefined;
+    const capabilities = event.subscribed.framework_info.capabilities ?? [];
+    executor.supportsTaskKilling = capabilities.some(({ type }) => type === 'TASK_KILLING_STATE');
   }
-
-  get subscribed(): boolean {
-    return this.session?.subscribed === true;
+  if (event.launch !== undefined) launchTask(executor, event.launch.task);
+  for (const task of event.launch_group?.task_group.tasks ?? []) launchTask(executor, task);
+  if (event.kill !== undefined) killTask(executor, event.kill.task_id.value);
+  if (event.acknowledged !== undefined) {
+    executor.unacknowledged.delete(event.acknowledged.uuid);
+    executor.unacknowledgedTasks.delete(event.acknowledged.task_id.value);
   }
+  if (event.message !== undefined) call(executor, { type: 'MESSAGE', message: { data: event.message.data } });
+  if (event.type === 'SHUTDOWN') shutDown(executor);
+}
 
-  ignoresKillOf(taskId: string): boolean {
-    return this.hung || (this.words.includes('deaf') && this.tasks.get(taskId)?.killRequested === true);
-  }
+function call(executor: Executor, content: Partial<ExecutorCall> & Pick<ExecutorCall, 'type'>): void {
+  if (executor.session?.subscribed === true) write(executor, executor.session.calls, content);
+}
 
-  /** Calls back now, or when the machine's pause is over; not after the process has ended or while it hangs. */
-  private runWhenAwake(callback: () => void): void {
-    const { world, machine } = this.options;
-    const run = (next: () => void): void => {
-      if (!this.stopped && !this.hung) next();
-    };
-    const drain = (): void => {
-      if (world.timeline.nowMs() < machine.pausedUntilMs) world.timeline.at(machine.pausedUntilMs, drain);
-      else for (let next = this.inbox.shift(); next !== undefined; next = this.inbox.shift()) run(next);
-    };
-    if (this.inbox.length === 0 && world.timeline.nowMs() >= machine.pausedUntilMs) run(callback);
-    else if (this.inbox.push(callback) === 1) drain();
-  }
+function sendUpdate(executor: Executor, task: ExecutorTask, state: TaskState): void {
+  if (TERMINAL_STATES.has(task.state)) return;
+  task.state = state;
+  const { world, machine } = executor.options;
+  const uuid = randomUuidBytes(executor.random);
+  const { task_id } = task.info;
+  const timestamp = timeOn(machine, world.timeline.nowMs()).wallMs / 1000;
+  const update: ExecutorCallUpdate = {
+    status: { task_id, state, timestamp, executor_id: { value: executor.executorId }, source: 'SOURCE_EXECUTOR', uuid },
+  };
+  executor.unacknowledged.set(uuid, update);
+  call(executor, { type: 'UPDATE', update });
+  // The update arrives, but its acknowledgement is lost.
+  if (executor.words.includes('flaky') && happens(executor.random, 0.2))
+    runAfter(executor, 1, () => disconnect(executor));
+}
 
-  private runAfter(ms: number, callback: () => void): Scheduled {
-    return this.options.world.timeline.after(ms, () => this.runWhenAwake(callback));
-  }
-
-  private connect(): void {
-    if (this.session !== undefined) return;
-    const { world, address, spec } = this.options;
-    const agent = spec.environment['MESOS_AGENT_ENDPOINT'] ?? '';
-    const ended = (): void => this.runWhenAwake(() => this.handleDisconnect(session));
-    const session: Session = {
-      stream: world.network.connect(address, agent, 'http', {
-        data: (payload) => this.runWhenAwake(() => this.receiveAnswer(session, payload as ExecutorAnswer)),
-        ended,
-      }),
-      calls: world.network.connect(address, agent, 'http', { data: () => {}, ended }),
-      updatesInSubscribe: new Set(this.unacknowledged.keys()),
-      subscribed: false,
-    };
-    this.session = session;
-    const unacknowledged_tasks = [...this.unacknowledgedTasks.values()];
-    const unacknowledged_updates = [...this.unacknowledged.values()];
-    // SIMULATED-EXECUTOR-1.
-    this.write(session.stream, { type: 'SUBSCRIBE', subscribe: { unacknowledged_tasks, unacknowledged_updates } });
-  }
-
-  private write(end: End, content: Partial<ExecutorCall> & Pick<ExecutorCall, 'type'>): void {
-    const { world } = this.options;
-    const call: ExecutorCall = {
-      executor_id: { value: this.executorId },
-      framework_id: { value: this.frameworkId },
-      ...content,
-    };
-    world.journal.record(this.name, `call ${call.type}`, call);
-    for (const observer of world.observers) observer.executorCalled?.(this, call);
-    end.write(transmitCall(call, world.encoded));
-  }
-
-  /** SIMULATED-EXECUTOR-2. */
-  private handleDisconnect(session: Session): void {
-    if (this.session !== session) return;
-    this.session = undefined;
-    session.stream.close();
-    session.calls.close();
-    const { world, spec } = this.options;
-    world.journal.record(this.name, 'disconnected');
-    if (!this.checkpoint) {
-      this.end({ kind: 'exited', code: 0 });
+function launchTask(executor: Executor, info: TaskInfo): void {
+  const id = info.task_id.value;
+  const task: ExecutorTask = { info, state: 'TASK_STAGING', killRequested: false };
+  executor.tasks.set(id, task);
+  executor.unacknowledgedTasks.set(id, info);
+  const words = wordsOf(Buffer.from(info.data ?? '', 'base64').toString());
+  if (happens(executor.random, 0.5)) sendUpdate(executor, task, 'TASK_STARTING');
+  runAfter(executor, drawDelayMs(executor.random, 80), () => {
+    if (task.state === 'TASK_STAGING' || task.state === 'TASK_STARTING') sendUpdate(executor, task, 'TASK_RUNNING');
+    const updates = numberAfter(words, 'updates');
+    if (updates !== undefined) {
+      sendUpdates(executor, task, updates, words);
       return;
     }
-    const recoveryMs = durationOf(spec.environment, 'MESOS_RECOVERY_TIMEOUT', 900_000);
-    this.recoveryTimeout ??= this.runAfter(recoveryMs, () => this.end({ kind: 'exited', code: 0 }));
-    const backoffMs = durationOf(spec.environment, 'MESOS_SUBSCRIPTION_BACKOFF_MAX', 2_000);
-    this.runAfter(between(this.random, 0, backoffMs), () => this.connect());
-  }
+    const run = numberAfter(words, 'run');
+    if (run === undefined) return;
+    const end = (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED';
+    runAfter(executor, run, () => sendUpdate(executor, task, end));
+  });
+}
 
-  private receiveAnswer(session: Session, answer: ExecutorAnswer): void {
-    if (this.session !== session) return;
-    if (answer.kind === 'reply') this.handleDisconnect(session);
-    else if (answer.kind === 'event') this.receiveEvent(session, answer.event);
-  }
-
-  private receiveEvent(session: Session, event: ExecutorEvent): void {
-    const { world } = this.options;
-    world.journal.record(this.name, `receives ${event.type}`, event);
-    for (const observer of world.observers) observer.executorReceived?.(this, event);
-    if (event.subscribed !== undefined) {
-      session.subscribed = true;
-      // Updates that were made between SUBSCRIBE and SUBSCRIBED.
-      for (const [uuid, update] of this.unacknowledged) {
-        if (!session.updatesInSubscribe.has(uuid)) this.call({ type: 'UPDATE', update });
-      }
-      world.timeline.cancel(this.recoveryTimeout);
-      this.recoveryTimeout = undefined;
-      const capabilities = event.subscribed.framework_info.capabilities ?? [];
-      this.supportsTaskKilling = capabilities.some(({ type }) => type === 'TASK_KILLING_STATE');
-    }
-    if (event.launch !== undefined) this.launchTask(event.launch.task);
-    for (const task of event.launch_group?.task_group.tasks ?? []) this.launchTask(task);
-    if (event.kill !== undefined) this.killTask(event.kill.task_id.value);
-    if (event.acknowledged !== undefined) {
-      this.unacknowledged.delete(event.acknowledged.uuid);
-      this.unacknowledgedTasks.delete(event.acknowledged.task_id.value);
-    }
-    if (event.message !== undefined) this.call({ type: 'MESSAGE', message: { data: event.message.data } });
-    if (event.type === 'SHUTDOWN') this.shutDown();
-  }
-
-  private call(content: Partial<ExecutorCall> & Pick<ExecutorCall, 'type'>): void {
-    if (this.session?.subscribed === true) this.write(this.session.calls, content);
-  }
-
-  private sendUpdate(task: ExecutorTask, state: TaskState): void {
-    if (TERMINAL_STATES.has(task.state)) return;
-    task.state = state;
-    const { world, machine } = this.options;
-    const uuid = randomUuidBytes(this.random);
-    const { task_id } = task.info;
-    const timestamp = timeOn(machine, world.timeline.nowMs()).wallMs / 1000;
-    const update: ExecutorCallUpdate = {
-      status: { task_id, state, timestamp, executor_id: { value: this.executorId }, source: 'SOURCE_EXECUTOR', uuid },
-    };
-    this.unacknowledged.set(uuid, update);
-    this.call({ type: 'UPDATE', update });
-    // The update arrives, but its acknowledgement is lost.
-    if (this.words.includes('flaky') && happens(this.random, 0.2)) this.runAfter(1, () => this.disconnect());
-  }
-
-  private launchTask(info: TaskInfo): void {
-    const id = info.task_id.value;
-    const task: ExecutorTask = { info, state: 'TASK_STAGING', killRequested: false };
-    this.tasks.set(id, task);
-    this.unacknowledgedTasks.set(id, info);
-    const words = wordsOf(Buffer.from(info.data ?? '', 'base64').toString());
-    if (happens(this.random, 0.5)) this.sendUpdate(task, 'TASK_STARTING');
-    this.runAfter(drawDelayMs(this.random, 80), () => {
-      if (task.state === 'TASK_STAGING' || task.state === 'TASK_STARTING') this.sendUpdate(task, 'TASK_RUNNING');
-      const updates = numberAfter(words, 'updates');
-      if (updates !== undefined) {
-        this.sendUpdates(task, updates, words);
-        return;
-      }
-      const run = numberAfter(words, 'run');
-      if (run === undefined) return;
-      const end = (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED';
-      this.runAfter(run, () => this.sendUpdate(task, end));
-    });
-  }
-
-  /** Sends that many updates of TASK_RUNNING, then ends the task. */
-  private sendUpdates(task: ExecutorTask, updates: number, words: readonly string[]): void {
+/** Sends that many updates of TASK_RUNNING, then ends the task. */
+function sendUpdates(executor: Executor, task: ExecutorTask, updates: number, words: readonly string[]): void {
+  if (task.state !== 'TASK_RUNNING') return;
+  runAfter(executor, between(executor.random, 20, 400), () => {
     if (task.state !== 'TASK_RUNNING') return;
-    this.runAfter(between(this.random, 20, 400), () => {
-      if (task.state !== 'TASK_RUNNING') return;
-      if (updates > 0) {
-        this.sendUpdate(task, 'TASK_RUNNING');
-        this.sendUpdates(task, updates - 1, words);
-      } else this.sendUpdate(task, (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED');
-    });
-  }
+    if (updates > 0) {
+      sendUpdate(executor, task, 'TASK_RUNNING');
+      sendUpdates(executor, task, updates - 1, words);
+    } else sendUpdate(executor, task, (numberAfter(words, 'exit') ?? 0) === 0 ? 'TASK_FINISHED' : 'TASK_FAILED');
+  });
+}
 
-  private killTask(taskId: string): void {
-    const task = this.tasks.get(taskId);
-    if (task !== undefined) task.killRequested = true;
-    if (task === undefined || this.words.includes('deaf') || TERMINAL_STATES.has(task.state)) return;
-    if (this.supportsTaskKilling && task.state !== 'TASK_KILLING') this.sendUpdate(task, 'TASK_KILLING');
-    this.runAfter(drawDelayMs(this.random, KILL_MS), () => this.sendUpdate(task, 'TASK_KILLED'));
-  }
+function killTask(executor: Executor, taskId: string): void {
+  const task = executor.tasks.get(taskId);
+  if (task !== undefined) task.killRequested = true;
+  if (task === undefined || executor.words.includes('deaf') || TERMINAL_STATES.has(task.state)) return;
+  if (executor.supportsTaskKilling && task.state !== 'TASK_KILLING') sendUpdate(executor, task, 'TASK_KILLING');
+  runAfter(executor, drawDelayMs(executor.random, KILL_MS), () => sendUpdate(executor, task, 'TASK_KILLED'));
+}
 
-  private shutDown(): void {
-    if (this.words.includes('stubborn')) return;
-    for (const task of this.tasks.values()) this.sendUpdate(task, 'TASK_KILLED');
-    this.runAfter(drawDelayMs(this.random, SHUTDOWN_MS), () => this.end({ kind: 'exited', code: 0 }));
-  }
+function shutDown(executor: Executor): void {
+  if (executor.words.includes('stubborn')) return;
+  for (const task of executor.tasks.values()) sendUpdate(executor, task, 'TASK_KILLED');
+  runAfter(executor, drawDelayMs(executor.random, SHUTDOWN_MS), () => end(executor, { kind: 'exited', code: 0 }));
+}
 
-  private endWhenIdle(): void {
-    const isBusy =
-      this.unacknowledged.size > 0 || [...this.tasks.values()].some(({ state }) => !TERMINAL_STATES.has(state));
-    if (isBusy || this.words.includes('stays') || this.tasks.size === 0)
-      this.runAfter(IDLE_MS, () => this.endWhenIdle());
-    else this.end({ kind: 'exited', code: 0 });
-  }
+function endWhenIdle(executor: Executor): void {
+  const isBusy =
+    executor.unacknowledged.size > 0 || [...executor.tasks.values()].some(({ state }) => !TERMINAL_STATES.has(state));
+  if (isBusy || executor.words.includes('stays') || executor.tasks.size === 0)
+    runAfter(executor, IDLE_MS, () => endWhenIdle(executor));
+  else end(executor, { kind: 'exited', code: 0 });
+}
 
-  private disconnect(): void {
-    if (this.session !== undefined) this.handleDisconnect(this.session);
-  }
+function disconnect(executor: Executor): void {
+  if (executor.session !== undefined) handleDisconnect(executor, executor.session);
+}
 
-  private disconnectRepeatedly(): void {
-    this.runAfter(drawDelayMs(this.random, 20_000), () => {
-      this.disconnect();
-      this.disconnectRepeatedly();
-    });
-  }
+function disconnectRepeatedly(executor: Executor): void {
+  runAfter(executor, drawDelayMs(executor.random, 20_000), () => {
+    disconnect(executor);
+    disconnectRepeatedly(executor);
+  });
+}
 
-  private end(status: ExitStatus): void {
-    this.options.exited(status);
-  }
+function end(executor: Executor, status: ExitStatus): void {
+  executor.options.exited(status);
+}
 
-  stop(how: 'reset' | 'silent'): void {
-    if (this.stopped) return;
-    this.stopped = true;
-    this.session = undefined;
-    this.options.world.journal.record(this.name, 'ends');
-    this.options.world.network.endProcess(this.options.address, how);
-  }
+function stop(executor: Executor, how: 'reset' | 'silent'): void {
+  if (executor.stopped) return;
+  executor.stopped = true;
+  executor.session = undefined;
+  executor.options.world.journal.record(executor.name, 'ends');
+  executor.options.world.network.endProcess(executor.options.address, how);
 }

@@ -5,9 +5,10 @@ import { DEFAULT_MASTER_OPTIONS } from '@meseta/master/core/options';
 import type { Offer, SchedulerCall, SchedulerEvent, TaskInfo, TaskState } from '@meseta/wire';
 import { type End, QUIET_NETWORK } from '../engine/network.js';
 import { createWorld } from '../world.js';
+import { createMemory, type Memory, type TaskView } from './framework-memory.js';
 import type { HttpAnswer, HttpRequest } from './http.js';
 import { createMasters } from './masters.js';
-import { createMemory, type Memory, type Script, startScheduler, type TaskView } from './scheduler.js';
+import { type Script, startScheduler } from './scheduler.js';
 
 const SCHEDULER_ADDRESS = '10.0.3.1:4000';
 const framework_id = { value: 'framework' };

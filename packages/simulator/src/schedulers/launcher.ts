@@ -1,10 +1,11 @@
 // Launches tasks of a framework's own executors and of pods, sends messages to executors, and reconciles.
 
-import type { ExecutorInfo, Offer, OfferOperation, TaskInfo } from '@meseta/wire';
-import { scalarSum } from '@meseta/wire/scalars';
+import type { ExecutorInfo, Offer, OfferOperation } from '@meseta/wire';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
-import { isAlive, type SchedulerClient, type TaskView } from '../nodes/scheduler.js';
-import { type Activity, commandOf, type FrameworkPlan, scalar } from './framework-plan.js';
+import { isAlive, type TaskView } from '../nodes/framework-memory.js';
+import type { SchedulerClient } from '../nodes/scheduler.js';
+import { type Activity, type FrameworkPlan, scalar } from './framework-plan.js';
+import { roomIn, take, tasksIn } from './tasks.js';
 
 /** The resources of an executor without its tasks. */
 const EXECUTOR = { cpus: 0.1, mem: 32, disk: 8 } as const;
@@ -16,21 +17,6 @@ export interface Launcher {
   /** LAUNCHes or LAUNCH_GROUPs of at most so many tasks. */
   operationsFor(client: SchedulerClient, offer: Offer, wanted: number): readonly OfferOperation[];
 }
-
-interface Room {
-  cpus: number;
-  mem: number;
-  disk: number;
-}
-
-const take = (room: Room, needs: Partial<Room>): boolean => {
-  const { cpus = 0, mem = 0, disk = 0 } = needs;
-  if (cpus > room.cpus || mem > room.mem || disk > room.disk) return false;
-  room.cpus = Math.round((room.cpus - cpus) * 1000) / 1000;
-  room.mem -= mem;
-  room.disk -= disk;
-  return true;
-};
 
 export function createLauncher(plan: FrameworkPlan): Launcher {
   /** An executor's description never changes: the master compares it with the one that runs. */
@@ -44,8 +30,7 @@ export function createLauncher(plan: FrameworkPlan): Launcher {
 
   return {
     operationsFor(client, offer, wanted) {
-      const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && !it.disk);
-      const room = { cpus: scalarSum(plain, 'cpus'), mem: scalarSum(plain, 'mem'), disk: scalarSum(plain, 'disk') };
+      const room = roomIn(offer);
       const operations: OfferOperation[] = [];
       const begun = new Set((offer.executor_ids ?? []).map(({ value }) => value));
       for (let left = wanted; left > 0; ) {
@@ -53,7 +38,7 @@ export function createLauncher(plan: FrameworkPlan): Launcher {
         const needs = begun.has(executor.executor_id.value) ? {} : EXECUTOR;
         if (!take(room, needs)) break;
         const count = wholeBetween(client.random, 1, Math.min(left, 3));
-        const tasks = tasksOf(client, plan, offer, room, count);
+        const tasks = tasksIn(room, client, plan, offer, count);
         if (tasks.length === 0) break;
         begun.add(executor.executor_id.value);
         left -= tasks.length;
@@ -88,32 +73,6 @@ function behaviourOf({ random }: SchedulerClient): string {
   if (happens(random, 0.4)) words.push('flaky');
   if (happens(random, 0.2)) words.push('stays');
   return words.join(' ');
-}
-
-function tasksOf(
-  client: SchedulerClient,
-  plan: FrameworkPlan,
-  offer: Offer,
-  room: Room,
-  count: number,
-): readonly TaskInfo[] {
-  const { random, memory } = client;
-  const tasks: TaskInfo[] = [];
-  while (tasks.length < count) {
-    const needs = { cpus: pick(random, [0.1, 0.5, 1]), mem: pick(random, [32, 64, 256]) };
-    if (!take(room, needs)) break;
-    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
-    const command = commandOf(client, plan);
-    tasks.push({
-      name: id,
-      task_id: { value: id },
-      agent_id: offer.agent_id,
-      resources: [scalar('cpus', needs.cpus, plan.role), scalar('mem', needs.mem, plan.role)],
-      ...(plan.launches === 'pods' ? { command: { value: command } } : { data: btoa(command) }),
-      ...(happens(random, 0.3) ? { kill_policy: { grace_period: { nanoseconds: 15e9 } } } : {}),
-    });
-  }
-  return tasks;
 }
 
 const withExecutor = (client: SchedulerClient): readonly TaskView[] =>

@@ -2,19 +2,15 @@
 import type { Offer, OfferOperation, Resource } from '@meseta/wire';
 import { happens } from '../engine/chance.js';
 import type { SchedulerClient, Script } from '../nodes/scheduler.js';
+import { acknowledgeOperation, isReserved, isVolume, MAX_OPERATIONS } from './operations.js';
 
-const isReserved = (resource: Resource): boolean => (resource.reservations ?? []).length > 0;
-const isVolume = (resource: Resource): boolean => resource.disk?.persistence !== undefined;
-
-const take = (offer: Offer, name: string, value: number): Resource | undefined => {
+/** That amount of the offer's plain resource of the name; undefined if it has less. */
+const part = (offer: Offer, name: string, value: number): Resource | undefined => {
   const found = (offer.resources ?? []).find(
     (it) => it.name === name && !isReserved(it) && it.disk === undefined && (it.scalar?.value ?? 0) >= value,
   );
   return found === undefined ? undefined : { ...found, scalar: { value } };
 };
-
-/** The number of operations after which it only declines offers. */
-const MAX_OPERATIONS = 60;
 
 export function createReserver(role: string, activity: { readonly isQuiesced: boolean }): Script {
   let next = 0;
@@ -40,7 +36,7 @@ export function createReserver(role: string, activity: { readonly isQuiesced: bo
     if (plainReserved.length > 0) {
       return { type: 'UNRESERVE', id: { value: nextOperationId(client) }, unreserve: { resources: plainReserved } };
     }
-    const wanted = [take(offer, 'cpus', 0.5), take(offer, 'mem', 64), take(offer, 'disk', 64)];
+    const wanted = [part(offer, 'cpus', 0.5), part(offer, 'mem', 64), part(offer, 'disk', 64)];
     const found = wanted.filter((it) => it !== undefined);
     if (found.length === 0) return undefined;
     const reserved = found.map((it): Resource => ({ ...it, reservations: [{ type: 'DYNAMIC', role }] }));
@@ -60,17 +56,6 @@ export function createReserver(role: string, activity: { readonly isQuiesced: bo
           });
       }
     },
-    event(client, event) {
-      const status = event.update_operation_status?.status;
-      if (status?.uuid === undefined || status.agent_id === undefined || status.operation_id === undefined) return;
-      client.call({
-        type: 'ACKNOWLEDGE_OPERATION_STATUS',
-        acknowledge_operation_status: {
-          agent_id: status.agent_id,
-          uuid: status.uuid.value,
-          operation_id: status.operation_id,
-        },
-      });
-    },
+    event: acknowledgeOperation,
   };
 }

@@ -1,23 +1,16 @@
 // The scripted frameworks: how each kind handles offers, updates and its connection.
 
-import type { FrameworkInfo, Offer, TaskInfo } from '@meseta/wire';
-import { scalarSum } from '@meseta/wire/scalars';
+import type { FrameworkInfo, Offer } from '@meseta/wire';
 import { between, happens, pick } from '../engine/chance.js';
+import { createMemory, isAlive, type Memory } from '../nodes/framework-memory.js';
 import type { Masters } from '../nodes/masters.js';
-import {
-  createMemory,
-  isAlive,
-  type Memory,
-  type SchedulerClient,
-  type SchedulerOptions,
-  type Script,
-  startScheduler,
-} from '../nodes/scheduler.js';
+import { type SchedulerClient, type SchedulerOptions, type Script, startScheduler } from '../nodes/scheduler.js';
 import type { World } from '../world.js';
-import { type Activity, commandOf, type FrameworkPlan, scalar } from './framework-plan.js';
+import type { Activity, FrameworkPlan } from './framework-plan.js';
 import { createLauncher, startMessaging, startReconciling } from './launcher.js';
 import { createReserver } from './reserver.js';
 import { createSharer } from './sharer.js';
+import { roomIn, tasksIn } from './tasks.js';
 
 export interface Framework {
   readonly name: string;
@@ -25,7 +18,7 @@ export interface Framework {
   readonly memory: Memory;
   /** Its processes so far; the last is the newest. */
   readonly clients: SchedulerClient[];
-  /** From now on it launches no tasks, startKilling none and keeps its connection. */
+  /** From now on it launches no tasks, kills none and keeps its connection. */
   quiesce(): void;
 }
 
@@ -129,7 +122,7 @@ function worker(plan: FrameworkPlan, activity: Activity): Script {
       for (const offer of offers) {
         const wanted = missing(client);
         const operations = launcher?.operationsFor(client, offer, wanted);
-        const tasks = operations === undefined ? tasksFor(client, plan, offer, wanted) : [];
+        const tasks = operations === undefined ? tasksIn(roomIn(offer), client, plan, offer, wanted) : [];
         if (tasks.length > 0) client.launch([offer], tasks);
         else if (operations !== undefined && operations.length > 0) client.accept([offer], operations);
         else declined.push(offer);
@@ -149,7 +142,7 @@ function worker(plan: FrameworkPlan, activity: Activity): Script {
   };
 }
 
-/** A service keeper startKilling surplus tasks: a lost task that it replaced may have come back. */
+/** A service keeper kills surplus tasks: a lost task that it replaced may have come back. */
 function killSurplus(client: SchedulerClient, plan: FrameworkPlan): void {
   client.every(20_000, () => {
     const running = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);
@@ -161,30 +154,6 @@ function killTask(client: SchedulerClient, taskId: string, agentId: string): voi
   const view = client.memory.tasks.get(taskId);
   if (view !== undefined) view.killed = true;
   client.call({ type: 'KILL', kill: { task_id: { value: taskId }, agent_id: { value: agentId } } });
-}
-
-function tasksFor(client: SchedulerClient, plan: FrameworkPlan, offer: Offer, wanted: number): readonly TaskInfo[] {
-  const { random, memory } = client;
-  const plain = (offer.resources ?? []).filter((it) => (it.reservations ?? []).length === 0 && it.disk === undefined);
-  let cpus = scalarSum(plain, 'cpus');
-  let mem = scalarSum(plain, 'mem');
-  const tasks: TaskInfo[] = [];
-  while (tasks.length < wanted) {
-    const needs = { cpus: pick(random, [0.1, 0.5, 1]), mem: pick(random, [32, 64, 256]) };
-    if (needs.cpus > cpus || needs.mem > mem) break;
-    cpus = Math.round((cpus - needs.cpus) * 1000) / 1000;
-    mem -= needs.mem;
-    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
-    tasks.push({
-      name: id,
-      task_id: { value: id },
-      agent_id: offer.agent_id,
-      resources: [scalar('cpus', needs.cpus, plan.role), scalar('mem', needs.mem, plan.role)],
-      command: { value: commandOf(client, plan) },
-      ...(happens(random, 0.3) ? { kill_policy: { grace_period: { nanoseconds: 15e9 } } } : {}),
-    });
-  }
-  return tasks;
 }
 
 function startKilling(client: SchedulerClient, activity: Activity): void {

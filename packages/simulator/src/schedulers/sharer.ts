@@ -2,19 +2,17 @@
 // another, which it grows and shrinks.
 
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
-import { scalarSum } from '@meseta/wire/scalars';
 import { happens, pick, wholeBetween } from '../engine/chance.js';
-import { isAlive, type SchedulerClient, type Script } from '../nodes/scheduler.js';
+import { isAlive } from '../nodes/framework-memory.js';
+import type { SchedulerClient, Script } from '../nodes/scheduler.js';
 import { type Activity, type FrameworkPlan, scalar } from './framework-plan.js';
+import { acknowledgeOperation, isReserved, isVolume, MAX_OPERATIONS } from './operations.js';
+import { nextTaskId, roomIn } from './tasks.js';
 
 const RESERVED_MB = 256;
 const VOLUME_MB = 64;
 const STEP_MB = 16;
-/** The number of operations after which it only launches tasks. */
-const MAX_OPERATIONS = 60;
 
-const isReserved = ({ reservations = [] }: Resource): boolean => reservations.length > 0;
-const isVolume = ({ disk }: Resource): boolean => disk?.persistence !== undefined;
 const isShared = ({ shared }: Resource): boolean => shared !== undefined;
 const sizeOf = ({ scalar: value }: Resource): number => value?.value ?? 0;
 
@@ -64,15 +62,7 @@ export function createSharer(plan: FrameworkPlan, activity: Activity): Script {
     offers(client, offers) {
       for (const offer of offers) act(client, offer);
     },
-    event(client, event) {
-      const status = event.update_operation_status?.status;
-      if (status?.uuid === undefined || status.agent_id === undefined || status.operation_id === undefined) return;
-      const { agent_id, uuid, operation_id } = status;
-      client.call({
-        type: 'ACKNOWLEDGE_OPERATION_STATUS',
-        acknowledge_operation_status: { agent_id, uuid: uuid.value, operation_id },
-      });
-    },
+    event: acknowledgeOperation,
   };
 
   function act(client: SchedulerClient, offer: Offer): void {
@@ -99,12 +89,12 @@ function tasksOn(client: SchedulerClient, plan: FrameworkPlan, offer: Offer): re
   const resources = offer.resources ?? [];
   const volume = resources.find(isShared);
   const alive = [...memory.tasks.values()].filter(isAlive).length;
-  const plain = resources.filter((it) => !isReserved(it) && it.disk === undefined);
-  const fit = Math.floor(Math.min(scalarSum(plain, 'cpus') / 0.1, scalarSum(plain, 'mem') / 32));
+  const room = roomIn(offer);
+  const fit = Math.floor(Math.min(room.cpus / 0.1, room.mem / 32));
   const count = Math.min(fit, 2, plan.alive - alive, plan.total - memory.nextTask);
   if (volume === undefined || count <= 0) return [];
   return Array.from({ length: count }, () => {
-    const id = `${client.name.split('.')[0]}-t${memory.nextTask++}`;
+    const id = nextTaskId(client);
     return {
       name: id,
       task_id: { value: id },
