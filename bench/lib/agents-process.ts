@@ -56,7 +56,7 @@ function update(
   agent.peer.send(agent.actor, state.master, { name: 'StatusUpdateMessage', body });
 }
 
-function take(agent: Agent, from: Pid, message: LibprocessMessage): void {
+function receive(agent: Agent, from: Pid, message: LibprocessMessage): void {
   const { peer, actor } = agent;
   switch (message.name) {
     case 'PingAgentMessage':
@@ -98,7 +98,7 @@ async function open(order: Extract<EmulatorOrder, { kind: 'open' }>): Promise<vo
       onMessage(actor, from, wireName, body) {
         const message = decodeMessage(wireName, body);
         const agent = own.get(actor);
-        if (message.ok && agent !== undefined) take(agent, from, message.value);
+        if (message.ok && agent !== undefined) receive(agent, from, message.value);
       },
     });
     state.peers.push(peer);
@@ -158,11 +158,11 @@ function count(): void {
   send({ kind: 'counts', ...state.counts, messages: sum('messages'), bytes: sum('bytes') });
 }
 
-const PULSE_MS = 10;
+const SEND_INTERVAL_MS = 10;
 /** A prime number, so that successive updates come from different agents. */
 const STRIDE = 7919;
 
-function pulse(perSecond: number, forMs: number, message: string): void {
+function sendUpdates(perSecond: number, forMs: number, message: string): void {
   const begunMs = performance.now();
   let sent = 0;
   const timer = setInterval(() => {
@@ -174,8 +174,8 @@ function pulse(perSecond: number, forMs: number, message: string): void {
     }
     if (passedMs < forMs) return;
     clearInterval(timer);
-    send({ kind: 'pulsed' });
-  }, PULSE_MS);
+    send({ kind: 'updatesSent' });
+  }, SEND_INTERVAL_MS);
 }
 
 process.on('message', (order: EmulatorOrder) => {
@@ -184,6 +184,6 @@ process.on('message', (order: EmulatorOrder) => {
   if (order.kind === 'assignTasks') assignTasks(order.frameworks);
   if (order.kind === 'reregister') reregister(order.master);
   if (order.kind === 'count') count();
-  if (order.kind === 'pulse') pulse(order.perSecond, order.forMs, order.message);
+  if (order.kind === 'sendUpdates') sendUpdates(order.perSecond, order.forMs, order.message);
 });
 process.on('disconnect', () => process.exit(0));

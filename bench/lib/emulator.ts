@@ -24,13 +24,13 @@ export type EmulatorOrder =
   | { readonly kind: 'reregister'; readonly master: string }
   | { readonly kind: 'count' }
   /** Sends TASK_RUNNING updates with changed health for launched tasks, `perSecond` per second. */
-  | { readonly kind: 'pulse'; readonly perSecond: number; readonly forMs: number; readonly message: string };
+  | { readonly kind: 'sendUpdates'; readonly perSecond: number; readonly forMs: number; readonly message: string };
 
 /** Times are milliseconds of the wall clock. */
 export type EmulatorReport =
   | { readonly kind: 'opened' }
   | { readonly kind: 'assigned' }
-  | { readonly kind: 'pulsed' }
+  | { readonly kind: 'updatesSent' }
   | { readonly kind: 'registered'; readonly beganMs: number; readonly endedMs: number }
   | ({ readonly kind: 'counts' } & EmulatorCounts);
 
@@ -58,8 +58,8 @@ export interface Emulator {
   assignTasks(frameworks: readonly FrameworkShare[]): Promise<void>;
   reregister(master: string): Promise<number>;
   counts(): Promise<EmulatorCounts>;
-  /** Status updates of launched tasks for `forMs`, `perSecond` of all agents together, each with that message. */
-  pulse(perSecond: number, forMs: number, message: string): Promise<void>;
+  /** Sends status updates of launched tasks for `forMs`, `perSecond` from all agents together, each with that message. */
+  sendUpdates(perSecond: number, forMs: number, message: string): Promise<void>;
   readonly pids: readonly number[];
   stop(): Promise<void>;
 }
@@ -112,8 +112,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     async assignTasks(frameworks) {
       await all('assigned', { kind: 'assignTasks', frameworks });
     },
-    async pulse(perSecond, forMs, message) {
-      await all('pulsed', { kind: 'pulse', perSecond: perSecond / processes, forMs, message });
+    async sendUpdates(perSecond, forMs, message) {
+      await all('updatesSent', { kind: 'sendUpdates', perSecond: perSecond / processes, forMs, message });
     },
     reregister: (to) => wave({ kind: 'reregister', master: to }),
     async counts() {

@@ -9,23 +9,24 @@ import { serveOrders } from './workers.js';
 
 export type SubscribersOrder =
   | { readonly kind: 'subscribe'; readonly address: string; readonly readers: number; readonly stalled: number }
-  /** Starts the figures again. */
+  /** Resets the figures. */
   | { readonly kind: 'begin' }
   | { readonly kind: 'report' }
   /** Closes all readers but the first `readers`. */
   | { readonly kind: 'keep'; readonly readers: number };
 
-/** Milliseconds from the update's timestamp, which its agent gave it, to the reading. */
-export interface Heard {
+/** The delays of events in milliseconds: from the update's timestamp, which its agent sets, until a reader has it. */
+export interface Received {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
-  /** A reader. */
+  /** The mean number of events that a measuring reader received. */
   readonly events: number;
   /** Readers whose stream has ended. */
   readonly ended: number;
 }
 
+/** The number of readers that decode events and measure their delays. */
 const SAMPLED = 10;
 const BODY = '{"type":"SUBSCRIBE"}';
 const HEADERS = { 'Content-Type': 'application/json', Accept: 'application/x-protobuf' };
@@ -38,7 +39,7 @@ interface Reader {
 
 const readers: Reader[] = [];
 const sampled = { late: [] as number[], events: 0 };
-/** What is read is dropped, so that all sockets share one buffer. */
+/** The other readers drop the bytes, so that all of their sockets share one buffer. */
 const scratch = Buffer.alloc(1 << 18);
 
 function subscribeRaw(address: string, reads: boolean): Promise<Socket> {
@@ -76,9 +77,9 @@ function subscribeSampled(address: string): Promise<Reader> {
         const read = records.push(chunk);
         for (const record of read.ok ? read.value : []) {
           const event = MasterEventCodec.decode(record);
-          const told = event.ok ? event.value.task_updated?.status.timestamp : undefined;
+          const sentSeconds = event.ok ? event.value.task_updated?.status.timestamp : undefined;
           sampled.events++;
-          if (told !== undefined) sampled.late.push(nowMs - told * 1000);
+          if (sentSeconds !== undefined) sampled.late.push(nowMs - sentSeconds * 1000);
         }
       });
       resolve(reader);
@@ -111,7 +112,7 @@ function begin(): object {
   return {};
 }
 
-const report = (): Heard => ({
+const report = (): Received => ({
   p50: quantile(sampled.late, 0.5),
   p99: quantile(sampled.late, 0.99),
   max: quantile(sampled.late, 1),
@@ -124,7 +125,7 @@ function keep(count: number): object {
   return {};
 }
 
-serveOrders<SubscribersOrder, Heard | object>((order) => {
+serveOrders<SubscribersOrder, Received | object>((order) => {
   switch (order.kind) {
     case 'subscribe':
       return subscribe(order.address, order.readers, order.stalled);

@@ -50,13 +50,13 @@ export async function runTasks(options: TaskRunOptions): Promise<TaskRun> {
   const times = { acceptedMs: new Map(), runningMs: new Map(), endedMs: new Map() };
   const state: State = { options, ...times, launched: 0, unacknowledged: 0, fail, finish };
   const onEvent = (event: SchedulerEvent, scheduler: BenchScheduler): void => {
-    take(state, event, scheduler).catch(fail);
+    handleEvent(state, event, scheduler).catch(fail);
   };
   const scheduler = await subscribe({ master, name, connections, suppressed, onEvent });
   return { scheduler, ...times, done };
 }
 
-async function take(state: State, event: SchedulerEvent, scheduler: BenchScheduler): Promise<void> {
+async function handleEvent(state: State, event: SchedulerEvent, scheduler: BenchScheduler): Promise<void> {
   if (event.error !== undefined) throw new Error(event.error.message);
   if (event.offers !== undefined) await useAll(state, event.offers.offers ?? [], scheduler);
   if (event.update === undefined) return;

@@ -59,7 +59,7 @@ async function sizesWith(agents: number): Promise<Sizes> {
   }
 }
 
-/** How late the loop is, and /health, while tasks are launched and end. */
+/** The delay of the event loop and of /health while tasks are launched and end. */
 async function churn(agents: number, tasks: number): Promise<readonly Measured[]> {
   const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;
@@ -97,7 +97,7 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
   const [few, many] = full ? [1000, 10_000] : [500, 2000];
   const small = await sizesWith(few);
   const large = await sizesWith(many);
-  // From few to many, so that what any work at all costs (compiled code, buffers) is left out.
+  // Differences between the larger and the smaller cluster, so that fixed costs (compiled code, buffers) do not count.
   const agent = ((large.withAgents - small.withAgents) * KB) / (many - few);
   const tasks = (many - few) * TASKS_PER_AGENT;
   const task = ((large.withTasks - large.withAgents - (small.withTasks - small.withAgents)) * KB) / tasks;

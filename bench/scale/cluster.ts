@@ -15,9 +15,9 @@ export interface ScaleCluster {
   readonly world: World;
   readonly masters: Masters;
   readonly agents: readonly AgentNode[];
-  /** Makes more agents; they register within a few seconds. */
+  /** Adds agents; they register within a few seconds. */
   addAgents(count: number, size: AgentSize): void;
-  /** Makes another framework; it subscribes within a second. */
+  /** Adds a framework; it subscribes within a second. */
   framework(name: string, script: Script): SchedulerClient;
 }
 
@@ -75,13 +75,13 @@ export function runUntil({ timeline }: World, everyMs: number, limitMs: number, 
 
 /** Throws if a resource is allocated twice, or if the master's indexes or its allocator disagree with its records. */
 export function checkAccounting({ world, masters, agents }: ScaleCluster): void {
-  const nobody = new Map<number, never>();
+  const noFrameworks = new Map<number, never>();
   const cluster = {
     world,
     masters,
     plan: planOf(1),
     agents: new Map(agents.entries()),
-    frameworks: nobody,
+    frameworks: noFrameworks,
     refused: new Map(),
   };
   accounting.create(cluster, () => {}, createRecordKeeper()).checkQuiescence?.();

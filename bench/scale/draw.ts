@@ -1,4 +1,4 @@
-// The plots of docs/scale.md, from the experiments' results.
+// Draws the plots of docs/scale.md from the stored results of the experiments.
 import { assert } from '@meseta/base';
 import type { AllocationResult } from './allocation.js';
 import { mean, rounded } from './figures.js';
@@ -9,7 +9,7 @@ import { type Sample, type SharingResult, speedUps } from './sharing.js';
 import { type Axis, barPlot, linePlot } from './svg.js';
 
 export interface Drawn {
-  /** A file's, without its ending. */
+  /** The file name without its extension. */
   readonly name: string;
   readonly svg: string;
 }
@@ -94,7 +94,7 @@ const drawFailover = (results: readonly HoldResult[]): Drawn => ({
 const used = ({ running }: Sample): number => running.reduce((sum, count) => sum + count, 0);
 const MEAN_OF = 6;
 
-/** Means of some samples in a row: lines that can be read. */
+/** Means of successive samples, for lines that do not flicker. */
 function smooth(samples: readonly Sample[], of: (sample: Sample) => number): readonly (readonly [number, number])[] {
   return Array.from({ length: Math.floor(samples.length / MEAN_OF) }, (_, at) => {
     const some = samples.slice(at * MEAN_OF, (at + 1) * MEAN_OF);

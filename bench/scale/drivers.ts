@@ -15,44 +15,44 @@ export interface Driver {
   running(): number;
   /** Tasks that it would run if it had the resources, running ones included. */
   wanted(): number;
-  /** Seconds that each job took that has ended, from its arrival to the end of its last task. */
+  /** The seconds of each job that has ended, from its arrival to the end of its last task. */
   readonly jobSeconds: readonly number[];
 }
 
-/** What the task of a job, or of a service, needs to be launched; undefined: nothing is missing. */
-interface Want {
+/** The tasks that a workload has to launch. */
+interface Demand {
   readonly count: number;
-  /** Of one task. */
+  /** The command of the next task. */
   command(): string;
   launched(taskIds: readonly string[]): void;
 }
 
-interface Hand {
-  /** Wants may have changed. */
-  look(): void;
+interface Launcher {
+  /** Called after the demand may have changed: revives or suppresses offers. */
+  updateSuppression(): void;
   readonly client: SchedulerClient;
 }
 
-/** Takes offers while `want` answers something, and suppresses them while it doesn't. */
-function take(
+/** Starts a framework that launches tasks while `demandOf` returns a demand, and suppresses offers otherwise. */
+function startLauncher(
   cluster: ScaleCluster,
   name: string,
   shape: TaskShape,
-  want: () => Want | undefined,
-  told: (taskId: string, status: TaskStatus) => void,
-): Hand {
+  demandOf: () => Demand | undefined,
+  onUpdate: (taskId: string, status: TaskStatus) => void,
+): Launcher {
   let suppressed = false;
   const use = (client: SchedulerClient, offer: Offer): boolean => {
-    const wanted = want();
-    if (wanted === undefined) return false;
-    const tasks = tasksWithin(client, offer, shape, wanted.count, wanted.command);
+    const demand = demandOf();
+    if (demand === undefined) return false;
+    const tasks = tasksWithin(client, offer, shape, demand.count, demand.command);
     if (tasks.length === 0) return false;
-    wanted.launched(tasks.map(({ task_id }) => task_id.value));
+    demand.launched(tasks.map(({ task_id }) => task_id.value));
     client.launch([offer], tasks);
     return true;
   };
-  const look = (): void => {
-    if (!client.connected || suppressed === (want() === undefined)) return;
+  const updateSuppression = (): void => {
+    if (!client.connected || suppressed === (demandOf() === undefined)) return;
     suppressed = !suppressed;
     client.call({ type: suppressed ? 'SUPPRESS' : 'REVIVE' });
   };
@@ -60,17 +60,17 @@ function take(
     offers(client, offers) {
       const unused = offers.filter((offer) => !use(client, offer));
       decline(client, unused, 1);
-      look();
+      updateSuppression();
     },
     updated({ memory }, task, status) {
-      told(task.id, status);
+      onUpdate(task.id, status);
       if (isTerminal(status.state)) memory.tasks.delete(task.id);
-      look();
+      updateSuppression();
     },
-    subscribed: look,
+    subscribed: updateSuppression,
   };
   const client = cluster.framework(name, script);
-  return { look, client };
+  return { updateSuppression, client };
 }
 
 interface OpenJob {
@@ -80,7 +80,7 @@ interface OpenJob {
   toFinish: number;
 }
 
-/** Jobs in the order of their arrival; `ended` may bring the next. */
+/** Runs jobs in the order of their arrival; `ended` is called after each and may add the next. */
 function startJobs(
   cluster: ScaleCluster,
   name: string,
@@ -94,7 +94,7 @@ function startJobs(
   const jobSeconds: number[] = [];
   let running = 0;
 
-  const want = (): Want | undefined => {
+  const demandOf = (): Demand | undefined => {
     const job = open.find(({ toLaunch }) => toLaunch > 0);
     return (
       job && {
@@ -107,7 +107,7 @@ function startJobs(
       }
     );
   };
-  const hand = take(cluster, name, shape, want, (taskId, { state }) => {
+  const launcher = startLauncher(cluster, name, shape, demandOf, (taskId, { state }) => {
     if (state === 'TASK_RUNNING') running++;
     const job = jobOf.get(taskId);
     if (job === undefined || !isTerminal(state)) return;
@@ -125,7 +125,7 @@ function startJobs(
     jobSeconds,
     arrive({ tasks, taskMs }) {
       open.push({ arrivesMs: timeline.nowMs(), taskMs, toLaunch: tasks, toFinish: tasks });
-      hand.look();
+      launcher.updateSuppression();
     },
   };
   return driver;
@@ -142,24 +142,24 @@ function startService(cluster: ScaleCluster, startMs: number, { name, shape, wan
   let wanted = 0;
   let running = 0;
   let alive = 0;
-  const want = (): Want | undefined => {
+  const demandOf = (): Demand | undefined => {
     const count = wanted - alive;
     const launched = (taskIds: readonly string[]): void => {
       alive += taskIds.length;
     };
     return count <= 0 ? undefined : { count, command: () => '', launched };
   };
-  const hand = take(cluster, name, shape, want, (_taskId, { state }) => {
+  const launcher = startLauncher(cluster, name, shape, demandOf, (_taskId, { state }) => {
     if (state === 'TASK_RUNNING') running++;
     if (!isTerminal(state)) return;
     running--;
     alive--;
   });
-  /** Those that are killed still run until they are told to have ended. */
+  /** Killed tasks count as running until their terminal update. */
   const killSurplus = (): void => {
-    const { client } = hand;
-    const kept = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);
-    for (const task of kept.slice(wanted)) {
+    const { client } = launcher;
+    const tasks = [...client.memory.tasks.values()].filter((task) => isAlive(task) && !task.killed);
+    for (const task of tasks.slice(wanted)) {
       task.killed = true;
       client.call({ type: 'KILL', kill: { task_id: { value: task.id }, agent_id: { value: task.agentId } } });
     }
@@ -168,13 +168,13 @@ function startService(cluster: ScaleCluster, startMs: number, { name, shape, wan
     timeline.at(startMs + fromMs, () => {
       wanted = instances;
       killSurplus();
-      hand.look();
+      launcher.updateSuppression();
     });
   }
   return { name, running: () => running, wanted: () => wanted, jobSeconds: [] };
 }
 
-/** Begins at `startMs` of virtual time. */
+/** Starts the workload at `startMs` of virtual time. */
 export function startWorkload(cluster: ScaleCluster, startMs: number, workload: Workload): Driver {
   if (workload.kind === 'service') return startService(cluster, startMs, workload);
   const { timeline } = cluster.world;

@@ -3,10 +3,10 @@ import { quantile } from '../lib/statistics.js';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, it) => sum + it, 0) / values.length;
 
-/** Three significant digits: what a measurement is good for. */
+/** Rounds to three significant digits; a measurement has no more. */
 export const rounded = (value: number): number => (Number.isFinite(value) ? Number(value.toPrecision(3)) : value);
 
-/** After a collection, where the process was started with --expose-gc; bytes. */
+/** Bytes of live data; needs a process that was started with --expose-gc. */
 export function heapUsed(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return process.memoryUsage().heapUsed;

@@ -1,8 +1,10 @@
-// Experiment `hold`: a cluster is filled with tasks that stay, its leading master dies, another takes over.
-// Virtual: what launching and recovery take. Real: the master's CPU a task, and bytes an agent and a task.
+// Experiment `hold`: a cluster is filled with tasks that keep running; then its leading master ends and another takes over.
+// Measured in virtual time: how long the launches take, and the recovery after the failover. Measured in real time: the CPU of
+// the master's core per task and per agent, and the memory per agent and task. The cluster sizes are compared with each other;
+// there is no other baseline.
 //
-// HOLD-1: every task runs in exactly one container, before and after the failover; none is lost, none started anew.
-// HOLD-2: the new master knows of every agent and every task.
+// HOLD-1: every task runs in exactly one container, before and after the failover; none is lost, none is started again.
+// HOLD-2: the new master has every agent and every task.
 import { assert } from '@meseta/base';
 import type { MasterState } from '@meseta/master/core/state';
 import type { AgentSize } from '@meseta/simulator/nodes/agent-size';
@@ -26,7 +28,7 @@ export interface HoldResult extends HoldOptions {
   readonly launchMs: Spread;
   readonly cpuMicrosPerTask: number;
   readonly steps: Readonly<Record<string, Cost>>;
-  /** Of the whole simulation: master, agent, its machine and disk, the scheduler's memory. */
+  /** Memory of the whole simulation: master, agent, its machine and disk, the scheduler's memory. */
   readonly bytesPerAgent: number;
   readonly bytesPerTask: number;
   readonly heapBytes: number;
@@ -52,8 +54,8 @@ interface Launches {
 
 const SHAPE = { cpus: 1, mem: 256 };
 
-/** Launches until it has `wanted` tasks, which stay. */
-function holder(cluster: ScaleCluster, name: string, wanted: number, launches: Launches): SchedulerClient {
+/** A framework that launches `wanted` tasks, which keep running. */
+function startHolder(cluster: ScaleCluster, name: string, wanted: number, launches: Launches): SchedulerClient {
   let missing = wanted;
   return cluster.framework(name, {
     offers(client, offers) {
@@ -82,14 +84,14 @@ const sizeFor = (tasks: number): AgentSize => ({ cpus: tasks * SHAPE.cpus, mem: 
 const allRegistered = ({ masters, agents }: ScaleCluster): boolean =>
   registered(masters.leader()?.core.state) === agents.length;
 
-/** More would cost time and give the same figure. */
-const AGENTS_WEIGHED = 5_000;
+/** The memory per agent is measured with at most this many: more take time and give the same figure. */
+const MAX_MEASURED_AGENTS = 5_000;
 
-/** Of agents that run nothing, and of the master's part of them. */
-function weighAgents({ seed, agents, tasksPerAgent }: HoldOptions): number {
+/** Bytes per agent without tasks, including what the master keeps of it. */
+function bytesPerIdleAgent({ seed, agents, tasksPerAgent }: HoldOptions): number {
   const emptyBytes = heapUsed();
   const cluster = createScaleCluster({ seed, masters: 2 });
-  cluster.addAgents(Math.min(agents, AGENTS_WEIGHED), sizeFor(tasksPerAgent));
+  cluster.addAgents(Math.min(agents, MAX_MEASURED_AGENTS), sizeFor(tasksPerAgent));
   assert(
     runUntil(cluster.world, 1_000, 60_000, () => allRegistered(cluster)),
     'not all agents registered',
@@ -99,7 +101,7 @@ function weighAgents({ seed, agents, tasksPerAgent }: HoldOptions): number {
 
 export function hold(options: HoldOptions): HoldResult {
   const { seed, agents, tasksPerAgent } = options;
-  const bytesPerAgent = weighAgents(options);
+  const bytesPerAgent = bytesPerIdleAgent(options);
   const emptyBytes = heapUsed();
   const cluster = createScaleCluster({ seed, masters: 2 });
   const stopwatch = startStopwatch(cluster.world);
@@ -121,14 +123,14 @@ export function hold(options: HoldOptions): HoldResult {
   };
 }
 
-/** The frameworks are there before the agents, so that these are shared out as they come. */
+/** Frameworks subscribe before the agents register, so that agents are offered to all of them. */
 function fill(cluster: ScaleCluster, { agents, frameworks, tasksPerAgent }: HoldOptions, stopwatch: Stopwatch) {
   const { world } = cluster;
   const tasks = agents * tasksPerAgent;
   const launches: Launches = { running: 0, launchMs: [] };
   for (let i = 0; i < frameworks; i++) {
     const wanted = Math.floor(((i + 1) * tasks) / frameworks) - Math.floor((i * tasks) / frameworks);
-    holder(cluster, `holder-${i}`, wanted, launches);
+    startHolder(cluster, `holder-${i}`, wanted, launches);
   }
   world.timeline.runUntil(5_000);
   stopwatch.reset();
@@ -147,51 +149,52 @@ function fill(cluster: ScaleCluster, { agents, frameworks, tasksPerAgent }: Hold
     steps: stopwatch.costs(),
   };
   launches.launchMs.length = 0;
-  // The last acknowledgements.
+  // The last acknowledgements arrive.
   world.timeline.runUntil(world.timeline.nowMs() + 2_000);
-  checkHeld(cluster, tasks, launches);
+  checkTasks(cluster, tasks, launches);
   return { figures, realSeconds: rounded((performance.now() - realMs) / 1000) };
 }
 
 /** HOLD-1, HOLD-2. */
-function checkHeld({ agents, masters }: ScaleCluster, tasks: number, launches?: Launches): void {
+function checkTasks({ agents, masters }: ScaleCluster, tasks: number, launches?: Launches): void {
   const state = masters.leader()?.core.state;
   assert(containersRunning(agents) === tasks, `${containersRunning(agents)} containers run, expected ${tasks}`);
-  assert(state?.taskCounts.get('TASK_RUNNING') === tasks, `the master knows other tasks than the ${tasks} that run`);
-  assert(launches === undefined || launches.running === tasks, `${launches?.running} tasks were told to be running`);
+  assert(state?.taskCounts.get('TASK_RUNNING') === tasks, `the master does not have the ${tasks} tasks that run`);
+  assert(launches === undefined || launches.running === tasks, `${launches?.running} tasks were reported as running`);
 }
 
 function failOver(cluster: ScaleCluster, stopwatch: Stopwatch, options: HoldOptions) {
   const { agents, frameworks, tasksPerAgent } = options;
   const { world, masters } = cluster;
   const old = masters.leader()?.machine;
-  assert(old !== undefined, 'nobody leads');
+  assert(old !== undefined, 'no master leads');
   const startMs = world.timeline.nowMs();
   const realMs = performance.now();
   stopwatch.reset();
   masters.crash(masters.machines.indexOf(old), 'reset', 3_600_000);
   const seconds = (): number => (world.timeline.nowMs() - startMs) / 1000;
   const curve: [number, number][] = [[0, 0]];
-  const seen: { elected?: number; half?: number; agents?: number; frameworks?: number } = {};
-  const look = (): boolean => {
+  const reachedSeconds: { elected?: number; half?: number; agents?: number; frameworks?: number } = {};
+  const hasRecovered = (): boolean => {
     const state = masters.leader()?.core.state;
-    if (state?.recovered === true) seen.elected ??= seconds();
+    if (state?.recovered === true) reachedSeconds.elected ??= seconds();
     const share = state === undefined ? 0 : registered(state) / agents;
     curve.push([seconds(), rounded(share)]);
-    if (share >= 0.5) seen.half ??= seconds();
-    if (share === 1 && state?.taskCounts.get('TASK_RUNNING') === agents * tasksPerAgent) seen.agents ??= seconds();
+    if (share >= 0.5) reachedSeconds.half ??= seconds();
+    if (share === 1 && state?.taskCounts.get('TASK_RUNNING') === agents * tasksPerAgent)
+      reachedSeconds.agents ??= seconds();
     const active = [...(state?.frameworks.values() ?? [])].filter(({ status }) => status === 'active').length;
-    if (active === frameworks) seen.frameworks ??= seconds();
-    return seen.agents !== undefined && seen.frameworks !== undefined;
+    if (active === frameworks) reachedSeconds.frameworks ??= seconds();
+    return reachedSeconds.agents !== undefined && reachedSeconds.frameworks !== undefined;
   };
-  assert(runUntil(world, 250, 300_000, look), `not everybody came back: ${JSON.stringify(seen)}`);
+  assert(runUntil(world, 250, 300_000, hasRecovered), `the cluster did not recover: ${JSON.stringify(reachedSeconds)}`);
   world.timeline.runUntil(world.timeline.nowMs() + 2_000);
-  checkHeld(cluster, agents * tasksPerAgent);
+  checkTasks(cluster, agents * tasksPerAgent);
   const failover: Failover = {
-    electedSeconds: seen.elected ?? Number.NaN,
-    halfOfAgentsSeconds: seen.half ?? Number.NaN,
-    allAgentsSeconds: seen.agents ?? Number.NaN,
-    allFrameworksSeconds: seen.frameworks ?? Number.NaN,
+    electedSeconds: reachedSeconds.elected ?? Number.NaN,
+    halfOfAgentsSeconds: reachedSeconds.half ?? Number.NaN,
+    allAgentsSeconds: reachedSeconds.agents ?? Number.NaN,
+    allFrameworksSeconds: reachedSeconds.frameworks ?? Number.NaN,
     masterCpuSeconds: rounded(stopwatch.totalMs() / 1000),
     cpuMicrosPerAgent: rounded((stopwatch.totalMs() * 1000) / agents),
     curve,

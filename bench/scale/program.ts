@@ -8,7 +8,7 @@ export interface Results {
   readonly allocation: readonly AllocationResult[];
   readonly hold: readonly HoldResult[];
   readonly load: readonly LoadResult[];
-  /** A seed each; the first has its samples. */
+  /** One result per seed; the first has its samples. */
   readonly sharing: readonly SharingResult[];
 }
 

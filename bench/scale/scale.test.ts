@@ -26,7 +26,7 @@ test('HOLD-1, HOLD-2: 500 agents keep their tasks through a failover, which take
   assert.equal(held.tasks, 2000);
   assert.equal(held.launchMs.count, 2000);
   const { electedSeconds, halfOfAgentsSeconds, allAgentsSeconds, curve } = held.failover;
-  // The session of the one that ended has to expire.
+  // The session of the ended master has to expire.
   assert(electedSeconds >= 9 && electedSeconds <= halfOfAgentsSeconds && halfOfAgentsSeconds <= allAgentsSeconds);
   assert.equal(curve.at(-1)?.[1], 1);
 });

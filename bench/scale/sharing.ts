@@ -1,8 +1,9 @@
-// Experiment `sharing`: four kinds of workload, each on a quarter of a cluster of its own, and all four on the whole of
-// it. The same jobs arrive at the same times in both.
+// Experiment `sharing`: the gain of sharing a cluster. Four kinds of workload run together on the whole cluster; the baseline
+// is each of them alone on a quarter of it (static partitioning). The same jobs arrive at the same times in both. Compared are
+// the mean time of a job, the share of a service's instances that run, and the cpus in use.
 //
-// SHARING-1: never more cpus in use than there are.
-// SHARING-2: every framework that is shared with gets its place: every job that arrived ends.
+// SHARING-1: never more cpus are in use than the cluster has.
+// SHARING-2: no workload starves on the shared cluster: every job that arrived ends.
 import { assert } from '@meseta/base';
 import { streamOf } from '@meseta/simulator/engine/chance';
 import { checkAccounting, createScaleCluster, runUntil } from './cluster.js';
@@ -12,13 +13,13 @@ import { fourWorkloads, type Workload } from './workloads.js';
 
 export interface SharingOptions {
   readonly seed: number;
-  /** Of the whole cluster; a multiple of four. */
+  /** The number of agents of the whole cluster; a multiple of four. */
   readonly agents: number;
   readonly cpusPerAgent: number;
   readonly minutes: number;
 }
 
-/** One look: cpus in use by each workload, in the order of `workloads`. */
+/** The cpus in use and wanted at one time, by workload in the order of `workloads`. */
 export interface Sample {
   readonly seconds: number;
   readonly running: readonly number[];
@@ -35,9 +36,9 @@ export interface WorkloadResult {
   readonly jobsEnded: Both<number>;
   /** Mean seconds of a job; undefined for the service. */
   readonly jobSeconds?: Both<number>;
-  /** Of the instances that were wanted, the share that ran; for the service alone. */
+  /** The share of the wanted instances that ran; only for the service. */
   readonly served?: Both<number>;
-  /** How many times as fast shared as on its quarter: jobs by their mean time, the service by what was served. */
+  /** Shared over static: the ratio of the mean job times, or of the served shares for the service. */
   readonly speedUp: number;
 }
 
@@ -45,18 +46,18 @@ export interface SharingResult extends SharingOptions {
   readonly workloads: readonly WorkloadResult[];
   /** Mean share of all cpus in use. */
   readonly utilisation: Both<number>;
-  /** May be left out where several seeds are kept: one is enough to look at. */
+  /** Stored for one seed only, which the plots show. */
   readonly samples?: Both<readonly Sample[]> | undefined;
 }
 
 const SAMPLE_MS = 5_000;
 const START_MS = 6_000;
 
-/** What jobs may take that arrived while it was measured; the load goes on meanwhile. */
+/** Jobs that arrived during the measurement may end this much later; the load continues meanwhile. */
 const OVERTIME_MS = 3_600_000;
 
 interface Run {
-  /** Of each workload: of every job that arrived, or of the elastic one's that ended while it was measured. */
+  /** By workload: of every job that arrived; of the elastic workload, of those that ended during the measurement. */
   readonly jobSeconds: readonly (readonly number[])[];
   readonly samples: readonly Sample[];
 }
@@ -88,10 +89,11 @@ function runOn(options: SharingOptions, agents: number, workloads: readonly Work
   };
 }
 
+/** The mean number of cpus in use. */
 const used = (samples: readonly Sample[]): number =>
   mean(samples.map(({ running }) => running.reduce((sum, count) => sum + count, 0)));
 
-/** Of what was wanted at the looks, the share that ran then. */
+/** The share of the wanted instances that ran, over all samples. */
 function served(samples: readonly Sample[], index: number): number {
   let wanted = 0;
   let ran = 0;
@@ -138,6 +140,6 @@ export function sharing(options: SharingOptions): SharingResult {
   };
 }
 
-/** One workload's, of each seed. */
+/** The speed-ups of one workload, by seed. */
 export const speedUps = (results: readonly SharingResult[], index: number): readonly number[] =>
   results.map(({ workloads }) => workloads[index]?.speedUp ?? Number.NaN);

@@ -1,7 +1,6 @@
-// What the masters' steps really cost: a stopwatch around the core. Its sockets and codecs are not in it.
-// Each step is timed by the clock, and the sums are scaled to the CPU time that the process had in the same time, so that
-// what else the machine does falls out of them; the collector is in them. (Asking for the CPU time around every step
-// costs more than most steps do.)
+// The real CPU time of the steps of the masters' cores, without sockets and codecs. Each step is timed by the clock, and the
+// sums are scaled by the share of the CPU that the process had meanwhile, so that other work of the machine does not count;
+// garbage collection does. (Reading the CPU time around every step would cost more than most steps.)
 import type { MasterInput } from '@meseta/master/core/io';
 import type { World } from '@meseta/simulator/world';
 import { rounded } from './figures.js';
@@ -12,7 +11,7 @@ export interface Cost {
 }
 
 export interface Stopwatch {
-  /** CPU of all steps since the start or the last reset, by what they answered: `ACCEPT`, `StatusUpdateMessage`, `tick`. */
+  /** CPU of all steps since the start or the last reset, by kind of input: `ACCEPT`, `StatusUpdateMessage`, `tick`. */
   costs(): Readonly<Record<string, Cost>>;
   totalMs(): number;
   reset(): void;

@@ -1,4 +1,5 @@
-// Plots as SVG text: lines over axes, bars in groups, a legend; readable on light and on dark pages.
+// Plots as SVG documents: line plots, and bar plots in groups with whiskers; each with axes, title and legend. Colours follow
+// the reader's colour scheme, light or dark.
 
 export interface Series {
   readonly name: string;
@@ -15,14 +16,14 @@ export interface LinePlot {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
-  /** Marks each point: for few of them. */
+  /** Whether each point is marked, for plots with few points. */
   readonly marks: boolean;
 }
 
 export interface BarPlot {
   readonly title: string;
   readonly y: string;
-  /** Drawn as a line across. */
+  /** Drawn as a horizontal line at this value. */
   readonly reference?: number;
   readonly groups: readonly string[];
   readonly series: readonly BarSeries[];
@@ -31,7 +32,7 @@ export interface BarPlot {
 export interface BarSeries {
   readonly name: string;
   readonly values: readonly number[];
-  /** From the lowest to the highest of what each value is a mean of: a whisker. */
+  /** The lowest and highest of the measurements that each value is the mean of, drawn as a whisker. */
   readonly ranges?: readonly (readonly [low: number, high: number])[];
 }
 
@@ -39,19 +40,19 @@ const WIDTH = 760;
 const HEIGHT = 400;
 const FRAME = { left: 76, right: 740, top: 70, bottom: 340 };
 
-/** Told apart by brightness too, and legible on both grounds. */
+/** Colours that differ in brightness too, with enough contrast on both backgrounds. */
 const STYLE = `
-  svg { --ground: #ffffff; background: var(--ground); color: #1f2328; font: 13px system-ui, sans-serif; }
+  svg { --background: #ffffff; background: var(--background); color: #1f2328; font: 13px system-ui, sans-serif; }
   text { fill: currentColor; }
   .title { font-size: 16px; font-weight: 600; }
-  .value { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
+  .value { paint-order: stroke; stroke: var(--background); stroke-width: 4px; }
   .grid { stroke: #d1d9e0; stroke-width: 1; }
   .axis { stroke: currentColor; stroke-width: 1; }
   .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
   .c0 { --c: #0550ae; } .c1 { --c: #cf222e; } .c2 { --c: #1a7f37; } .c3 { --c: #9a6700; } .c4 { --c: #8250df; }
   .line { stroke: var(--c); } .fill { fill: var(--c); }
   @media (prefers-color-scheme: dark) {
-    svg { --ground: #0d1117; color: #e6edf3; }
+    svg { --background: #0d1117; color: #e6edf3; }
     .grid { stroke: #30363d; }
     .c0 { --c: #79c0ff; } .c1 { --c: #ff7b72; } .c2 { --c: #56d364; } .c3 { --c: #e3b341; } .c4 { --c: #d2a8ff; }
   }`;

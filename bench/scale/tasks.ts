@@ -1,4 +1,4 @@
-// Tasks made from offers, by frameworks that know how many they want.
+// The tasks that the frameworks of the experiments launch on offers.
 
 import type { SchedulerClient } from '@meseta/simulator/nodes/scheduler';
 import { scalar } from '@meseta/simulator/schedulers/framework-plan';
@@ -10,7 +10,7 @@ export interface TaskShape {
   readonly mem: number;
 }
 
-/** At most `wanted` tasks of one shape within an offer; `command` is asked for each. */
+/** At most `wanted` tasks of one shape within an offer; `command` is called for each. */
 export function tasksWithin(
   client: SchedulerClient,
   offer: Offer,

@@ -1,12 +1,12 @@
-// The four kinds of workload that share a cluster, or have a quarter of it each: as data, the same in both.
+// The four kinds of workload of the experiment `sharing`, as data: the same on the shared cluster and on its quarters.
 import { type Random, uniform } from '@meseta/base';
 import type { TaskShape } from './tasks.js';
 
-/** A job: tasks that are all wanted from its arrival on. */
+/** A job: all of its tasks can run from its arrival on. */
 export interface Job {
   readonly arrivesMs: number;
   readonly tasks: number;
-  /** The mean of what a task takes; each is between half and one and a half of it. */
+  /** The mean duration of a task; each takes between half and one and a half of it. */
   readonly taskMs: number;
 }
 
@@ -17,11 +17,11 @@ export type Workload = {
   | { readonly kind: 'jobs'; readonly jobs: readonly Job[] }
   /** The next job arrives when the last has ended; there is always one. */
   | { readonly kind: 'elastic'; readonly job: Omit<Job, 'arrivesMs'> }
-  /** So many instances are wanted from a moment on. */
+  /** The number of wanted instances, from each time on. */
   | { readonly kind: 'service'; readonly wanted: readonly (readonly [fromMs: number, instances: number])[] }
 );
 
-/** Tasks are of one cpu, so that none waits for a hole of its size; see docs/scale.md. */
+/** Every task has one cpu, so that fragmentation plays no part; see docs/scale.md. */
 const CPU = { cpus: 1, mem: 2_048 };
 
 /** Jobs at irregular times, one in each slot of `everyMs`. */
@@ -40,7 +40,7 @@ function waves(low: number, high: number, untilMs: number): readonly (readonly [
   });
 }
 
-/** For a cluster of `cpus`; what they want together is less than that most of the time, but for the elastic one. */
+/** For a cluster of `cpus`: without the elastic workload, their demand is mostly below the cluster's size. */
 export function fourWorkloads(random: Random, cpus: number, untilMs: number): readonly Workload[] {
   const quarter = cpus / 4;
   const part = (share: number): number => Math.max(1, Math.round(quarter * share));

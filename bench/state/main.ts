@@ -49,11 +49,11 @@ async function documentOf(address: string, { path, accept, body }: View): Promis
   return answer.json();
 }
 
-/** Updates of running tasks here and there, so that no rendering that was kept will do. */
+/** Updates running tasks all over the cluster, so that no kept rendering is current. */
 const change = ({ emulator }: FullCluster, forMs: number): Promise<void> =>
-  emulator.pulse(CHANGES_A_SECOND, forMs, 'a change');
+  emulator.sendUpdates(CHANGES_A_SECOND, forMs, 'a change');
 
-/** The first time everything is written; afterwards only what has changed. */
+/** The first rendering writes everything, later ones only the runs of records that changed. */
 async function measure(cluster: FullCluster, view: View): Promise<readonly Measured[]> {
   const { address } = cluster.master;
   const isJson = view.accept === 'application/json';
@@ -89,7 +89,7 @@ function stringifyMs(document: unknown): number {
   return median(times);
 }
 
-/** Five clients that ask for /state one answer after the other, while things change. */
+/** Five clients request /state repeatedly while tasks change. */
 async function poll(cluster: FullCluster): Promise<readonly Measured[]> {
   const { address, pid } = cluster.master;
   const pollers = startWorker<PollOrder, Polled>('poll');
@@ -102,7 +102,7 @@ async function poll(cluster: FullCluster): Promise<readonly Measured[]> {
     const before = memoryOf(pid).rss;
     const cpuBefore = cpuOf(pid);
     let most = before;
-    const looking = setInterval(() => {
+    const sampling = setInterval(() => {
       most = Math.max(most, memoryOf(pid).rss);
     }, 100);
     await probe.ask({ kind: 'start', address });
@@ -110,7 +110,7 @@ async function poll(cluster: FullCluster): Promise<readonly Measured[]> {
     await change(cluster, POLL_MS);
     const { answers } = await pollers.ask({ kind: 'stop' });
     const { p50, p99, max } = await probe.ask({ kind: 'stop' });
-    clearInterval(looking);
+    clearInterval(sampling);
     const under = `${CLIENTS} clients of /state`;
     return [
       { name: `/health p50, ${under}`, unit: 'ms', value: p50 },

@@ -34,13 +34,20 @@ function call(world: World, { id, stream }: TestScheduler, body: SchedulerCall):
   world.scheduler(decoded(SchedulerCallCodec.decode(bytes)), stream);
 }
 
-function say(world: World, from: Pid, message: LibprocessMessage): void {
+function receiveMessage(world: World, from: Pid, message: LibprocessMessage): void {
   const { wireName, bytes } = encodeMessage(message);
   world.feed({ kind: 'message', from, message: decoded(decodeMessage(wireName, bytes)) });
 }
 
-/** Launches on what is offered, a few tasks an agent; they run, and end if they are to. */
-function use(world: World, scheduler: TestScheduler, pid: Pid, offer: Offer, ids: readonly string[], ends: boolean) {
+/** Accepts the offer with tasks that run, and finish if `ends`. */
+function launchTasks(
+  world: World,
+  scheduler: TestScheduler,
+  pid: Pid,
+  offer: Offer,
+  ids: readonly string[],
+  ends: boolean,
+) {
   const task_infos = ids.map((id) => task(id, offer));
   const operations = [{ type: 'LAUNCH' as const, launch: { task_infos } }];
   const accept = { offer_ids: [offer.id], operations, filters: { refuse_seconds: 3600 } };
@@ -49,7 +56,7 @@ function use(world: World, scheduler: TestScheduler, pid: Pid, offer: Offer, ids
   for (const taskId of ids) {
     for (const state of ends ? (['TASK_RUNNING', 'TASK_FINISHED'] as const) : (['TASK_RUNNING'] as const)) {
       const body = statusUpdate({ taskId, agentId, frameworkId: scheduler.id, state, pid });
-      say(world, pid, { name: 'StatusUpdateMessage', body });
+      receiveMessage(world, pid, { name: 'StatusUpdateMessage', body });
       const { status } = body.update;
       const uuid = status.uuid ?? '';
       call(world, scheduler, {
@@ -67,9 +74,9 @@ function fill(world: World, agents: ReadonlyMap<string, Pid>, name: string, ends
     if (!scheduler.has('OFFERS')) world.wait(1000);
     for (const offer of scheduler.take('OFFERS').offers?.offers ?? []) {
       const pid = agents.get(offer.agent_id.value);
-      if (pid === undefined) throw new Error('an offer of an agent that nobody knows');
+      if (pid === undefined) throw new Error('an offer of an unknown agent');
       const ids = Array.from({ length: TASKS_PER_AGENT }, () => `${name}-${count++}`);
-      use(world, scheduler, pid, offer, ids, ends);
+      launchTasks(world, scheduler, pid, offer, ids, ends);
     }
     world.effects.length = 0;
     world.notes.length = 0;
@@ -101,7 +108,7 @@ interface Written {
   readonly remembered: Remembered;
 }
 
-/** `before` each piece. */
+/** `before` is called before each piece. */
 function write(document: Document, before: () => void = () => {}): Written {
   const parts: Uint8Array[] = [];
   for (;;) {

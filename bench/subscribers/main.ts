@@ -1,5 +1,6 @@
-// Many subscribers of the operator API's events at a thousand events per second: the delay of events with and without stalled
-// subscribers, the cost of an event for the master, and the memory of stalled subscribers.
+// Subscribers of the operator API's events at a thousand events per second, some of them stalled: they never read. Measured
+// are the delay of events at the readers, with the delay without stalled subscribers as the baseline; the master's CPU per
+// event and subscriber; and, in a flood of large events, the memory per stalled subscriber until its stream is closed.
 
 import type { Daemon } from '@meseta/cli/testing/daemons';
 import { pause, until } from '@meseta/platform/testing/until';
@@ -8,14 +9,14 @@ import { createBenchDaemons } from '../lib/daemons.js';
 import { type Emulator, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { cpuOf, memoryOf } from '../lib/processes.js';
-import type { Heard, SubscribersOrder } from '../lib/subscribers-process.js';
+import type { Received, SubscribersOrder } from '../lib/subscribers-process.js';
 import { runTasks } from '../lib/task-runner.js';
 import { startWorker, type Worker } from '../lib/workers.js';
 
 const AGENTS = 100;
 const TASKS = 1000;
 const EVENTS_PER_SECOND = 1000;
-/** Past these the ring (16 MiB) and the buffers of the kernel are full several times over. */
+/** Large enough to fill the ring (16 MiB) and the kernel's buffers several times during the flood. */
 const LARGE_EVENT_BYTES = 16_384;
 const FLOOD_MS = 4000;
 const READERS_IN_FLOOD = 10;
@@ -23,19 +24,19 @@ const READERS_IN_FLOOD = 10;
 interface Parts {
   readonly master: Daemon;
   readonly emulator: Emulator;
-  readonly subscribers: Worker<SubscribersOrder, Heard>;
+  readonly subscribers: Worker<SubscribersOrder, Received>;
 }
 
-interface Pulse extends Heard {
-  /** Of the master's CPU. */
+interface Measurement extends Received {
+  /** The master's. */
   readonly cpuSeconds: number;
 }
 
 /** Sends status updates for a while; all subscribers receive them. */
-async function pulse({ master, emulator, subscribers }: Parts, forMs: number): Promise<Pulse> {
+async function sendAndMeasure({ master, emulator, subscribers }: Parts, forMs: number): Promise<Measurement> {
   await subscribers.ask({ kind: 'begin' });
   const cpu = cpuOf(master.pid);
-  await emulator.pulse(EVENTS_PER_SECOND, forMs, 'as before');
+  await emulator.sendUpdates(EVENTS_PER_SECOND, forMs, 'as before');
   await pause(500);
   const cpuSeconds = cpuOf(master.pid) - cpu;
   return { ...(await subscribers.ask({ kind: 'report' })), cpuSeconds };
@@ -46,20 +47,20 @@ async function cutStreams({ address }: Daemon): Promise<number> {
   return metrics['meseta/cut_operator_streams'] ?? 0;
 }
 
-/** Large events, heard by a few readers: the most that the master's memory comes to, in MB. */
+/** Sends large events to all subscribers; returns the master's highest memory meanwhile, in MB. */
 async function flood({ master, emulator }: Parts): Promise<number> {
   let most = 0;
-  const look = (): void => {
+  const sample = (): void => {
     most = Math.max(most, memoryOf(master.pid).rss / 1024);
   };
-  const looking = setInterval(look, 100);
-  await emulator.pulse(EVENTS_PER_SECOND, FLOOD_MS, 'x'.repeat(LARGE_EVENT_BYTES));
-  clearInterval(looking);
+  const sampling = setInterval(sample, 100);
+  await emulator.sendUpdates(EVENTS_PER_SECOND, FLOOD_MS, 'x'.repeat(LARGE_EVENT_BYTES));
+  clearInterval(sampling);
   return most;
 }
 
-/** A flood that the stalled ones don't outlast; all readers but a few go first, as they would be what is measured. */
-async function cutOff(parts: Parts, stalled: number, withoutMB: number): Promise<readonly Measured[]> {
+/** Floods the stalled subscribers until their streams are closed. Most readers are closed before, as their memory would count. */
+async function floodStalled(parts: Parts, stalled: number, withoutMB: number): Promise<readonly Measured[]> {
   const { master, subscribers } = parts;
   await subscribers.ask({ kind: 'keep', readers: READERS_IN_FLOOD });
   const withMB = await flood(parts);
@@ -90,17 +91,17 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
   await subscribers.ask({ kind: 'subscribe', address, readers: READERS_IN_FLOOD, stalled: 0 });
   const withoutMB = await flood(parts);
   await subscribers.ask({ kind: 'keep', readers: 0 });
-  await pulse(parts, forMs / 2);
-  const bare = await pulse(parts, forMs);
+  await sendAndMeasure(parts, forMs / 2);
+  const bare = await sendAndMeasure(parts, forMs);
   const before = memoryOf(master.pid).rss;
   await subscribers.ask({ kind: 'subscribe', address, readers, stalled: 0 });
-  await pulse(parts, forMs / 2);
-  const healthy = await pulse(parts, forMs);
+  await sendAndMeasure(parts, forMs / 2);
+  const healthy = await sendAndMeasure(parts, forMs);
   await subscribers.ask({ kind: 'subscribe', address, readers: 0, stalled });
-  await pulse(parts, forMs / 2);
-  const together = await pulse(parts, forMs);
+  await sendAndMeasure(parts, forMs / 2);
+  const together = await sendAndMeasure(parts, forMs);
   const grown = (memoryOf(master.pid).rss - before) / 1024;
-  const late = (of: Heard, name: 'p50' | 'p99'): Measured => ({
+  const late = (of: Received, name: 'p50' | 'p99'): Measured => ({
     name: `late, ${name}`,
     unit: 'ms',
     value: of[name],
@@ -122,14 +123,14 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
       value: grown,
       target: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },
     },
-    ...(await cutOff(parts, stalled, withoutMB)),
+    ...(await floodStalled(parts, stalled, withoutMB)),
   ];
 }
 
 async function run({ full }: Scale): Promise<readonly Measured[]> {
   const [readers, stalled, forMs] = full ? [990, 10, 10_000] : [95, 5, 4000];
   const daemons = createBenchDaemons();
-  const subscribers = startWorker<SubscribersOrder, Heard>('subscribers');
+  const subscribers = startWorker<SubscribersOrder, Received>('subscribers');
   let emulator: Emulator | undefined;
   try {
     const master = await daemons.master(['--registry=in_memory', '--max_operator_event_stream_subscribers=2000']);

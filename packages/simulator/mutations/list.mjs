@@ -246,8 +246,8 @@ export const mutations = [
   {
     name: "Of a task's updates the first hundred are kept, not the last",
     file: agent('executor-calls'),
-    find: '...received.filter((known, index) => index >= firstKept || listed?.has(known) === true), uuid];',
-    replace: '...received, uuid].slice(0, MAX_RECEIVED);',
+    find: 'return [...kept.slice(-(MAX_RECEIVED + LIMITS.waitingUpdates.most - 1)), uuid];',
+    replace: 'return [...received, uuid].slice(0, MAX_RECEIVED);',
   },
   {
     name: 'Of the updates that an executor lists, only the last hundred are remembered',
