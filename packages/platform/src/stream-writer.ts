@@ -7,6 +7,8 @@
 //     largest unsent event; it never delays others. A client that reads receives every event, however large: it would get
 //     an unacknowledged one again after each subscription.
 // STREAM-WRITER-3: `ended` is called at most once, never from within `write`, and never after `end`.
+// STREAM-WRITER-4: who answers one call with many events is told when a backlog of them waits and when it is gone, so that a
+//     client which reads is never cut off for the length of its answer.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
 import { closeWithClient } from './client-end.js';
@@ -19,6 +21,8 @@ export interface StreamWriterOptions {
   readonly maxUnsentBytes?: number | undefined;
   /** The client has disconnected, or its stream was closed because it reads too slowly. */
   ended(why: StreamEnd): void;
+  /** More than `BACKLOG_BYTES` wait, or no longer: by turns, from the first on. */
+  backlog?(isWaiting: boolean): void;
 }
 
 export interface StreamWriter {
@@ -28,6 +32,8 @@ export interface StreamWriter {
   end(): void;
   readonly unsentBytes: number;
 }
+
+export const BACKLOG_BYTES = 2 ** 20;
 
 const CARRIAGE_RETURN = 13;
 const LINE_FEED = 10;
@@ -62,21 +68,32 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
   /** The largest unsent event. */
   let largest = { bytes: 0, endsAt: 0 };
   let done = false;
+  let hasBacklog = false;
   let why: StreamEnd = 'closed';
   response.flushHeaders();
   response.socket?.setNoDelay(true);
 
+  const reportBacklog = (unsentBytes: number): void => {
+    if (done || hasBacklog === unsentBytes > BACKLOG_BYTES) return;
+    hasBacklog = !hasBacklog;
+    options.backlog?.(hasBacklog);
+  };
+  const onDrain = (): void => reportBacklog(pendingBytes + unsentOf(response));
+  const { socket } = response;
+  socket?.on('drain', onDrain);
+
   const flush = (): void => {
     if (pendingBytes === 0 || response.destroyed) return;
-    const { socket } = response;
     // The same bytes as from `response.write` of each event, at a third of the cost.
     if (socket !== null && response.headersSent && response.chunkedEncoding) socket.write(chunksOf(pending));
     else for (const bytes of pending) response.write(bytes);
     pending = [];
     pendingBytes = 0;
+    reportBacklog(unsentOf(response));
   };
   // If the client disconnected before this writer was created, 'close' was emitted already.
   const closed = (): void => {
+    socket?.off('drain', onDrain);
     if (done) return;
     done = true;
     pending = [];
@@ -97,6 +114,7 @@ export function createStreamWriter(response: ServerResponse, options: StreamWrit
       const unsentBytes = pendingBytes + unsentOf(response);
       if (largest.endsAt <= writtenBytes - unsentBytes) largest = { bytes: 0, endsAt: 0 };
       if (bytes.length > largest.bytes) largest = { bytes: bytes.length, endsAt: writtenBytes };
+      reportBacklog(unsentBytes);
       if (unsentBytes - largest.bytes <= maxUnsentBytes) return;
       why = 'tooSlow';
       pending = [];

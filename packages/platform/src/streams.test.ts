@@ -9,7 +9,7 @@ import { realClock } from './clock.js';
 import { createEventLog } from './event-log.js';
 import { type BodyLimits, createBodyReader } from './read-body.js';
 import { createRenderQueue } from './render-queue.js';
-import { createStreamWriter, type StreamEnd } from './stream-writer.js';
+import { BACKLOG_BYTES, createStreamWriter, type StreamEnd, type StreamWriter } from './stream-writer.js';
 import { until } from './testing/until.js';
 
 const opened: (() => unknown)[] = [];
@@ -112,6 +112,42 @@ test('STREAM-WRITER-2, STREAM-WRITER-3: the stream of a client that reads nothin
   await until('the cut', () => ends.length > 0);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual(ends, ['tooSlow']);
+});
+
+test('STREAM-WRITER-4: a backlog is reported once, and its end once the client has read', async () => {
+  const reports: boolean[] = [];
+  const port = await serve((_, response) => {
+    const backlog = (isWaiting: boolean): void => void reports.push(isWaiting);
+    const writer = createStreamWriter(response, { clock: realClock, ended: () => {}, backlog });
+    for (let i = 0; i < 12; i++) writer.write(Buffer.alloc(BACKLOG_BYTES, 'x'));
+    setTimeout(() => writer.write(Buffer.from('after')), 50).unref();
+  });
+  const client = get(port, true);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(reports, [true]);
+  let received = 0;
+  client.response?.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  client.response?.resume();
+  await until('all', () => received === 12 * BACKLOG_BYTES + 'after'.length);
+  assert.deepEqual(reports, [true, false]);
+});
+
+test('STREAM-WRITER-4: what is sent at once is a backlog that ends at once', async () => {
+  const reports: boolean[] = [];
+  let writer: StreamWriter | undefined;
+  const port = await serve((_, response) => {
+    const backlog = (isWaiting: boolean): void => void reports.push(isWaiting);
+    writer = createStreamWriter(response, { clock: realClock, ended: () => {}, backlog });
+    writer.write(Buffer.from('first'));
+  });
+  const client = get(port);
+  await until('the first', () => client.text === 'first');
+  writer?.write(Buffer.alloc(BACKLOG_BYTES + 1, 'x'));
+  await until('all', () => client.text.length === BACKLOG_BYTES + 6);
+  await until('the reports', () => reports.length === 2);
+  assert.deepEqual(reports, [true, false]);
 });
 
 /** Serves a stream with a limit of 1 MB on which events of these sizes are written at once. Returns its port and its ends. */

@@ -12,6 +12,7 @@ export function causeOf(input: MasterInput): string | undefined {
       return `operator's ${input.call.type}`;
     case 'killTask':
     case 'streamClosed':
+    case 'streamBacklog':
     case 'peerLost':
       return input.kind;
     case 'elected':

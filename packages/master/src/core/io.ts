@@ -49,6 +49,8 @@ export type MasterInput =
   | KillTaskInput
   /** The scheduler's connection has closed. */
   | { readonly kind: 'streamClosed'; readonly stream: StreamId }
+  /** So many unsent events wait for the scheduler's client that long answers have to wait too; or no longer. */
+  | { readonly kind: 'streamBacklog'; readonly stream: StreamId; readonly isWaiting: boolean }
   /**
    * A connection to a linked address (`ip:port`) broke or could not be made. With a pid it is reported for that peer alone,
    * after its messages.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '@meseta/base';
 import type { OperationStatus, SchedulerCall, TaskStatus } from '@meseta/wire';
-import type { MasterEffect, MasterInput, RequestId } from './io.js';
+import type { MasterEffect, MasterInput, RequestId, StreamId } from './io.js';
 import { ITEMS_PER_STEP } from './reconciliation-queue.js';
 import { createWorld, type TestScheduler, type World } from './testing.js';
 
@@ -91,6 +91,53 @@ test("a framework does not wait for the end of another framework's long reconcil
   assert.equal(first.length, ITEMS_PER_STEP);
   const next = [...answered(proceed()), ...answered(proceed())];
   assert.ok(next.includes(`b${ITEMS_PER_STEP}`));
+});
+
+/** A framework whose long reconciliation has begun and is held by a backlog. */
+function heldReconciliation() {
+  const world = createWorld();
+  const scheduler = world.subscribe();
+  const steps = createSteps(world);
+  const sent = answered(steps.send(scheduler, tasksNamed(3 * ITEMS_PER_STEP, 'a')));
+  const backlog = (isWaiting: boolean) =>
+    answered(
+      world.master.step({ kind: 'streamBacklog', stream: scheduler.stream as StreamId, isWaiting }, world.now()),
+    );
+  sent.push(...backlog(true), ...answered(steps.proceed()));
+  return { world, scheduler, sent, backlog, ...steps };
+}
+
+test('JOBS-2: a reconciliation goes on only while the stream has no backlog, and answers every item once', () => {
+  const { world, sent, backlog, proceed } = heldReconciliation();
+  assert.equal(sent.length, ITEMS_PER_STEP);
+  assert.equal(world.master.hasWork(), false);
+  sent.push(...backlog(false));
+  while (world.master.hasWork()) sent.push(...answered(proceed()));
+  assert.deepEqual(
+    sent,
+    Array.from({ length: 3 * ITEMS_PER_STEP }, (_, i) => `a${i}`),
+  );
+});
+
+test('JOBS-2: calls during a backlog are answered in their order after it, also one that comes first then', () => {
+  const { world, scheduler, backlog, send, proceed } = heldReconciliation();
+  assert.deepEqual(answered(send(scheduler, tasksNamed(1, 'b'))), []);
+  assert.equal(world.master.hasWork(), false);
+  const ids = [...backlog(false)];
+  while (world.master.hasWork()) ids.push(...answered(proceed()));
+  assert.equal(ids.at(-1), 'b0');
+  backlog(true);
+  assert.deepEqual(answered(send(scheduler, tasksNamed(1, 'c'))), []);
+  assert.deepEqual(backlog(false), ['c0']);
+});
+
+test('JOBS-2: a backlog ends with its stream, and holds no other framework', () => {
+  const { world, scheduler, send } = heldReconciliation();
+  const other = world.subscribe();
+  assert.deepEqual(answered(send(other, tasksNamed(1, 'b'))), ['b0']);
+  scheduler.disconnect();
+  const { streamsWithBacklog, heldJobs, jobs } = world.master.state;
+  assert.deepEqual([streamsWithBacklog.size, heldJobs.size, jobs], [0, 0, []]);
 });
 
 test('a reconciliation ends with its framework', () => {

@@ -2,23 +2,44 @@
 // job begins and at each `continue`. Jobs take turns, so a long one does not delay the others.
 //
 // JOBS-1: no step handles more than ITEMS_PER_STEP items of a job.
+// JOBS-2: a framework is answered no further while its stream has a backlog, so that the memory of a long answer is bounded
+//     and its client, which reads, is not cut off.
+
 import { markMissingAgent } from './agents/recovery.js';
 import type { Context } from './context.js';
+import type { StreamId } from './io.js';
 import { reconcileNamedOperations, reconcileOperation } from './operation-reconcile.js';
-import { ITEMS_PER_STEP } from './reconciliation-queue.js';
+import { endBacklog, ITEMS_PER_STEP } from './reconciliation-queue.js';
 import type { Framework, Job, Reconciliation } from './state.js';
 import { reconcileKnownTask, reconcileTask } from './task-reconcile.js';
 
 /** Advances the job that has waited longest. */
 export function continueJobs(ctx: Context): void {
   const job = ctx.state.jobs.shift();
-  if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
+  if (job !== undefined) advanceOrHold(ctx, job);
 }
 
 /** Advances the newest job. Most jobs are done after that, so their callers do not wait for a `continue`. */
 export function beginNewestJob(ctx: Context): void {
   const job = ctx.state.jobs.pop();
-  if (job !== undefined && !advance(ctx, job)) ctx.state.jobs.push(job);
+  if (job !== undefined) advanceOrHold(ctx, job);
+}
+
+/** JOBS-2. */
+function advanceOrHold(ctx: Context, job: Job): void {
+  const { state } = ctx;
+  const connection = job.kind === 'reconcile' ? state.frameworks.get(job.frameworkId)?.connection : undefined;
+  const isHeld = connection?.kind === 'stream' && state.streamsWithBacklog.has(connection.id);
+  if (isHeld && job.kind === 'reconcile') state.heldJobs.set(job.frameworkId, job);
+  else if (!advance(ctx, job)) state.jobs.push(job);
+}
+
+/** JOBS-2. */
+export function setBacklog({ state }: Context, stream: StreamId, isWaiting: boolean): void {
+  const frameworkId = state.frameworkByStream.get(stream);
+  if (frameworkId === undefined) return;
+  if (isWaiting) state.streamsWithBacklog.add(stream);
+  else endBacklog(state, frameworkId, stream);
 }
 
 /** Returns whether the job is done. */

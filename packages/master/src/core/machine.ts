@@ -14,7 +14,7 @@ import { causeOf } from './cause.js';
 import { type Context, count, reply } from './context.js';
 import { streamClosed } from './frameworks/disconnect.js';
 import type { MasterEffect, MasterIdentity, MasterInput } from './io.js';
-import { beginNewestJob, continueJobs } from './jobs.js';
+import { beginNewestJob, continueJobs, setBacklog } from './jobs.js';
 import { receive } from './messages.js';
 import { allocate } from './offers.js';
 import { operatorCall } from './operator/calls.js';
@@ -101,6 +101,9 @@ function handleInput(ctx: Context, input: MasterInput): boolean {
     case 'streamClosed':
       streamClosed(ctx, input.stream);
       return true;
+    case 'streamBacklog':
+      setBacklog(ctx, input.stream, input.isWaiting);
+      return false;
     case 'peerLost':
       peerLost(ctx, input.address, input.pid);
       return true;

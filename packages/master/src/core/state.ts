@@ -244,10 +244,16 @@ export type Reconciliation = { next: number } & (
   | { readonly kind: 'operations'; readonly items: readonly SchedulerCallReconcileOperationsOperation[] }
 );
 
+/** One job per framework, so that its calls are answered in order. */
+export interface ReconcileJob {
+  readonly kind: 'reconcile';
+  readonly frameworkId: FrameworkId;
+  readonly calls: Reconciliation[];
+}
+
 /** Work that is too large for one step; `next` is its cursor. */
 export type Job =
-  /** One job per framework, so that its calls are answered in order. */
-  | { readonly kind: 'reconcile'; readonly frameworkId: FrameworkId; readonly calls: Reconciliation[] }
+  | ReconcileJob
   /** Agents that an earlier master admitted and that did not re-register in time. */
   | { readonly kind: 'markMissing'; readonly agentIds: readonly AgentId[]; next: number };
 
@@ -273,6 +279,10 @@ export interface MasterState extends MasterEnvironment {
   readonly operations: Map<OperationUuid, OperationRecord>;
   readonly registrar: Registrar;
   readonly jobs: Job[];
+  /** The streams of schedulers that have a backlog (JOBS-2). */
+  readonly streamsWithBacklog: Set<StreamId>;
+  /** Jobs that wait for the end of a backlog. */
+  readonly heldJobs: Map<FrameworkId, ReconcileJob>;
   readonly timers: Timers<Timer>;
   /** The time of the last step. */
   nowMonoMs: number;
@@ -328,6 +338,8 @@ export function createState(
     operations: new Map(),
     registrar: createRegistrar(),
     jobs: [],
+    streamsWithBacklog: new Set(),
+    heldJobs: new Map(),
     timers: createTimers(),
     nowMonoMs: 0,
     counters: new Map(),

@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { createTestClock } from '@meseta/base/testing/clock';
 import { realClock } from '@meseta/platform';
+import { until } from '@meseta/platform/testing/until';
 import { JSON_TYPE } from '@meseta/wire/media';
 import type { Reply, RequestId, StreamId } from '../core/io.js';
 import { createRequests, type Requests } from './requests.js';
@@ -20,7 +21,7 @@ after(() => {
 
 test('REQUESTS-1: a request is answered once; later replies to it are ignored', () => {
   const clock = createTestClock();
-  const requests = createRequests({ clock, onStreamClosed: assert.fail });
+  const requests = createRequests({ clock, onStreamClosed: assert.fail, onStreamBacklog: assert.fail });
   const answers: Reply[] = [];
   const request = requests.addWithoutStream((reply) => answers.push(reply));
   requests.reply(request, { status: 202 });
@@ -34,7 +35,7 @@ test('REQUESTS-1: a request is answered once; later replies to it are ignored', 
 
 test('REQUESTS-3: the replies of a step are written in the next event-loop turn, in order', () => {
   const clock = createTestClock();
-  const requests = createRequests({ clock, onStreamClosed: assert.fail });
+  const requests = createRequests({ clock, onStreamClosed: assert.fail, onStreamBacklog: assert.fail });
   const answers: number[] = [];
   for (const status of [202, 400] as const) {
     const request = requests.addWithoutStream((reply) => answers.push(reply.status));
@@ -48,6 +49,7 @@ test('REQUESTS-3: the replies of a step are written in the next event-loop turn,
 /** A stream that `requests` has opened to a client over a real socket. */
 async function openStream() {
   const closed: string[] = [];
+  const backlogs: boolean[] = [];
   let onClosed = (): void => {};
   const requests = createRequests({
     clock: realClock,
@@ -55,6 +57,7 @@ async function openStream() {
       closed.push(`${stream} ${why}`);
       onClosed();
     },
+    onStreamBacklog: (_, isWaiting) => void backlogs.push(isWaiting),
   });
   const opened = new Promise<ServerResponse>((resolve) => {
     const server = createServer((_: IncomingMessage, response) => {
@@ -73,7 +76,7 @@ async function openStream() {
   const isReported = new Promise<void>((resolve) => {
     onClosed = resolve;
   });
-  return { requests, client, closed, isReported, responseClosed: once(response, 'close') };
+  return { requests, client, closed, backlogs, isReported, responseClosed: once(response, 'close') };
 }
 
 const heartbeatTo = (requests: Requests): void => requests.write([streamId], { type: 'HEARTBEAT' });
@@ -99,6 +102,17 @@ test('REQUESTS-2: a stream that was cut off because its client reads too slowly 
   client.destroy();
   await responseClosed;
   assert.deepEqual(closed, ['stream tooSlow']);
+});
+
+test('a backlog of events is reported to the core, and its end when the client has read', async () => {
+  const { requests, client, backlogs } = await openStream();
+  client.pause();
+  for (let i = 0; i < 12; i++) requests.write([streamId], { type: 'ERROR', error: { message: 'x'.repeat(2 ** 20) } });
+  assert.deepEqual(backlogs, [true]);
+  client.resume();
+  await until('the end of the backlog', () => backlogs.length === 2);
+  assert.deepEqual(backlogs, [true, false]);
+  client.destroy();
 });
 
 test('REQUESTS-2: a stream that the core closed is not reported to the core', async () => {

@@ -48,12 +48,14 @@ export interface Requests {
 export interface RequestsOptions {
   readonly clock: Clock;
   onStreamClosed(stream: StreamId, why: StreamEnd): void;
+  /** See `streamBacklog` in io.ts. */
+  onStreamBacklog(stream: StreamId, isWaiting: boolean): void;
 }
 
 /** A scheduler's stream is cut off at this many unsent bytes. */
 const maxUnsentBytes = 16 * 2 ** 20;
 
-export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requests {
+export function createRequests({ clock, onStreamClosed, onStreamBacklog }: RequestsOptions): Requests {
   const waiting = new Map<RequestId, WaitingRequest>();
   const streams = new Map<StreamId, OpenStream>();
   let next = 0;
@@ -102,7 +104,9 @@ export function createRequests({ clock, onStreamClosed }: RequestsOptions): Requ
         'Transfer-Encoding': 'chunked',
         'Cache-Control': 'no-store',
       });
-      streams.set(stream, { writer: createStreamWriter(response, { clock, maxUnsentBytes, ended }), mediaType });
+      const backlog = (isWaiting: boolean): void => onStreamBacklog(stream, isWaiting);
+      const writer = createStreamWriter(response, { clock, maxUnsentBytes, ended, backlog });
+      streams.set(stream, { writer, mediaType });
     },
     write(to, event) {
       const encoded = new Map<MediaType, Uint8Array>();

@@ -96,6 +96,7 @@ function connect(
       if (why === 'tooSlow') cuts.count('scheduler', `the scheduler's stream ${stream}`);
       push({ kind: 'streamClosed', stream });
     },
+    onStreamBacklog: (stream, isWaiting) => push({ kind: 'streamBacklog', stream, isWaiting }),
   });
   const leadership = createLeadership({ coordination, log, monoMs: () => clock.now().monoMs, onExit });
   let registry: RegistryLog | undefined;

@@ -2,6 +2,7 @@
 import { type FrameworkId, idOf, type Pid } from '@meseta/base';
 import type { FrameworkInfo } from '@meseta/wire';
 import type { Context } from '../context.js';
+import { endBacklog } from '../reconciliation-queue.js';
 import type { Connection, Framework, MasterState } from '../state.js';
 import { rolesOf } from '../validation/framework.js';
 
@@ -54,8 +55,11 @@ export function bindConnection(state: MasterState, id: FrameworkId, connection: 
 }
 
 export function unbindConnection(state: MasterState, connection: Connection | undefined): void {
-  if (connection?.kind === 'stream') state.frameworkByStream.delete(connection.id);
-  else if (connection?.kind === 'pid') state.frameworkByPid.delete(connection.pid);
+  if (connection?.kind === 'stream') {
+    const id = state.frameworkByStream.get(connection.id);
+    state.frameworkByStream.delete(connection.id);
+    if (id !== undefined) endBacklog(state, id, connection.id);
+  } else if (connection?.kind === 'pid') state.frameworkByPid.delete(connection.pid);
 }
 
 /** The pid that agents get. For a v1 framework, which has none, Mesos sends `@0.0.0.0:0`. */
