@@ -13,27 +13,23 @@ import type { ContainerEnd, ContainerEvent, ExitStatus, ProbeResult } from '@mes
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { type Context, log } from './context.js';
-import { handleCustomContainerEvent } from './custom-executor.js';
 import { environmentOfRun, variablesOf } from './environment.js';
 import { userOf } from './executors.js';
 import { exitMessage, limitationStatus, preemptedStatus } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
-import { handleNestedContainerEvent } from './nested-containers.js';
 import { endRun, killRun } from './run-end.js';
 import { report } from './run-reports.js';
 import { putRun, setRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
-import { replyToWaitingForRun } from './waiting-calls.js';
 
-export function handleContainerEvent(ctx: Context, event: ContainerEvent): void {
-  if (event.kind === 'exited') replyToWaitingForRun(ctx, event.containerId, event);
-  const found = taskRunOf(ctx, event.containerId);
-  if (found === undefined) {
-    if (!handleNestedContainerEvent(ctx, event)) handleCustomContainerEvent(ctx, event);
-    return;
-  }
-  const { framework, run } = found;
+/** An event of the container of a task. */
+export function handleTaskContainerEvent(
+  ctx: Context,
+  framework: FrameworkRecord,
+  run: TaskRun,
+  event: ContainerEvent,
+): void {
   switch (event.kind) {
     case 'started':
       if (run.state === 'launching') handleStarted(ctx, framework, run, event.pid);

@@ -120,14 +120,15 @@ export function sendQueuedLaunches(ctx: Context, framework: FrameworkRecord, exe
   const queue = run?.queuedLaunches;
   const [first] = queue?.values() ?? [];
   if (run === undefined || queue === undefined || first?.isDurable !== true) return;
-  const sent = run.sentLaunches ?? new Map<TaskId, QueuedLaunch>();
+  // Only what was sent over a stream is sent again (EXECUTOR-CALLS-5); a driver has none.
+  const sent = run.connection === undefined ? undefined : (run.sentLaunches ?? new Map<TaskId, QueuedLaunch>());
   ctx.state.runs.set(executor.containerId, { ...run, sentLaunches: sent, hasDeliveredTask: true });
   for (const launch of queue.values()) {
     if (!launch.isDurable) return;
     const taskIds = queuedTasks(queue, launch);
     for (const id of taskIds) {
       queue.delete(id);
-      sent.set(id, launch);
+      sent?.set(id, launch);
     }
     const event = launchEvent(framework, taskIds, launch.isGroup);
     if (event !== undefined) sendToExecutor(ctx, framework, executor, event);

@@ -19,7 +19,7 @@ import type { Resource } from '@meseta/wire';
 import { relocatedPath } from '../core/checkpoint-records.js';
 import type { AgentEffect, AgentInput, CheckpointEntry } from '../core/io.js';
 import { type AgentCore, createAgent } from '../core/machine.js';
-import type { AgentOptions as CoreOptions } from '../core/options.js';
+import type { AgentOptions } from '../core/options.js';
 import { createSender, type Sender } from './authentication.js';
 import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { createContainerCalls } from './container-calls.js';
@@ -39,7 +39,7 @@ const ACTOR = 'slave(1)';
 const LOOPBACK = '127.0.0.1';
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
-export interface AgentOptions {
+export interface AgentProcessOptions {
   readonly flags: AgentFlags;
   /** As /flags shows them. */
   readonly shown: ReadonlyMap<string, string>;
@@ -82,7 +82,7 @@ function findFlagProblem(flags: AgentFlags): string | undefined {
 }
 
 /** Starts an agent. The error is a message for the person who started it. */
-export async function startAgent(options: AgentOptions): Promise<Result<RunningAgent, string>> {
+export async function startAgent(options: AgentProcessOptions): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
   const problem = findFlagProblem(flags);
   if (problem !== undefined) return err(problem);
@@ -165,7 +165,7 @@ function createInputs(): Inputs {
 }
 
 async function openHost(
-  { flags, log }: AgentOptions,
+  { flags, log }: AgentProcessOptions,
   { tls }: AgentSecurity,
   { advertiseIp }: OwnAddress,
   inputs: Inputs,
@@ -192,7 +192,7 @@ async function openHost(
 }
 
 async function run(
-  options: AgentOptions,
+  options: AgentProcessOptions,
   security: AgentSecurity,
   host: Host,
   checkpoint: Checkpoint,
@@ -302,7 +302,7 @@ const createAgentLoop = (core: AgentCore, perform: (effect: AgentEffect) => void
 
 /** Makes the sender of messages to peers and the gate for messages from them. */
 function openPeers(
-  { flags, log, onExit }: AgentOptions,
+  { flags, log, onExit }: AgentProcessOptions,
   security: AgentSecurity,
   host: Host,
   core: AgentCore,
@@ -330,7 +330,7 @@ export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | '
 }
 
 const openContainerizer = (
-  { flags, supervisor }: AgentOptions,
+  { flags, supervisor }: AgentProcessOptions,
   inputs: Inputs,
   files: Files,
   rotation: RotationLimits | undefined,
@@ -366,10 +366,10 @@ async function configOf(
   host: Host,
   files: Files,
   { gate }: AgentSecurity,
-  facts: Pick<CoreOptions, 'localIp' | 'workDir' | 'oversubscription' | 'capabilities'> & {
+  facts: Pick<AgentOptions, 'localIp' | 'workDir' | 'oversubscription' | 'capabilities'> & {
     readonly resources: readonly Resource[];
   },
-): Promise<CoreOptions> {
+): Promise<AgentOptions> {
   const { resources, ...others } = facts;
   const ip = hostOf(host.address);
   const { attributes, domain } = flags;

@@ -13,7 +13,7 @@ import {
   readKey,
   type SecurityFlags,
 } from '@meseta/security';
-import type { AgentOptions as CoreOptions } from '../core/options.js';
+import type { AgentOptions } from '../core/options.js';
 import type { AgentFlags } from './flags.js';
 
 export interface AgentSecurity {
@@ -40,7 +40,7 @@ const FLAG_NAMES: { readonly [Name in keyof SecurityFlags]-?: string } = {
 
 /** Whether a framework, by its principal, may run tasks as a user here (`run_tasks` of the agent's own ACLs). */
 export const createRunAsCheck =
-  (authorizer: Authorizer): CoreOptions['mayRunAs'] =>
+  (authorizer: Authorizer): AgentOptions['mayRunAs'] =>
   (principal, user) =>
     allows(authorizer.approverFor(principal === undefined ? undefined : principalOf(principal), 'RUN_TASK'), {
       value: user,
