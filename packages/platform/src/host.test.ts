@@ -178,7 +178,11 @@ test('PEERS-2: a linked peer is reported lost once for each break, and no more a
   host.send(pidOf('slave(1)', address), 'master', 'x', Buffer.alloc(1));
   await until('a third connection', () => sockets.length === 3);
   sockets[2]?.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  // A fourth connection shows that the end of the third was handled.
+  await until('a fourth connection', () => {
+    host.send(pidOf('slave(1)', address), 'master', 'x', Buffer.alloc(1));
+    return sockets.length > 3;
+  });
   assert.deepEqual(lost, [address, address]);
 });
 

@@ -26,7 +26,7 @@ test('times are given in seconds, have defaults, and a probe without a time limi
     assert.deepEqual(timesOf(check), { delayMs, intervalMs, timeoutMs });
 });
 
-test('what is healthy: exit status 0, HTTP from 200 to 399, a connection', () => {
+test('a probe is healthy with exit status 0, an HTTP status from 200 to 399, or a connection', () => {
   const table: readonly (readonly [ProbeResult, healthy: boolean])[] = [
     [exited(0), true],
     [exited(1), false],
@@ -60,7 +60,7 @@ test('CHECKS-2: the first success, failures and recoveries are reported, success
   assert.deepEqual(judgeHealth({}, initialCheck(0, true), exited(0), 0).healthy, undefined, 'it was healthy before');
 });
 
-test('so many failures in a row end the task, three where nothing is said', () => {
+test('the number of consecutive failures that ends a task is given by the check, three by default', () => {
   for (const [check, most] of [
     [{}, 3],
     [{ consecutive_failures: 1 }, 1],
@@ -93,7 +93,7 @@ test('failures within the grace period count only after a success', () => {
   }
 });
 
-test('the status that a check gives: its type with the result, or empty where the probe failed', () => {
+test('the status of a check has its type and the result, and is empty if the probe failed', () => {
   const table: readonly (readonly [type: CheckInfo['type'], ProbeResult | undefined, wanted: CheckStatusInfo])[] = [
     ['COMMAND', exited(3), { type: 'COMMAND', command: { exit_code: 3 } }],
     ['COMMAND', signaled, { type: 'COMMAND', command: {} }],
@@ -133,7 +133,7 @@ const command: CommandInfo = { value: 'true' };
 const environmentOf = (of: CommandInfo) => ({ OF: of.value ?? '' });
 const asked = { kind: 'command', command, environment: { OF: 'true' } };
 
-test('the probe of a health check is that of its type, or of what it holds', () => {
+test('the probe of a health check is that of its type, or of the field that is set', () => {
   const port = { port: 80 };
   const page = { kind: 'http', scheme: 'http', port: 80, path: '/', ipv6: false };
   const table: readonly (readonly [check: HealthCheck | undefined, wanted: unknown])[] = [

@@ -268,7 +268,7 @@ function reregisteringWorld() {
 
 // After an answer to an earlier try, the later one, which names the executor too, may not have reached the master yet.
 for (const [when, answersBefore] of [['before the first answer', 0] as const, ['between two answers', 1] as const]) {
-  test(`REGISTRATION-7: the end of an executor that a re-registration names, ${when}, is told again on the next`, () => {
+  test(`REGISTRATION-7: the end of an executor that a re-registration names, ${when}, is reported again on the next`, () => {
     const { world, containerId, answer, exits } = reregisteringWorld();
     for (let i = 0; i < answersBefore; i++) answer();
     exited(world, containerId, 7);

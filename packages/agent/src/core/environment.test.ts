@@ -34,7 +34,7 @@ test('the variables of a command: values and secrets given by value; others have
   }
 });
 
-test("this host's address as peers see it", () => {
+test("the address of this host is that in the agent's pid", () => {
   const of = (address: string) => ipOf(optionsOf({ pid: pidOf('slave(1)', address) }));
   assert.equal(of('10.0.0.7:5051'), '10.0.0.7');
   assert.equal(of('[fe80::1]:5051'), 'fe80::1');
@@ -113,7 +113,7 @@ test("a framework's executor is launched with Mesos' variables below its own, an
   });
 });
 
-test('what of the environment depends on the flags, on checkpointing and on an image', () => {
+test('some variables depend on the flags, on checkpointing and on an image', () => {
   const plain = launchExecutor({}, executor({ command: { value: 'x' } }), false).spec.environment;
   assert.equal(plain['MESOS_CHECKPOINT'], '0');
   assert.ok(!('MESOS_RECOVERY_TIMEOUT' in plain) && !('MESOS_SUBSCRIPTION_BACKOFF_MAX' in plain));
@@ -129,7 +129,7 @@ test('what of the environment depends on the flags, on checkpointing and on an i
   );
 });
 
-test('the user: that of the command, else of the framework, and none unless the agent switches', () => {
+test('a task runs as the user of its command, else of its framework; without --switch_user it has none', () => {
   const table: readonly (readonly [switchUser: boolean, user: string | undefined, wanted: string | undefined])[] = [
     [true, 'alice', 'alice'],
     [true, undefined, 'root'],
@@ -144,7 +144,7 @@ test('the user: that of the command, else of the framework, and none unless the 
   }
 });
 
-test('a command task is launched with its own and its executor’s resources, and is told its role', () => {
+test('a command task is launched with its own and its executor’s resources, and has its role among its variables', () => {
   const world = registeredWorld();
   const rlimit_info = { rlimits: [{ type: 'RLMT_NOFILE' as const, hard: 5, soft: 5 }] };
   const container = { type: 'MESOS' as const, rlimit_info };
@@ -176,7 +176,7 @@ test('a command task is launched with its own and its executor’s resources, an
   assert.deepEqual(launchOf(other.effects).spec.uris, []);
 });
 
-test('the executor that the agent is for a command task carries what the task says', () => {
+test('the executor info that the agent makes for a command task has the fields of the task', () => {
   const info = (task: Partial<TaskInfo>) => commandExecutorInfo('f' as never, { ...taskOf('t'), ...task });
   const summary = (command: CommandInfo | undefined) => {
     const { command: _, ...bare } = taskOf('t');

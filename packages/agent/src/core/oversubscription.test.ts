@@ -41,13 +41,13 @@ const told = (world: World): readonly (number | undefined)[] =>
     return oversubscribed_resources?.[0]?.scalar?.value ?? 0;
   });
 
-test('without an estimator the master is told nothing about oversubscription', () => {
+test('without an estimator no update of oversubscribed resources is sent', () => {
   const world = registeredWorld();
   world.pass(4 * INTERVAL_MS);
   assert.deepEqual(told(world), [undefined]);
 });
 
-test('OVERSUBSCRIPTION-1: the master is told after each registration', () => {
+test('OVERSUBSCRIPTION-1: the estimate is sent to the master after each registration', () => {
   const world = registeredWorld(withSpare(3));
   world.pass(4 * INTERVAL_MS);
   assert.deepEqual(told(world), [3]);

@@ -58,7 +58,7 @@ test("a group is refused whose executor names a user that the agent's own ACLs d
   assert.equal(isLaunched(one), false);
 });
 
-test('the user that is asked for is that of the framework as the agent knows it, with which its tasks run', () => {
+test('the authorized user is that of the framework in the agent’s record, as which its tasks run', () => {
   const one = registeredWorld({ mayRunAs: (_, user) => user === 'nobody' });
   const asFramework = taskOf('t', { command: { value: 'true' } });
   one.message({ name: 'RunTaskMessage', body: { framework: { ...framework, user: 'root' }, task: asFramework } });

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { type Coordination, createLocalCoordination, createMemoryStore, type Leader } from '@meseta/coordination';
-import { createLogger } from '@meseta/platform';
+import { createHost, createLogger, realClock } from '@meseta/platform';
 import type { MasterInfo } from '@meseta/wire';
-import { createPerformer, type EffectTargets } from './effects.js';
+import { emptyRegistry } from '../registry/state.js';
+import { createPerformer } from './effects.js';
 import { createLeadership, type Leadership } from './leadership.js';
+import { createRequests } from './requests.js';
 
 const info: MasterInfo = {
   id: 'm',
@@ -14,6 +16,8 @@ const info: MasterInfo = {
   hostname: 'localhost',
   address: { ip: '127.0.0.1', port: 5050 },
 };
+
+const log = createLogger({ component: 'test', level: 'silent' });
 
 interface Candidate {
   readonly leadership: Leadership;
@@ -37,7 +41,6 @@ async function elected(): Promise<Candidate> {
     },
   };
   const exits: string[] = [];
-  const log = createLogger({ component: 'test', level: 'silent' });
   const onExit = (message: string) => void exits.push(message);
   const leadership = createLeadership({ coordination, log, monoMs: () => clock.nowMs, onExit });
   assert.equal(leadership.isTermOver(), false);
@@ -45,13 +48,34 @@ async function elected(): Promise<Candidate> {
   return { leadership, exits, clock, loseTerm: () => resign() };
 }
 
+const host = await createHost({
+  ip: '127.0.0.1',
+  port: 0,
+  onMessage: () => 'unknown',
+  onRequest: (_, response) => void response.writeHead(404).end(),
+  onPeerLost: () => {},
+});
+assert.ok(host.ok);
+const { value: openHost } = host;
+after(() => openHost.close());
+const requests = createRequests({ clock: realClock, onStreamClosed: assert.fail, onStreamBacklog: assert.fail });
+
 /** Performs the effect `exit` under the leadership; returns whether it was performed. */
 function performs({ isTermOver }: Leadership): boolean {
   let isPerformed = false;
-  const onExit = (): void => {
-    isPerformed = true;
-  };
-  createPerformer({ isTermOver, onExit } as unknown as EffectTargets)({ kind: 'exit', message: '' });
+  const perform = createPerformer({
+    host: openHost,
+    requests,
+    registry: assert.fail,
+    isTermOver,
+    log,
+    durableRegistry: emptyRegistry,
+    onNote: ({ kind }) => assert.fail(kind),
+    onExit: () => {
+      isPerformed = true;
+    },
+  });
+  perform({ kind: 'exit', message: '' });
   return isPerformed;
 }
 
@@ -90,7 +114,6 @@ test('a leader whose MasterInfo is malformed is no leader', () => {
       return () => {};
     },
   };
-  const log = createLogger({ component: 'test', level: 'silent' });
   const leadership = createLeadership({ coordination, log, monoMs: () => 0, onExit: assert.fail });
   report({ info: Buffer.from(JSON.stringify(info)) });
   assert.equal(leadership.leader()?.authority, 'localhost:5050');

@@ -67,49 +67,49 @@ function gateWith(security: PeerSecurity, write: (line: string) => void = () => 
     push: (input) => pushed.push(input),
   });
   const over = (id: number): PeerConnection => ({ id, ip: '10.0.0.9', certifiedIps: undefined });
-  const say = (from: Pid, message: LibprocessMessage, to = 'master', connection = 1) => {
+  const deliver = (from: Pid, message: LibprocessMessage, to = 'master', connection = 1) => {
     const { wireName, bytes } = encodeMessage(message);
     return gate.onMessage({ to, from, wireName, body: bytes, connection: over(connection) });
   };
   /** The whole of CRAM-MD5, over one connection. */
   const authenticate = (pid: Pid, connection: number, secret = 's') => {
     const client = createCramMd5Client({ principal: 'p', secret }, pid);
-    const speaker = pidOf('crammd5-authenticatee(x)', pid.slice(pid.indexOf('@') + 1));
-    say(speaker, client.begin(), 'master', connection);
+    const authenticatee = pidOf('crammd5-authenticatee(x)', pid.slice(pid.indexOf('@') + 1));
+    deliver(authenticatee, client.begin(), 'master', connection);
     for (let at = sent.length - 1; at < sent.length; at++) {
       const { from, message } = sent[at] as (typeof sent)[number];
-      for (const reply of client.receive(message).replies) say(speaker, reply, from, connection);
+      for (const reply of client.receive(message).replies) deliver(authenticatee, reply, from, connection);
     }
   };
   const close = (connection: number) => gate.onConnectionClosed(over(connection));
   const dropped = () => gate.counters().get('meseta/unauthenticated_messages');
   const messages = (what: 'received' | 'processed') => gate.counters().get(`frameworks/p/messages_${what}`);
   const names = () => pushed.map((it) => (it.kind === 'message' ? it.message.name : it.kind));
-  return { clock, pushed, subscribeAs, byPid, sent, gate, say, authenticate, close, dropped, messages, names };
+  return { clock, pushed, subscribeAs, byPid, sent, gate, deliver, authenticate, close, dropped, messages, names };
 }
 
 const errors = (sent: readonly { readonly message: LibprocessMessage }[]): readonly string[] =>
   sent.flatMap(({ message }) => (message.name === 'FrameworkErrorMessage' ? [message.body.message] : []));
 
 test('PEER-GATE-1: registrations of senders that must authenticate and have not do not reach the core', () => {
-  const asked = gateWith(both);
-  asked.say(agent, register);
-  asked.say(newcomer, subscribe);
-  assert.deepEqual(asked.pushed, []);
-  assert.match(errors(asked.sent).join(), /not authenticated/);
-  const unasked = gateWith(open);
-  unasked.say(agent, register);
-  unasked.say(driver, subscribe);
-  assert.equal(unasked.pushed.length, 2);
-  assert.equal(unasked.say(agent, register, 'crammd5-authenticator-session(9)'), 'unknown');
-  assert.equal(unasked.say(agent, register, 'other'), 'unknown');
+  const strict = gateWith(both);
+  strict.deliver(agent, register);
+  strict.deliver(newcomer, subscribe);
+  assert.deepEqual(strict.pushed, []);
+  assert.match(errors(strict.sent).join(), /not authenticated/);
+  const lenient = gateWith(open);
+  lenient.deliver(agent, register);
+  lenient.deliver(driver, subscribe);
+  assert.equal(lenient.pushed.length, 2);
+  assert.equal(lenient.deliver(agent, register, 'crammd5-authenticator-session(9)'), 'unknown');
+  assert.equal(lenient.deliver(agent, register, 'other'), 'unknown');
 });
 
 test('PEER-GATE-1: a registration that waited for the authentication reaches the core unchanged, with the principal', () => {
-  const { authenticate, pushed, say } = gateWith(both);
-  const speaker = pidOf('crammd5-authenticatee(x)', agent.slice(agent.indexOf('@') + 1));
-  say(speaker, { name: 'AuthenticateMessage', body: { pid: agent } });
-  say(agent, register);
+  const { authenticate, pushed, deliver } = gateWith(both);
+  const authenticatee = pidOf('crammd5-authenticatee(x)', agent.slice(agent.indexOf('@') + 1));
+  deliver(authenticatee, { name: 'AuthenticateMessage', body: { pid: agent } });
+  deliver(agent, register);
   const registrations = () => pushed.filter((input) => input.kind === 'message' && input.from === agent);
   assert.deepEqual(registrations(), []);
   authenticate(agent, 1);
@@ -120,23 +120,23 @@ test('PEER-GATE-1: a registration that waited for the authentication reaches the
 });
 
 test('a connection counts as that of a registered peer only where the peer has authenticated', () => {
-  const asked = gateWith(both);
+  const strict = gateWith(both);
   const ping: LibprocessMessage = { name: 'PingAgentMessage', body: { connected: true } };
-  assert.equal(asked.say(driver, ping), 'accepted');
-  asked.authenticate(driver, 2);
+  assert.equal(strict.deliver(driver, ping), 'accepted');
+  strict.authenticate(driver, 2);
   assert.deepEqual(
-    [asked.say(driver, ping, 'master', 2), asked.say(driver, ping, 'master', 1)],
+    [strict.deliver(driver, ping, 'master', 2), strict.deliver(driver, ping, 'master', 1)],
     ['registered', 'accepted'],
   );
-  assert.equal(gateWith(open).say(driver, ping), 'registered');
+  assert.equal(gateWith(open).deliver(driver, ping), 'registered');
 });
 
 test('PEER-GATE-3: a peer that is authenticated on two connections is lost when both have closed', () => {
-  const { authenticate, close, names, say } = gateWith(both);
+  const { authenticate, close, names, deliver } = gateWith(both);
   authenticate(driver, 1);
   authenticate(driver, 2);
   // The attempt of another process in its name is not an authentication.
-  say(driver, { name: 'AuthenticateMessage', body: { pid: driver } }, 'master', 3);
+  deliver(driver, { name: 'AuthenticateMessage', body: { pid: driver } }, 'master', 3);
   const isLost = () => names().includes('peerLost');
   close(1);
   assert.equal(isLost(), false);
@@ -155,24 +155,24 @@ test('LOG-2: messages that cannot be decoded are logged at a limited rate', () =
 
 test('PEER-GATE-1: drivers that send RegisterFrameworkMessage must authenticate like drivers that send calls', () => {
   const older: LibprocessMessage = { name: 'RegisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' } } };
-  const asked = gateWith({ ...open, authenticateFrameworks: true });
-  asked.say(newcomer, older);
-  assert.deepEqual(asked.pushed, []);
-  assert.match(errors(asked.sent).join(), /not authenticated/);
-  const unasked = gateWith(open);
-  unasked.say(driver, older);
-  assert.deepEqual(unasked.pushed, [{ kind: 'message', from: driver, message: subscribe, principal: undefined }]);
-  unasked.say(driver, {
+  const strict = gateWith({ ...open, authenticateFrameworks: true });
+  strict.deliver(newcomer, older);
+  assert.deepEqual(strict.pushed, []);
+  assert.match(errors(strict.sent).join(), /not authenticated/);
+  const lenient = gateWith(open);
+  lenient.deliver(driver, older);
+  assert.deepEqual(lenient.pushed, [{ kind: 'message', from: driver, message: subscribe, principal: undefined }]);
+  lenient.deliver(driver, {
     name: 'ReregisterFrameworkMessage',
     body: { framework: { user: 'u', name: 'n' }, failover: true },
   });
-  assert.match(errors(unasked.sent).join(), /framework\.id/);
+  assert.match(errors(lenient.sent).join(), /framework\.id/);
 });
 
 test('a registration waits while its sender authenticates, and is processed when that times out', () => {
-  const { clock, pushed, say } = gateWith(open);
-  say(agent, { name: 'AuthenticateMessage', body: { pid: agent } });
-  say(agent, register);
+  const { clock, pushed, deliver } = gateWith(open);
+  deliver(agent, { name: 'AuthenticateMessage', body: { pid: agent } });
+  deliver(agent, register);
   assert.deepEqual(
     pushed.map((input) => input.kind === 'message' && input.message.name),
     ['AuthenticateMessage'],
@@ -185,13 +185,13 @@ test('a registration waits while its sender authenticates, and is processed when
 test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their connection; beyond the capacity they fail', () => {
   const limits = parseRateLimits('{"limits":[{"principal":"p","qps":1,"capacity":1}]}');
   assert.ok(limits.ok);
-  const { clock, pushed, sent, gate, say, messages } = gateWith({ ...open, limits: limits.value });
-  say(driver, revive);
-  say(driver, revive);
-  say(driver, revive);
+  const { clock, pushed, sent, gate, deliver, messages } = gateWith({ ...open, limits: limits.value });
+  deliver(driver, revive);
+  deliver(driver, revive);
+  deliver(driver, revive);
   gate.onPeerLost('10.0.0.2:9000');
   gate.onPeerLost('10.0.0.3:5051');
-  say(agent, register);
+  deliver(agent, register);
   const kinds = () => pushed.map(({ kind }) => kind);
   assert.deepEqual(kinds(), ['message', 'message']);
   assert.match(errors(sent).join(), /capacity\(1\) exceeded/);
@@ -207,10 +207,10 @@ test('PEER-GATE-2: messages beyond the rate wait in order with the loss of their
 test('PEER-GATE-2: drivers at one address with limits of their own are each lost after their own messages', () => {
   const limits = parseRateLimits('{"limits":[{"principal":"p","qps":1},{"principal":"q","qps":0.5}]}');
   assert.ok(limits.ok);
-  const { clock, pushed, gate, say, subscribeAs } = gateWith({ ...open, limits: limits.value });
+  const { clock, pushed, gate, deliver, subscribeAs } = gateWith({ ...open, limits: limits.value });
   subscribeAs(newcomer, 'q');
-  for (let i = 0; i < 3; i++) say(newcomer, revive);
-  say(driver, revive);
+  for (let i = 0; i < 3; i++) deliver(newcomer, revive);
+  deliver(driver, revive);
   gate.onPeerLost('10.0.0.2:9000');
   clock.advance(10_000);
   const lastOf = (pid: Pid) =>
@@ -248,24 +248,24 @@ test('PEER-IDENTITY-1: messages of an authenticated sender are accepted on that 
   at.authenticate(agent, 1);
   at.authenticate(driver, 2);
   at.pushed.splice(0);
-  for (const message of [...ofAgents, register]) at.say(agent, message, 'master', 3);
-  for (const message of [...ofDrivers, subscribe]) at.say(driver, message, 'master', 1);
+  for (const message of [...ofAgents, register]) at.deliver(agent, message, 'master', 3);
+  for (const message of [...ofDrivers, subscribe]) at.deliver(driver, message, 'master', 1);
   assert.deepEqual([at.names(), errors(at.sent), at.dropped()], [[], [], 10]);
-  for (const message of [...ofAgents, register]) at.say(agent, message, 'master', 1);
-  for (const message of [...ofDrivers, subscribe]) at.say(driver, message, 'master', 2);
+  for (const message of [...ofAgents, register]) at.deliver(agent, message, 'master', 1);
+  for (const message of [...ofDrivers, subscribe]) at.deliver(driver, message, 'master', 2);
   assert.equal(at.pushed.length, 10);
   assert.equal(at.dropped(), 10);
   at.close(1);
-  at.say(agent, status, 'master', 1);
+  at.deliver(agent, status, 'master', 1);
   assert.equal(at.dropped(), 11);
 });
 
 test('PEER-IDENTITY-1: a wrong secret does not authenticate, and a peer cannot authenticate another address', () => {
   const at = gateWith(both);
   at.authenticate(agent, 1, 'wrong');
-  at.say(agent, register);
+  at.deliver(agent, register);
   const elsewhere = pidOf('x', '10.0.0.66:1');
-  at.say(elsewhere, { name: 'AuthenticateMessage', body: { pid: agent } });
+  at.deliver(elsewhere, { name: 'AuthenticateMessage', body: { pid: agent } });
   assert.deepEqual(at.names(), ['AuthenticateMessage']);
   assert.equal(at.dropped(), 2);
 });
@@ -274,25 +274,28 @@ test('PEER-IDENTITY-2: an address at the limit cannot register another agent; re
   const at = gateWith({ ...open, maxAgentsPerAddress: 2 });
   const numbered = [1, 2, 3].map((n) => pidOf(`slave(${n})`, '10.0.0.3:5051'));
   for (const pid of numbered.slice(0, 2)) at.byPid.set(pid, 'id' as AgentId);
-  for (const pid of numbered) at.say(pid, register);
-  for (const pid of numbered) at.say(pid, register);
+  for (const pid of numbered) at.deliver(pid, register);
+  for (const pid of numbered) at.deliver(pid, register);
   assert.deepEqual(
     at.pushed.map((it) => it.kind === 'message' && it.from),
     [...numbered.slice(0, 2), ...numbered.slice(0, 2)],
   );
   assert.equal(at.gate.counters().get('meseta/agents_over_address_limit'), 2);
   at.byPid.delete(numbered[0] as Pid);
-  at.say(numbered[2] as Pid, register);
+  at.deliver(numbered[2] as Pid, register);
   assert.equal(at.pushed.length, 5);
 });
 
 test('PEER-IDENTITY-3: a driver gets no error for a message that another peer sent in its name', () => {
   const at = gateWith({ ...both, authenticateAgents: false });
   at.authenticate(newcomer, 2);
-  for (const victim of [driver, newcomer]) at.say(victim, subscribe, 'master', 3);
-  at.say(driver, { name: 'ReregisterFrameworkMessage', body: { framework: { user: 'u', name: 'n' }, failover: true } });
+  for (const victim of [driver, newcomer]) at.deliver(victim, subscribe, 'master', 3);
+  at.deliver(driver, {
+    name: 'ReregisterFrameworkMessage',
+    body: { framework: { user: 'u', name: 'n' }, failover: true },
+  });
   assert.deepEqual(errors(at.sent), []);
-  at.say(pidOf('scheduler(3)', '10.0.0.4:1'), subscribe, 'master', 3);
+  at.deliver(pidOf('scheduler(3)', '10.0.0.4:1'), subscribe, 'master', 3);
   assert.equal(errors(at.sent).length, 1);
 });
 

@@ -5,10 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createMasterClient, masterEndpoints, sampleOf } from '@meseta/api';
-import { createLogger, parseFlags } from '@meseta/platform';
-import { configurationOf } from './configuration.js';
-import { masterFlags } from './flags.js';
-import { type RunningMaster, startMaster } from './start.js';
+import type { RunningMaster } from './start.js';
+import { startLeader } from './testing.js';
 
 const logText = 'first line\nsecond line, of an ü\n';
 let directory: string;
@@ -19,17 +17,8 @@ before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'meseta-reading-'));
   const logFile = join(directory, 'log');
   await writeFile(logFile, logText);
-  const argv = ['--registry=in_memory', '--port=0', '--hostname=localhost'];
-  const parsed = parseFlags(masterFlags, { argv, env: {}, prefix: 'MESOS_', readFile: () => '' });
-  assert.ok(parsed.ok);
-  const silent = createLogger({ component: 'test', level: 'silent' });
-  const config = await configurationOf(parsed.value.values, parsed.value.shown, silent, {}, logFile);
-  assert.ok(config.ok);
-  const running = await startMaster(config.value, (message) => assert.fail(message));
-  assert.ok(running.ok);
-  master = running.value;
+  master = await startLeader(['--registry=in_memory'], logFile);
   url = `http://${master.address}`;
-  while ((await fetch(`${url}/state`)).status === 503);
 });
 
 after(async () => {

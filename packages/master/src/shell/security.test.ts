@@ -4,15 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pidOf } from '@meseta/base';
-import { createHost, createLogger, parseFlags } from '@meseta/platform';
+import { createHost } from '@meseta/platform';
 import { createCramMd5Client } from '@meseta/security/cram-md5';
 import type { LibprocessMessage, MasterEvent } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
-import { configurationOf } from './configuration.js';
-import { masterFlags } from './flags.js';
-import { startMaster } from './start.js';
+import { configure, startLeader } from './testing.js';
 
-const silent = createLogger({ component: 'test', level: 'silent' });
 const directory = mkdtempSync(join(tmpdir(), 'meseta-security-'));
 const closing: (() => unknown)[] = [];
 after(async () => {
@@ -39,16 +36,8 @@ writeFileSync(
 );
 
 async function master(...argv: string[]): Promise<string> {
-  const all = ['--port=0', '--hostname=localhost', '--registry=in_memory', `--credentials=${credentials}`, ...argv];
-  const parsed = parseFlags(masterFlags, { argv: all, env: {}, prefix: 'MESOS_', readFile: () => '' });
-  assert.ok(parsed.ok);
-  const config = await configurationOf(parsed.value.values, parsed.value.shown, silent, {});
-  assert.ok(config.ok, JSON.stringify(config));
-  const running = await startMaster(config.value, (message) => assert.fail(message));
-  assert.ok(running.ok);
-  closing.push(running.value.stop);
-  const { address } = running.value;
-  while ((await fetch(`http://${address}/state`)).status === 503);
+  const { address, stop } = await startLeader(['--registry=in_memory', `--credentials=${credentials}`, ...argv]);
+  closing.push(stop);
   return address;
 }
 
@@ -136,7 +125,7 @@ test('OPERATOR-STREAMS-3: a stream has the events that its viewer may see, and n
   const framework = await subscribeAs(address, ['web/a']);
   assert.deepEqual(await types(alices, 1), ['FRAMEWORK_ADDED']);
   await framework.body?.cancel();
-  // What comes next for bob is no framework's event, however long it takes.
+  // Bob's stream has nothing by the time that a later request is answered.
   const next = bobs.next();
   assert.equal(
     await Promise.race([next.then(() => 'an event'), get(address, '/health', undefined).then(() => 'nothing')]),
@@ -215,10 +204,7 @@ test('an invalid flag of authentication, authorization, rate limits or TLS is re
     ['rate_limits', '--rate_limits={"limits":[{"principal":"a","qps":0}]}'],
     ['ssl_key_file', '--ssl_enabled'],
   ] as const) {
-    const all = ['--registry=in_memory', `--credentials=${credentials}`, ...argv];
-    const parsed = parseFlags(masterFlags, { argv: all, env: {}, prefix: 'MESOS_', readFile: () => '' });
-    assert.ok(parsed.ok);
-    const config = await configurationOf(parsed.value.values, parsed.value.shown, silent, {});
+    const config = await configure(['--registry=in_memory', `--credentials=${credentials}`, ...argv]);
     assert.equal(config.ok ? undefined : config.error.flag, flag);
   }
 });

@@ -4,44 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createMasterClient, createSchedulerClient } from '@meseta/api';
-import { createLogger, parseFlags } from '@meseta/platform';
-import { configurationOf } from './configuration.js';
-import { masterFlags } from './flags.js';
-import { type RunningMaster, startMaster } from './start.js';
-
-const silent = createLogger({ component: 'test', level: 'silent' });
-
-async function configured(argv: readonly string[]) {
-  const parsed = parseFlags(masterFlags, { argv, env: {}, prefix: 'MESOS_', readFile: () => '' });
-  assert.ok(parsed.ok, JSON.stringify(parsed));
-  return configurationOf(parsed.value.values, parsed.value.shown, silent, {});
-}
-
-const never = (message: string): void => assert.fail(message);
-
-async function started(argv: readonly string[]): Promise<RunningMaster> {
-  const config = await configured(['--port=0', '--hostname=localhost', ...argv]);
-  assert.ok(config.ok, JSON.stringify(config));
-  const running = await startMaster(config.value, never);
-  assert.ok(running.ok, JSON.stringify(running));
-  return running.value;
-}
+import { startMaster } from './start.js';
+import { configure, startLeader } from './testing.js';
 
 /** Starts a master, calls `use` with its URL, and stops it. */
 async function withMaster(argv: readonly string[], use: (url: string) => Promise<void>): Promise<void> {
-  const master = await started(argv);
-  const url = `http://${master.address}`;
+  const master = await startLeader(argv);
   try {
-    await untilLeading(url);
-    await use(url);
+    await use(`http://${master.address}`);
   } finally {
     await master.stop();
   }
-}
-
-/** A master listens before it leads. */
-async function untilLeading(url: string): Promise<void> {
-  while ((await fetch(`${url}/state`)).status === 503);
 }
 
 const inMemory = ['--registry=in_memory'];
@@ -67,7 +40,7 @@ test('a flag with an invalid value is refused with an error that names it', asyn
     [[...inMemory, '--min_allocatable_resources=cpus'], 'min_allocatable_resources'],
   ];
   for (const [argv, flag] of table) {
-    const config = await configured(argv);
+    const config = await configure(argv);
     assert.equal(config.ok ? undefined : config.error.flag, flag, argv.join(' '));
   }
 });
@@ -175,9 +148,9 @@ test("endpoints answer with Mesos' statuses", async () => {
 
 test('a port in use is the error addressInUse', async () => {
   await withMaster(inMemory, async (url) => {
-    const config = await configured([...inMemory, `--port=${new URL(url).port}`, '--hostname=localhost']);
+    const config = await configure([...inMemory, `--port=${new URL(url).port}`, '--hostname=localhost']);
     assert.ok(config.ok);
-    const second = await startMaster(config.value, never);
+    const second = await startMaster(config.value, assert.fail);
     assert.equal(second.ok ? undefined : second.error.code, 'addressInUse');
   });
 });

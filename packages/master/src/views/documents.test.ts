@@ -1,4 +1,4 @@
-// The large documents over a life of a cluster: what a rendering remembers of the last one never shows.
+// The large documents while a cluster changes at random: that a rendering reuses bytes of the last one never shows.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { present, seededRandom, uniform } from '@meseta/base';
@@ -17,9 +17,9 @@ import { stateDocument, summaryDocument } from './v0-state.js';
 import { frameworkMessage } from './v1-frameworks.js';
 import { stateCallDocument } from './v1-state.js';
 
-const someone: Approver = {
+const restricted: Approver = {
   ...approveAll,
-  key: 'someone',
+  key: 'restricted',
   framework: ({ info }) => info.name !== 'hidden',
   task: ({ task_id }) => !task_id.value.endsWith('7'),
   role: (role) => role !== 'secret',
@@ -51,8 +51,8 @@ function render(document: Document): { readonly bytes: Buffer; readonly remember
   }
 }
 
-/** Agents, frameworks and tasks that come, change and go; each call is one more thing that happens. */
-function life(seed: number): { readonly world: World; readonly next: () => void } {
+/** A cluster whose agents, frameworks and tasks are added, change and are removed; each `next` makes one change. */
+function randomCluster(seed: number): { readonly world: World; readonly next: () => void } {
   const random = seededRandom(seed);
   const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(uniform(random) * list.length)];
   const world = createWorld({ maxCompletedTasksPerFramework: 40 });
@@ -81,7 +81,7 @@ function life(seed: number): { readonly world: World; readonly next: () => void 
       if (update?.status.uuid !== undefined && uniform(random) < 0.8) scheduler.acknowledge(update.status);
     }
   };
-  const happenings = [
+  const changes = [
     () => void agents.push(world.agent()),
     () => void schedulers.push(world.subscribe({ name: pick(['hidden', 'shown']) ?? '' })),
     () => world.wait(2_000),
@@ -94,19 +94,19 @@ function life(seed: number): { readonly world: World; readonly next: () => void 
       if (uniform(random) < 0.1) pick(schedulers)?.call({ type: 'TEARDOWN' });
     },
   ];
-  return { world, next: () => pick(happenings)?.() };
+  return { world, next: () => pick(changes)?.() };
 }
 
 test('a document that reuses runs is equal to one that is encoded from scratch', () => {
   fc.assert(
     fc.property(fc.nat(), (seed) => {
-      const { world, next } = life(seed);
+      const { world, next } = randomCluster(seed);
       const earlier = new Map<string, Remembered>();
       for (let step = 0; step < 60; step++) {
         next();
         if (step % 3 !== 0) continue;
         for (const [name, view] of Object.entries(views)) {
-          for (const approver of [approveAll, someone]) {
+          for (const approver of [approveAll, restricted]) {
             const key = `${name} ${approver.key}`;
             const { bytes, remembered } = render(view(world, approver, earlier.get(key)));
             assert.deepEqual(bytes, render(view(world, approver, undefined)).bytes, `${key} at step ${step}`);
@@ -120,7 +120,7 @@ test('a document that reuses runs is equal to one that is encoded from scratch',
 });
 
 test('GET_STATE is the same in both media types, and /state has the same tasks', () => {
-  const { world, next } = life(7);
+  const { world, next } = randomCluster(7);
   for (let step = 0; step < 200; step++) next();
   const bytes = (name: string): Buffer => render((views[name] as View)(world, approveAll, undefined)).bytes;
   const json = MasterResponseCodec.parse(bytes('GET_STATE as JSON').toString());
@@ -145,7 +145,7 @@ test('GET_STATE is the same in both media types, and /state has the same tasks',
 });
 
 test('a framework that is encoded separately from its offers is the whole message, in both media types', () => {
-  const { world, next } = life(3);
+  const { world, next } = randomCluster(3);
   for (let step = 0; step < 60; step++) next();
   world.agent();
   world.subscribe({ name: 'greedy' });
@@ -187,7 +187,7 @@ test('SECRETS-1: no document shows a secret of an executor, a health check or a 
     assert.ok(shown.includes('custom') || name === '/slaves', name);
     for (const form of ['hunter2', data]) assert.equal(shown.includes(form), false, `${name}: ${form}`);
   }
-  // From an agent that shows more to a master that has forgotten.
+  // The next master learns of the tasks from the agent's re-registration, with the secrets in them.
   const { info, tasks } = present(world.master.state.frameworks.get(scheduler.id), 'the framework');
   const returned = [...tasks.values()].map((it): Task => ({ ...it, ...hidden }));
   const next = createWorld();
@@ -227,7 +227,7 @@ test('no document names a framework, a task or a role that its reader may not se
     cluster: undefined,
     flags: new Map(),
   };
-  const nothing: Approver = { ...someone, task: () => false, executor: () => false };
+  const nothing: Approver = { ...restricted, task: () => false, executor: () => false };
   const pieces: Readonly<Record<string, Iterable<string | Uint8Array>>> = {
     ...Object.fromEntries(Object.entries(views).map(([name, view]) => [name, view(world, nothing, undefined)])),
     '/state-summary': summaryDocument(snapshotOf(state), facts, nothing),

@@ -47,8 +47,8 @@ test('the events of a framework and its tasks are in the order of the changes', 
   const came = eventsSince(world, begin);
   assert.deepEqual(typesOf(came), ['FRAMEWORK_ADDED']);
   const added = came[0]?.framework_added?.framework;
-  assert.equal('offer_constraints' in (added ?? {}), false, 'there are none');
-  assert.equal('allocated_resources' in (added ?? {}), false, 'of resources and offers it has none yet');
+  assert.equal('offer_constraints' in (added ?? {}), false, 'it has none');
+  assert.equal('allocated_resources' in (added ?? {}), false, 'no resources are allocated to it yet');
   const offer = scheduler.offer();
   const launched = eventsOf(world, () => scheduler.launch(offer, task('t', offer)));
   assert.deepEqual(typesOf(launched), ['TASK_ADDED']);
