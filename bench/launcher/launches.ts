@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
+import { cgroupsOptions } from '@meseta/containers/testing/isolation';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { connectLines } from '@meseta/platform/line-connections';
@@ -27,7 +28,13 @@ const made = await createContainerizer({
   runtimeDir: `${root}/run`,
   workDir: root,
   clock: realClock,
-  isolation: { names: 'posix/cpu,posix/mem', diskWatchIntervalMs: 15_000, enforceDiskQuota: false },
+  isolation: {
+    names: 'posix/cpu,posix/mem',
+    diskWatchIntervalMs: 15_000,
+    enforceDiskQuota: false,
+    launcher: 'posix',
+    cgroups: cgroupsOptions,
+  },
   rotation: undefined,
   files: createFiles(),
   processes: createProcesses(),

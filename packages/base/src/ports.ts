@@ -38,6 +38,8 @@ export interface FileStat {
   /** Device and inode as `D:I`: equal for two names of one file. */
   readonly identity: string;
   readonly links: number;
+  /** The numbers of a device; zeros for anything else. */
+  readonly device: { readonly major: number; readonly minor: number };
 }
 
 export interface DirectoryEntry {

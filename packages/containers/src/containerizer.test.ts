@@ -37,7 +37,7 @@ test('LIFECYCLE-2: an agent that restarts goes on to watch its containers, and a
     (await second.recover()).map(({ state }) => state),
     ['running'],
   );
-  second.update(it.containerId, [disk(1)]);
+  second.update(it.containerId, { resources: [disk(1)] });
   const ended = await next('exited', 'full');
   assert.equal(ended.limitation?.reason, 'REASON_CONTAINER_LIMITATION_DISK');
 });

@@ -14,15 +14,20 @@ import {
   type Processes,
   type Result,
 } from '@meseta/base';
-import type { Resource } from '@meseta/wire';
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { findHostFacts } from './host-facts.js';
-import type { Usage } from './isolators/isolator.js';
+import type { Isolator, Usage } from './isolators/isolator.js';
 import { type IsolationOptions, selectIsolators } from './isolators/select.js';
-import type { Launcher } from './launchers/launcher.js';
+import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
-import { type LifecycleEffect, type LifecycleInput, type LifecycleState, stepLifecycle } from './lifecycle.js';
+import {
+  type ContainerRecord,
+  type LifecycleEffect,
+  type LifecycleInput,
+  type LifecycleState,
+  stepLifecycle,
+} from './lifecycle.js';
 import type { LaunchOwner, LaunchPlan, PlanContext } from './plan/plan.js';
 import { createProber } from './probes/probes.js';
 import { createRecords, type Records } from './records.js';
@@ -35,7 +40,9 @@ import type { ContainerInput, InputResult } from './supervisor/protocol.js';
 import type {
   Capabilities,
   ContainerEvent,
+  ContainerResources,
   ContainerSpec,
+  Limitation,
   Probe,
   ProbeResult,
   RecoveredContainer,
@@ -52,7 +59,7 @@ export interface Containerizer {
   /** Makes the sandbox and its volumes, fetches, and starts the command. */
   launch(spec: ContainerSpec): void;
   /** The container's resources have changed, or the agent was restarted. */
-  update(containerId: ContainerId, resources: readonly Resource[]): void;
+  update(containerId: ContainerId, resources: ContainerResources): void;
   /** Resolves when a session, or a container with a terminal, has taken the input. The next one must be sent then. */
   send(containerId: ContainerId, input: ContainerInput): Promise<InputResult>;
   /** Sends a signal to every process of the container, in all its sessions and process groups. */
@@ -224,10 +231,14 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   const made = await files.makeDirectory(recordsDir, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
   const host = await findHostFacts(files, processes);
-  const selected = selectIsolators({ files, clock, ...options.isolation }, host);
+  const selected = selectIsolators({ files, clock, processes, ...options.isolation }, host);
   if (!selected.ok) return selected;
-  const onEvent = (event: Parameters<Parameters<typeof createPosixLauncher>[0]['onEvent']>[0]): void =>
+  const onEvent = (event: LauncherEvent): void => {
+    const record = event.kind === 'exited' ? state.get(event.containerId)?.record : undefined;
+    const limitation = record && findLimitation(context.isolators, record);
+    if (limitation !== undefined) push({ kind: 'limited', containerId: event.containerId, limitation });
     push({ kind: 'launcher', event });
+  };
   const launcher = await createPosixLauncher({ ...options, onEvent });
   if (!launcher.ok) return err(`containers: ${launcher.error}`);
 
@@ -272,8 +283,9 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
       const relocated = records.map((record) => ({ ...record, sandbox: relocate(record.sandbox) }));
       const running = new Set(launched.flatMap((it) => (it.state === 'running' ? [it.containerId] : [])));
       const alive = relocated.filter(({ containerId }) => running.has(containerId));
+      const ended = await findLimitations(parts.records, context.isolators, relocated, launched);
       for (const isolator of context.isolators) await isolator.recover?.(alive);
-      push({ kind: 'recover', records: relocated, launched });
+      push({ kind: 'recover', records: ended, launched });
       return recovered;
     },
     async close() {
@@ -284,6 +296,34 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
       await launcher.value.close();
     },
   });
+}
+
+function findLimitation(isolators: readonly Isolator[], record: ContainerRecord): Limitation | undefined {
+  for (const isolator of isolators) {
+    const found = isolator.findLimitation?.(record);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Adds the limits that containers have exceeded which ended while no agent ran. */
+async function findLimitations(
+  { addLimitation }: Records,
+  isolators: readonly Isolator[],
+  records: readonly ContainerRecord[],
+  launched: readonly RecoveredContainer[],
+): Promise<readonly ContainerRecord[]> {
+  const ended = new Set(launched.flatMap(({ containerId, state }) => (state === 'ended' ? [containerId] : [])));
+  return Promise.all(
+    records.map(async (record) => {
+      const { containerId } = record;
+      if (!ended.has(containerId) || record.limitation !== undefined) return record;
+      const limitation = findLimitation(isolators, record);
+      if (limitation === undefined) return record;
+      await addLimitation(containerId, limitation);
+      return { ...record, limitation };
+    }),
+  );
 }
 
 type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
@@ -299,7 +339,7 @@ function createCalls(
   const removalPorts = { files, workDir: options.workDir, limitRemovals: createConcurrencyLimit(MAX_REMOVALS) };
   return {
     launch: (spec) => push({ kind: 'launch', spec }),
-    update: (containerId, resources) => push({ kind: 'update', containerId, resources }),
+    update: (containerId, { resources, limits }) => push({ kind: 'update', containerId, resources, limits }),
     send: (containerId, input) => launcher.send(containerId, input),
     signal: (containerId, signal) => push({ kind: 'signal', containerId, signal }),
     destroy: (containerId) => push({ kind: 'destroy', containerId }),

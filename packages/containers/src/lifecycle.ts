@@ -12,7 +12,14 @@ import type { ContainerId } from '@meseta/base';
 import type { Resource } from '@meseta/wire';
 import type { LauncherEvent } from './launchers/launcher.js';
 import type { LaunchPlan } from './plan/plan.js';
-import type { ContainerEvent, ContainerSpec, Limitation, PersistentVolume, RecoveredContainer } from './types.js';
+import type {
+  ContainerEvent,
+  ContainerResources,
+  ContainerSpec,
+  Limitation,
+  PersistentVolume,
+  RecoveredContainer,
+} from './types.js';
 
 /** What is on disk of a container while it exists. */
 export interface ContainerRecord {
@@ -22,6 +29,9 @@ export interface ContainerRecord {
   /** Those at its launch; the agent repeats later changes after a restart (`update`). */
   readonly resources: readonly Resource[];
   readonly volumes: readonly PersistentVolume[];
+  readonly limits?: ContainerSpec['limits'];
+  /** The container whose cgroups it shares, and resources that are theirs beside those of the containers. */
+  readonly sharedCgroup?: { readonly containerId: ContainerId; readonly resources: readonly Resource[] } | undefined;
   /** Why it is destroyed. */
   readonly limitation?: Limitation | undefined;
 }
@@ -61,7 +71,7 @@ export type LifecycleInput =
   | { readonly kind: 'limited'; readonly containerId: ContainerId; readonly limitation: Limitation }
   /** The answer to `cleanUp`. */
   | { readonly kind: 'cleanedUp'; readonly containerId: ContainerId }
-  | { readonly kind: 'update'; readonly containerId: ContainerId; readonly resources: readonly Resource[] }
+  | ({ readonly kind: 'update'; readonly containerId: ContainerId } & ContainerResources)
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   | { readonly kind: 'destroy' | 'remove'; readonly containerId: ContainerId }
   /** The first input of a process: what the process before left. */
@@ -98,13 +108,20 @@ const MAX_SIGNAL = 64;
 /** Ids become names of files and words of lines. */
 const isValidId = (id: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}$/.test(id);
 
-const recordOf = ({ containerId, sandbox, user, resources, volumes }: ContainerSpec): ContainerRecord => ({
-  containerId,
-  sandbox,
-  user,
-  resources,
-  volumes,
-});
+export function recordOf(spec: ContainerSpec): ContainerRecord {
+  const { containerId, sandbox, user, resources, volumes, limits, container, outer } = spec;
+  const shares = outer !== undefined && container?.linux_info?.share_cgroups !== false;
+  const sharedCgroup = shares && { containerId: outer.containerId, resources: outer.pod?.resources ?? [] };
+  return {
+    containerId,
+    sandbox,
+    user,
+    resources,
+    volumes,
+    ...(limits === undefined ? {} : { limits }),
+    ...(sharedCgroup === false ? {} : { sharedCgroup }),
+  };
+}
 
 const limitationOf = ({ limitation }: ContainerRecord): Pick<ContainerRecord, 'limitation'> =>
   limitation === undefined ? {} : { limitation };
@@ -126,7 +143,7 @@ export function stepLifecycle(state: LifecycleState, input: LifecycleInput): rea
     case 'cleanedUp':
       return reportEnd(state, input.containerId);
     case 'update':
-      return update(state, input.containerId, input.resources);
+      return update(state, input);
     case 'signal':
       return signal(state, input.containerId, input.signal);
     case 'destroy':
@@ -220,12 +237,12 @@ function limit(state: LifecycleState, containerId: ContainerId, limitation: Limi
 
 function update(
   state: LifecycleState,
-  containerId: ContainerId,
-  resources: readonly Resource[],
+  { containerId, resources, limits }: Extract<LifecycleInput, { kind: 'update' }>,
 ): readonly LifecycleEffect[] {
   const container = state.get(containerId);
   if (container === undefined) return [];
-  const record = { ...container.record, resources };
+  const { limits: _before, ...kept } = container.record;
+  const record = { ...kept, resources, ...(limits === undefined ? {} : { limits }) };
   put(state, container, { record });
   return container.phase === 'running' ? [{ kind: 'update', record }] : [];
 }

@@ -12,7 +12,7 @@ import type {
 } from '@meseta/wire';
 
 /** What tasks may ask for that not every agent provides, in fields of their own. */
-export type Capability = 'limits' | 'rlimits' | 'sandboxPathVolumes';
+export type Capability = 'cpusLimits' | 'memLimits' | 'rlimits' | 'sandboxPathVolumes';
 
 /** Whether this agent provides each, as its isolators say at the start; the error says why not. */
 export type Capabilities = { readonly [Name in Capability]: Result<void, string> };
@@ -41,15 +41,28 @@ export interface VolumeChange {
 
 /** The container around a nested one, or the executor of a pod around its task. */
 export interface OuterContainer {
+  readonly containerId: ContainerId;
   readonly sandbox: string;
   /** The persistent volumes in its sandbox. */
   readonly volumes: readonly PersistentVolume[];
   /** Of a task of a pod: its id, and the ContainerInfo of the pod's executor, whose sandbox is made with its first task's. */
-  readonly pod?: { readonly taskId: string; readonly container: ContainerInfo | undefined };
+  readonly pod?: {
+    readonly taskId: string;
+    readonly container: ContainerInfo | undefined;
+    /** Those of the executor, which its tasks may use together. */
+    readonly resources: readonly Resource[];
+  };
+}
+
+/** What a container may use. */
+export interface ContainerResources {
+  readonly resources: readonly Resource[];
+  /** Beyond its resources, by their names (`TaskInfo.limits`). Infinity: no limit. */
+  readonly limits?: { readonly [name: string]: ValueScalar } | undefined;
 }
 
 /** One container to launch. All values are resolved; the containerizer looks up nothing but the user. */
-export interface ContainerSpec {
+export interface ContainerSpec extends ContainerResources {
   readonly containerId: ContainerId;
   /** Absolute. It is made for `user` if it is missing, and becomes the working directory. */
   readonly sandbox: string;
@@ -61,9 +74,8 @@ export interface ContainerSpec {
   /** Fetched into the sandbox before the command starts. */
   readonly uris: readonly CommandInfoURI[];
   readonly rlimits: RLimitInfo | undefined;
-  readonly resources: readonly Resource[];
-  /** Of a task, beyond its resources (`TaskInfo.limits`). Infinity: no limit. */
-  readonly limits?: { readonly [name: string]: ValueScalar } | undefined;
+  /** It is that of a custom executor, whose tasks are processes of it. */
+  readonly isExecutor?: true;
   readonly container: ContainerInfo | undefined;
   /** The persistent volumes among its resources. */
   readonly volumes: readonly PersistentVolume[];

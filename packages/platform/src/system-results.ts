@@ -27,6 +27,12 @@ interface KindOf {
 export const kindOf = (it: KindOf): FileStat['kind'] =>
   it.isFile() ? 'file' : it.isDirectory() ? 'directory' : it.isSymbolicLink() ? 'symlink' : 'other';
 
+/** As makedev(3) of Linux puts them together. */
+const deviceOf = (number: bigint): FileStat['device'] => ({
+  major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
+  minor: Number((number & 0xffn) | ((number >> 12n) & 0xffffff00n)),
+});
+
 /** Inode numbers may be too large for a number. */
 const fileStatOf = (found: BigIntStats): FileStat => ({
   kind: kindOf(found),
@@ -39,6 +45,7 @@ const fileStatOf = (found: BigIntStats): FileStat => ({
   modifiedMs: Number(found.mtimeMs),
   identity: `${found.dev}:${found.ino}`,
   links: Number(found.nlink),
+  device: deviceOf(found.rdev),
 });
 
 /** The status of the name itself; a link is not followed. */

@@ -1,8 +1,9 @@
 // The container specifications of executors and tasks.
 import type { ExecutorId, FrameworkId } from '@meseta/base';
 import { present } from '@meseta/base';
-import type { ContainerSpec } from '@meseta/containers/types';
-import type { Resource, TaskInfo } from '@meseta/wire';
+import type { ContainerResources, ContainerSpec } from '@meseta/containers/types';
+import { quantitiesOf, quantity } from '@meseta/resources';
+import type { TaskInfo, ValueScalar } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { Context } from './context.js';
 import { environmentOfRun, executorEnvironment, variablesOf } from './environment.js';
@@ -23,23 +24,37 @@ export function launchExecutor(ctx: Context, frameworkId: FrameworkId, executorI
   ctx.effects.push({ kind: 'launch', spec, ...token });
 }
 
-/** The resources of a custom executor's container: its own, and those of its tasks that have not ended. */
-function resourcesOf(framework: FrameworkRecord, { info }: ExecutorRecord): readonly Resource[] {
+/** What a custom executor's container may use: its own resources, and those of its tasks that have not ended. */
+function resourcesOf(framework: FrameworkRecord, { info }: ExecutorRecord): ContainerResources {
   const tasks = [...tasksOf(framework, info.executor_id.value as ExecutorId)];
-  const live = tasks.filter(({ task }) => !isTerminal(task.state));
-  return [...(info.resources ?? []), ...live.flatMap((task) => task.info.resources ?? [])];
+  return sumOf([info, ...tasks.filter(({ task }) => !isTerminal(task.state)).map((task) => task.info)]);
+}
+
+/** What they may use together. Where one of them has a limit, the others count with their resources. */
+function sumOf(parts: readonly Pick<TaskInfo, 'resources' | 'limits'>[]): ContainerResources {
+  const limits: Record<string, ValueScalar> = {};
+  const names = new Set(parts.flatMap((part) => Object.keys(part.limits ?? {})));
+  for (const name of names) {
+    const values = parts.map((part) => {
+      const request = quantity(quantitiesOf(part.resources ?? []), name) / 1000;
+      return part.limits?.[name]?.value ?? request;
+    });
+    limits[name] = { value: values.reduce((sum, value) => sum + value, 0) };
+  }
+  const resources = parts.flatMap((part) => part.resources ?? []);
+  return names.size === 0 ? { resources } : { resources, limits };
 }
 
 /** Tells the containerizer that the tasks of a custom executor have changed, also after a restart of the agent. */
 export function updateExecutorContainer(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): void {
   const { containerId } = executor;
-  ctx.effects.push({ kind: 'updateContainer', containerId, resources: resourcesOf(framework, executor) });
+  ctx.effects.push({ kind: 'updateContainer', containerId, ...resourcesOf(framework, executor) });
 }
 
 function customSpec(ctx: Context, framework: FrameworkRecord, executor: ExecutorRecord): ContainerSpec {
   const { info, containerId, sandbox } = executor;
   const agentId = present(agentIdOf(ctx.state), 'the id of a registered agent');
-  const resources = resourcesOf(framework, executor);
+  const { resources, limits } = resourcesOf(framework, executor);
   return {
     containerId,
     sandbox,
@@ -52,6 +67,8 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
     uris: info.command?.uris ?? [],
     rlimits: info.container?.rlimit_info,
     resources,
+    ...(limits === undefined ? {} : { limits }),
+    isExecutor: true,
     container: info.container,
     volumes: persistentVolumes(ctx.state.options.workDir, resources),
   };
@@ -60,8 +77,7 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
 function commandSpec(ctx: Context, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
   const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
   const info = present(task, 'the task of a command executor').info;
-  const spec = taskSpec(ctx, framework, executor, info);
-  return { ...spec, resources: [...spec.resources, ...(executor.info.resources ?? [])] };
+  return { ...taskSpec(ctx, framework, executor, info), ...sumOf([info, executor.info]) };
 }
 
 /** The container of a task that the agent runs itself. */

@@ -3,6 +3,7 @@
 import type { ContainerId, ExecutorId, FrameworkId, Id, LogLine, Pid, TaskId } from '@meseta/base';
 import type {
   ContainerEvent,
+  ContainerResources,
   ContainerSpec,
   ExitStatus,
   Limitation,
@@ -99,7 +100,7 @@ export type AgentEffect =
       readonly executor?: { readonly frameworkId: FrameworkId; readonly executorId: ExecutorId };
     }
   /** The resources of a custom executor's container have changed with its tasks. */
-  | { readonly kind: 'updateContainer'; readonly containerId: ContainerId; readonly resources: readonly Resource[] }
+  | ({ readonly kind: 'updateContainer'; readonly containerId: ContainerId } & ContainerResources)
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   /** SIGKILL to every process of the container, which ends in an `exited` or `launchFailed` event. */
   | { readonly kind: 'destroy'; readonly containerId: ContainerId }

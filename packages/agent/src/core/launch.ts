@@ -35,6 +35,7 @@ import {
 } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { shutdownExecutor } from './kill.js';
+import { findMissingLimit } from './resource-limits.js';
 import { putPodTask } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
 import { addTask, enqueueStatusUpdate, resendAll, statusOf } from './status-updates.js';
@@ -260,7 +261,7 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
 const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
 
 function refusalByTask(
-  { limits }: Capabilities,
+  capabilities: Capabilities,
   framework: FrameworkRecord,
   task: TaskInfo,
   { executor }: Launch,
@@ -285,8 +286,9 @@ function refusalByTask(
       message: `The id ${task.task_id.value} is still in use on this agent`,
     };
   }
-  if (!limits.ok && Object.keys(task.limits ?? {}).length > 0) {
-    return { state: droppedState(framework.info), reason: 'REASON_GC_ERROR', message: limits.error };
+  const missing = findMissingLimit(capabilities, task.limits);
+  if (missing !== undefined) {
+    return { state: droppedState(framework.info), reason: 'REASON_GC_ERROR', message: missing };
   }
   const { command, check, health_check } = task;
   const commands = [command, executor?.command, check?.command?.command, health_check?.command];

@@ -39,6 +39,7 @@ import { executorOf, userOf } from './executors.js';
 import { SIGKILL } from './exit-status.js';
 import type { ConnectionId, NestedContainerRecord } from './io.js';
 import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
+import { findMissingLimit } from './resource-limits.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
 import { checkContainerCall } from './validation.js';
@@ -47,6 +48,8 @@ import { replyToWait } from './waiting-calls.js';
 
 /** What a nested container inherits from its parent. */
 interface Inherited {
+  /** The parent; undefined: it has none. */
+  readonly containerId: ContainerId | undefined;
   readonly sandbox: string;
   readonly user: string | undefined;
   readonly environment: Environment;
@@ -59,7 +62,7 @@ interface LaunchRequest {
   readonly command?: CommandInfo | undefined;
   readonly container?: ContainerInfo | undefined;
   readonly resources?: readonly Resource[] | undefined;
-  readonly limits?: { readonly [resource: string]: unknown } | undefined;
+  readonly limits?: ContainerSpec['limits'];
 }
 
 export function handleContainerCall(ctx: Context, connection: ConnectionId, call: AgentCall): void {
@@ -226,7 +229,7 @@ function makeRoom(ctx: Context, id: ContainerID): string | undefined {
 
 /** Why the launch is not possible on this agent; undefined if it may be. */
 function impossiblePart(
-  { container_id: { parent }, command, container, resources = [], limits = {} }: LaunchRequest,
+  { container_id: { parent }, command, container, resources = [], limits }: LaunchRequest,
   capabilities: Capabilities,
 ): string | undefined {
   const variable = unresolvedVariable(command);
@@ -246,9 +249,8 @@ function impossiblePart(
   if (parent?.parent !== undefined && container?.linux_info?.share_cgroups === false) {
     return 'container.linux_info.share_cgroups: must not be false for containers nested at the second level or deeper';
   }
-  return Object.keys(limits).length === 0 || capabilities.limits.ok
-    ? undefined
-    : `limits: ${capabilities.limits.error}`;
+  const missing = findMissingLimit(capabilities, limits);
+  return missing === undefined ? undefined : `limits: ${missing}`;
 }
 
 const userIn = (
@@ -268,7 +270,7 @@ export function userOfLaunch(
 }
 
 const specOf = (
-  { id, containerId, sandbox, resources, user }: NestedContainerRecord,
+  { containerId, sandbox, resources, user }: NestedContainerRecord,
   inherited: Inherited,
   request: LaunchRequest,
 ): ContainerSpec => ({
@@ -282,7 +284,12 @@ const specOf = (
   resources,
   container: request.container,
   volumes: [],
-  outer: id.parent && { sandbox: inherited.sandbox, volumes: inherited.volumes },
+  ...(request.limits === undefined ? {} : { limits: request.limits }),
+  outer: inherited.containerId && {
+    containerId: inherited.containerId,
+    sandbox: inherited.sandbox,
+    volumes: inherited.volumes,
+  },
 });
 
 /** What a container with this id inherits; undefined if its parent does not run. */
@@ -294,11 +301,12 @@ function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inhe
       options.workDir,
       lists.flatMap((list) => list ?? []),
     );
-  if (parent === undefined) return { ...bare, sandbox: options.workDir };
+  if (parent === undefined) return { ...bare, containerId: undefined, sandbox: options.workDir };
   const nested = nestedContainers.get(pathOf(parent))?.record;
   if (nested !== undefined) {
     const user = nested.user ?? inheritedOf(ctx, parent)?.user;
-    return nested.state === 'running' ? { ...bare, user, sandbox: nested.sandbox } : undefined;
+    const { containerId, sandbox } = nested;
+    return nested.state === 'running' ? { ...bare, containerId, user, sandbox } : undefined;
   }
   const containerId = findRun(ctx, parent);
   if (containerId === undefined) return undefined;
@@ -306,6 +314,7 @@ function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inhe
   const task = run && taskOfRun(run.framework, run.run);
   if (run !== undefined && task !== undefined) {
     return {
+      containerId,
       sandbox: run.run.sandbox,
       user: userOf(ctx, run.framework.info, task.info.command),
       environment: environmentOfRun(ctx.state, run.framework, run.run, task.info),
@@ -316,6 +325,7 @@ function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inhe
   if (found === undefined) return undefined;
   const { framework, executor } = found;
   return {
+    containerId,
     sandbox: executor.sandbox,
     user: userOf(ctx, framework.info, executor.info.command),
     environment: executorEnvironment(options, agentIdOf(ctx.state) ?? '', framework.info, executor),

@@ -20,9 +20,10 @@ export function launchPodTask(ctx: Context, frameworkId: FrameworkId, taskId: Ta
   framework.podTasks.set(taskId, { ...podTask, state: 'launching' });
   const { info } = present(framework.tasks.get(taskId), 'the task of a container');
   const outer = {
+    containerId: executor.containerId,
     sandbox: executor.sandbox,
     volumes: persistentVolumes(ctx.state.options.workDir, executor.info.resources ?? []),
-    pod: { taskId, container: executor.info.container },
+    pod: { taskId, container: executor.info.container, resources: executor.info.resources ?? [] },
   };
   ctx.effects.push({ kind: 'launch', spec: { ...taskSpec(ctx, framework, podTask, info), outer } });
 }

@@ -53,7 +53,8 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
   diskWatchIntervalMs: 60_000,
   oversubscription: undefined,
   capabilities: {
-    limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
+    cpusLimits: err('limits of cpus need the isolator cgroups/cpu'),
+    memLimits: err('limits of mem need the isolator cgroups/mem'),
     rlimits: ok(undefined),
     sandboxPathVolumes: ok(undefined),
   },

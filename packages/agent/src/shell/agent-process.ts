@@ -98,7 +98,7 @@ export async function startAgent(options: AgentProcessOptions): Promise<Result<R
   if (!directories.ok) return directories;
   if (flags.launcher !== 'posix') {
     log.warning(
-      `--launcher=${flags.launcher} is not supported; using posix: containers are process groups without cgroups and namespaces`,
+      `--launcher=${flags.launcher}: containers are process groups in the cgroups of --isolation, without namespaces`,
     );
   }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
@@ -348,6 +348,17 @@ const openContainerizer = (
       names: flags.isolation,
       diskWatchIntervalMs: flags.container_disk_watch_interval,
       enforceDiskQuota: flags.enforce_container_disk_quota,
+      launcher: flags.launcher,
+      cgroups: {
+        hierarchy: flags.cgroups_hierarchy,
+        root: flags.cgroups_root,
+        enableCfs: flags.cgroups_enable_cfs,
+        limitSwap: flags.cgroups_limit_swap,
+        countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count,
+        lowPriorityOfRevocableCpus: flags.revocable_cpu_low_priority,
+        pidsLimit: flags.cgroups_pids_limit,
+        allowedDevices: flags.allowed_devices,
+      },
     },
     rotation,
     fetcher: {

@@ -44,7 +44,7 @@ export function performEffect(ports: EffectPorts, effect: AgentEffect): void {
       containerizer.launch(withToken(ports.executorKey, effect));
       return;
     case 'updateContainer':
-      containerizer.update(effect.containerId, effect.resources);
+      containerizer.update(effect.containerId, effect);
       return;
     case 'signal':
       containerizer.signal(effect.containerId, effect.signal);

@@ -1,5 +1,6 @@
 // Every flag of a Mesos agent, with its default and aliases (docs/configuration/agent.md; facts: flags.csv).
-import { err, ok, type Result } from '@meseta/base';
+import { checkPathBelow, err, ok, type Result } from '@meseta/base';
+import { parseAllowedDevices } from '@meseta/containers/isolators/cgroups-devices';
 import { parseIsolation } from '@meseta/containers/isolators/select';
 import {
   asGiven,
@@ -78,6 +79,22 @@ function parseContainerizers(text: string): Result<string, string> {
 const containerizersFlag = (options: { readonly default: string; readonly status: 'ignored' }) =>
   valueFlag(parseContainerizers, asGiven, options);
 
+/** A relative path of one or more cgroups. */
+function parseCgroupsRoot(text: string): Result<string, string> {
+  const problem = checkPathBelow('', text);
+  return problem === undefined && !text.startsWith('/') && text !== ''
+    ? ok(text)
+    : err(`expected a relative path, got ${JSON.stringify(text)}`);
+}
+const cgroupsRootFlag = (options: { readonly default: string; readonly help: string }) =>
+  valueFlag(parseCgroupsRoot, asGiven, options);
+
+function parseDevices(text: string): Result<string, string> {
+  const devices = parseAllowedDevices(text);
+  return devices.ok ? ok(text) : devices;
+}
+const allowedDevicesFlag = (options: { readonly help: string }) => valueFlag(parseDevices, asGiven, options);
+
 const isolationFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(parseNamesOfIsolators, asGiven, options);
 
@@ -90,7 +107,9 @@ export const agentFlags = {
   advertise_port: portFlag({ help: 'The port that the agent advertises to its peers.' }),
   agent_features: textFlag(ignored),
   agent_subsystems: textFlag({ ...ignored, aliases: ['slave_subsystems'] }),
-  allowed_devices: textFlag(ignored),
+  allowed_devices: allowedDevicesFlag({
+    help: 'The devices that containers can open beside the default ones, as JSON or file:///path; needs the isolator cgroups/devices.',
+  }),
   appc_simple_discovery_uri_prefix: textFlag({ ...ignored, default: 'http://' }),
   appc_store_dir: textFlag({ ...ignored, default: '/tmp/mesos/store/appc' }),
   attributes: attributesFlag({ help: 'The attributes of this agent in offers, e.g. rack:r1;size:10;span:[1-5].' }),
@@ -118,14 +137,32 @@ export const agentFlags = {
   }),
   authorizer: textFlag({ default: 'local', help: 'The authorizer: local, which uses --acls.' }),
   bounding_capabilities: textFlag(ignored),
-  cgroups_cpu_enable_pids_and_tids_count: booleanFlag({ ...ignored, default: false }),
+  cgroups_cpu_enable_pids_and_tids_count: booleanFlag({
+    default: false,
+    help: 'Whether the isolator cgroups/cpu counts the processes and threads of containers.',
+  }),
   cgroups_destroy_timeout: textFlag({ ...ignored, default: '1mins' }),
-  cgroups_enable_cfs: booleanFlag({ ...ignored, default: false }),
-  cgroups_hierarchy: textFlag({ ...ignored, default: '/sys/fs/cgroup' }),
-  cgroups_limit_swap: booleanFlag({ ...ignored, default: false }),
+  cgroups_enable_cfs: booleanFlag({
+    default: false,
+    help: 'Whether a container can use no more processor time than its cpus, also while the machine is idle; needs the isolator cgroups/cpu.',
+  }),
+  cgroups_hierarchy: textFlag({
+    default: '/sys/fs/cgroup',
+    help: 'The directory that the cgroup hierarchies are mounted at or below.',
+  }),
+  cgroups_limit_swap: booleanFlag({
+    default: false,
+    help: 'Whether swap counts to the memory limit of a container; needs the isolator cgroups/mem.',
+  }),
   cgroups_net_cls_primary_handle: textFlag(ignored),
   cgroups_net_cls_secondary_handles: textFlag(ignored),
-  cgroups_root: textFlag({ ...ignored, default: 'mesos' }),
+  cgroups_pids_limit: countFlag({
+    help: 'How many processes and threads a container can have at a time with the isolator cgroups/pids; default: 15% of those that the machine can have.',
+  }),
+  cgroups_root: cgroupsRootFlag({
+    default: 'mesos',
+    help: 'The cgroup that those of all containers are in. Agents on one machine need different ones.',
+  }),
   check_agent_port_range_only: textFlag({ ...ignored, default: 'false' }),
   container_disk_watch_interval: durationFlag({
     default: '15secs',
@@ -324,7 +361,10 @@ export const agentFlags = {
   resources: textFlag({
     help: 'The resources of this agent, e.g. cpus:4;mem:4096. Resources that are not named are detected.',
   }),
-  revocable_cpu_low_priority: booleanFlag({ ...ignored, default: true }),
+  revocable_cpu_low_priority: booleanFlag({
+    default: true,
+    help: 'Whether containers with revocable cpus get little processor time while the machine is busy; needs the isolator cgroups/cpu.',
+  }),
   runtime_dir: pathFlag({
     default: '/var/run/mesos',
     help: 'The directory for the state of running containers.',

@@ -111,9 +111,9 @@ function limitedBy(resources: readonly Resource[], used: Usage): ResourceStatist
   const memoryBytes = (quantity(limits, 'mem') / 1000) * 2 ** 20;
   return {
     timestamp: Date.now() / 1000,
-    ...used,
     mem_limit_bytes: memoryBytes,
     mem_soft_limit_bytes: memoryBytes,
     cpus_soft_limit: quantity(limits, 'cpus') / 1000,
+    ...used,
   };
 }

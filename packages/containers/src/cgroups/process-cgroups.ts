@@ -8,7 +8,7 @@
 import { err, type Files, ok, type Processes, type Result, type SystemResult } from '@meseta/base';
 import type { CgroupHierarchy, CgroupLayout } from './layout.js';
 import { MAX_CONTROL_FILE_BYTES, parseKeyed, parseProcessIds } from './parse.js';
-import { listCgroups, removeCgroup } from './tree.js';
+import { listCgroups, listNames, removeCgroup } from './tree.js';
 
 const SIGKILL = 9;
 const FIRST_PAUSE_MS = 1;
@@ -139,16 +139,6 @@ export async function createProcessCgroups(
     processes: (containerId) => cgroupProcesses(files, directoryOf(containerId)),
     kill: (containerId, timeoutMs) => kill(context, directoryOf(containerId), timeoutMs),
     remove: (containerId) => removeCgroup(files, directoryOf(containerId)),
-    async containers() {
-      const opened = await files.openDirectory(root);
-      if (!opened.ok) return [];
-      const names: string[] = [];
-      await opened.value.list((entries) => {
-        for (const { kind, name } of entries) if (kind === 'directory') names.push(name);
-        return true;
-      });
-      opened.value.close();
-      return names;
-    },
+    containers: () => listNames(files, root),
   });
 }

@@ -20,6 +20,19 @@ async function childrenOf(files: Files, directory: string): Promise<readonly str
   return children;
 }
 
+/** The names of the cgroups in a cgroup. */
+export async function listNames(files: Files, directory: string): Promise<readonly string[]> {
+  const opened = await files.openDirectory(directory);
+  if (!opened.ok) return [];
+  const names: string[] = [];
+  await opened.value.list((entries) => {
+    for (const { kind, name } of entries) if (kind === 'directory') names.push(name);
+    return true;
+  });
+  opened.value.close();
+  return names;
+}
+
 /** The cgroup and those in it, each after the one that it is in. */
 export async function listCgroups(files: Files, directory: string): Promise<readonly string[]> {
   const found = [directory];
@@ -36,8 +49,12 @@ const BUSY_TIMEOUT_MS = 1000;
 const BUSY_PAUSE_MS = 5;
 
 /** Removes a cgroup without processes, and those in it. One that is missing is no error. */
-export async function removeCgroup(files: Files, directory: string): Promise<SystemResult<void>> {
-  const deadlineMs = performance.now() + BUSY_TIMEOUT_MS;
+export async function removeCgroup(
+  files: Files,
+  directory: string,
+  timeoutMs = BUSY_TIMEOUT_MS,
+): Promise<SystemResult<void>> {
+  const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
     const removed = await files.removeEmptyDirectory(directory);
     if (removed.ok || removed.error.code === 'ENOENT') return ok(undefined);

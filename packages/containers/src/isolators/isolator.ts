@@ -29,6 +29,7 @@ export interface PlanPatch {
   readonly rlimits?: LaunchPlan['rlimits'];
   readonly links?: readonly VolumeLink[];
   readonly cgroups?: LaunchPlan['cgroups'];
+  readonly oomScoreAdjustment?: number;
   readonly linux?: Partial<LinuxPlan>;
 }
 
@@ -65,6 +66,8 @@ export interface Isolator {
   watch?(record: ContainerRecord, onLimitation: (limitation: Limitation) => void): void;
   /** The resources of a watched container have changed. */
   update?(record: ContainerRecord): void | Promise<void>;
+  /** Called when the last process of a container has ended: the limit that it exceeded. */
+  findLimitation?(record: ContainerRecord): Limitation | undefined;
   /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
 }

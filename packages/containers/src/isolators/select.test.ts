@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
+import { createProcesses } from '@meseta/platform/processes';
+import { cgroupsOptions } from '../testing/isolation.js';
 import { limits } from '../testing/plans.js';
-import { parseIsolation, selectIsolators } from './select.js';
+import { type IsolationOptions, parseIsolation, selectIsolators } from './select.js';
 
-const select = (names: string) => {
+const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
   const options = {
     files: createFiles(),
+    processes: createProcesses(),
     clock: { setTimer: () => () => {} },
     names,
     diskWatchIntervalMs: 1000,
     enforceDiskQuota: false,
+    launcher: 'posix' as const,
+    cgroups: cgroupsOptions,
+    ...changes,
   };
   const selected = selectIsolators(options, { setpriv: undefined, limits });
   assert.ok(selected.ok);
@@ -45,7 +51,32 @@ test('an isolator of Mesos that this machine lacks is a warning, and what needs 
   const { warnings, capabilities, names } = select('cgroups/cpu,cgroups/mem,posix/mem');
   assert.deepEqual(names, [...ALWAYS, 'posix/mem']);
   assert.equal(warnings.length, 2);
-  assert.match(warnings[1] ?? '', /^--isolation: cgroups\/mem has no effect: /);
-  assert.match(capabilities.limits.ok ? '' : capabilities.limits.error, /Limits need cgroups/);
+  assert.match(warnings[1] ?? '', /^--isolation: cgroups\/mem has no effect: it needs --launcher=linux/);
+  assert.match(capabilities.cpusLimits.ok ? '' : capabilities.cpusLimits.error, /needs --launcher=linux/);
   assert.ok(capabilities.rlimits.ok && capabilities.sandboxPathVolumes.ok);
+});
+
+const withCgroups = { skip: process.getuid?.() !== 0 };
+
+test(
+  'cgroups/all is every isolator of cgroups that this machine has, and the others are no warnings',
+  withCgroups,
+  () => {
+    const { names, warnings, capabilities } = select('cgroups/all', { launcher: 'linux' });
+    assert.deepEqual(warnings, []);
+    const added = names.slice(ALWAYS.length);
+    assert.ok(added.length > 0 && added.every((name) => name.startsWith('cgroups/')));
+    assert.equal(capabilities.memLimits.ok, added.includes('cgroups/mem'));
+  },
+);
+
+test('limits need the isolator of their resource, and hierarchies that are mounted', withCgroups, () => {
+  const { capabilities } = select('cgroups/mem', { launcher: 'linux' });
+  assert.match(
+    capabilities.cpusLimits.ok ? '' : capabilities.cpusLimits.error,
+    /limits of cpus need the isolator cgroups\/cpu/,
+  );
+  const elsewhere = { ...cgroupsOptions, hierarchy: '/no/such' };
+  const { warnings } = select('cgroups/mem', { launcher: 'linux', cgroups: elsewhere });
+  assert.match(warnings.join(), /^--isolation: cgroups\/mem has no effect: .*version 1 are not mounted \(memory\)/);
 });

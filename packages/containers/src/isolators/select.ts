@@ -1,7 +1,15 @@
 // Chooses the isolators of an agent by `--isolation`: those that it names, and those that every container has, because a
 // task asks for them in fields of its own (as Mesos adds filesystem/posix and others to the list).
-import { type Clock, err, type Files, ok, type Result } from '@meseta/base';
+import { type Clock, err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import { readCgroupLayout } from '../cgroups/host.js';
 import type { Capabilities, Capability } from '../types.js';
+import { createCgroupsBlkio } from './cgroups-blkio.js';
+import { createCgroupsCpu } from './cgroups-cpu.js';
+import { createCgroupsDevices } from './cgroups-devices.js';
+import type { CgroupsOptions, CgroupsPorts } from './cgroups-isolator.js';
+import { createCgroupsMem } from './cgroups-mem.js';
+import { createCgroupsMembership, MEMBERSHIPS } from './cgroups-membership.js';
+import { createCgroupsPids } from './cgroups-pids.js';
 import { createDiskDu } from './disk-du.js';
 import { filesystemPosix } from './filesystem-posix.js';
 import type { HostFacts, Isolator } from './isolator.js';
@@ -17,6 +25,9 @@ export interface IsolationOptions {
   readonly diskWatchIntervalMs: number;
   /** `--enforce_container_disk_quota` */
   readonly enforceDiskQuota: boolean;
+  /** `--launcher`: containers have cgroups with `linux` only. */
+  readonly launcher: 'posix' | 'linux';
+  readonly cgroups: CgroupsOptions;
 }
 
 export interface Isolation {
@@ -29,14 +40,32 @@ export interface Isolation {
 interface Ports {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
+  readonly processes: Pick<Processes, 'self'>;
+}
+
+interface Selecting extends Ports, IsolationOptions {
+  readonly ofCgroups: CgroupsPorts;
 }
 
 const ALWAYS: readonly Isolator[] = [filesystemPosix, volumeSandboxPath, posixRlimits];
 
-const OPTIONAL: ReadonlyMap<string, (options: Ports & IsolationOptions) => Isolator> = new Map([
+const OF_CGROUPS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new Map([
+  ['cgroups/blkio', createCgroupsBlkio],
+  ['cgroups/cpu', createCgroupsCpu],
+  ['cgroups/devices', createCgroupsDevices],
+  ['cgroups/mem', createCgroupsMem],
+  ['cgroups/pids', createCgroupsPids],
+  ...MEMBERSHIPS.map((name) => [name, (ports: CgroupsPorts) => createCgroupsMembership(ports, name)] as const),
+]);
+
+/** Those of `OF_CGROUPS` that this machine has. */
+const ALL_CGROUPS = 'cgroups/all';
+
+const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map([
   ['posix/cpu', () => posixCpu],
   ['posix/mem', () => posixMem],
   ['disk/du', createDiskDu],
+  ...[...OF_CGROUPS].map(([name, create]) => [name, ({ ofCgroups }: Selecting) => create(ofCgroups)] as const),
 ]);
 
 /** Names of Mesos for several isolators, and older names. */
@@ -46,7 +75,6 @@ const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
   ['posix/disk', ['disk/du']],
 ]);
 
-const NO_CGROUPS = 'containers of this agent have no cgroups';
 const NO_NAMESPACES = 'containers of this agent have no namespaces';
 const NO_IMAGES = 'this agent has no image provider';
 const NO_CHANGE = "this agent can't change what a task may do";
@@ -54,17 +82,6 @@ const NO_CHANGE = "this agent can't change what a task may do";
 /** Isolators of Mesos that this agent doesn't have. */
 const MISSING: ReadonlyMap<string, string> = new Map([
   ['appc/runtime', NO_IMAGES],
-  ['cgroups/all', NO_CGROUPS],
-  ['cgroups/blkio', NO_CGROUPS],
-  ['cgroups/cpu', NO_CGROUPS],
-  ['cgroups/cpuset', NO_CGROUPS],
-  ['cgroups/devices', NO_CGROUPS],
-  ['cgroups/hugetlb', NO_CGROUPS],
-  ['cgroups/mem', NO_CGROUPS],
-  ['cgroups/net_cls', NO_CGROUPS],
-  ['cgroups/net_prio', NO_CGROUPS],
-  ['cgroups/perf_event', NO_CGROUPS],
-  ['cgroups/pids', NO_CGROUPS],
   ['disk/xfs', 'this agent uses no quotas of the file system'],
   ['docker/runtime', NO_IMAGES],
   ['docker/volume', 'this agent has no Docker volume drivers'],
@@ -94,15 +111,16 @@ export function parseIsolation(text: string): Result<readonly string[], string> 
   const given = text.split(',').map((name) => name.trim());
   const names = new Set(given.flatMap((name) => ALIASES.get(name) ?? [name]));
   for (const name of names) {
-    if (OPTIONAL.has(name) || MISSING.has(name) || BUILT_IN.includes(name)) continue;
-    const known = [...OPTIONAL.keys(), ...BUILT_IN].join(', ');
+    if (OPTIONAL.has(name) || MISSING.has(name) || BUILT_IN.includes(name) || name === ALL_CGROUPS) continue;
+    const known = [...OPTIONAL.keys(), ALL_CGROUPS, ...BUILT_IN].join(', ');
     return err(`expected a list of isolators (this agent has ${known}), got ${JSON.stringify(name)}`);
   }
   return ok([...names]);
 }
 
 const ABSENT: { readonly [Name in Capability]: string } = {
-  limits: 'Limits need cgroups, and this agent isolates without them (posix)',
+  cpusLimits: 'limits of cpus need the isolator cgroups/cpu',
+  memLimits: 'limits of mem need the isolator cgroups/mem',
   rlimits: 'needs the isolator posix/rlimits',
   sandboxPathVolumes: 'needs the isolator volume/sandbox_path',
 };
@@ -115,7 +133,10 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   const isolators: Isolator[] = [];
   const reasons: { [Name in Capability]: string } = { ...ABSENT };
   const provided = new Set<Capability>();
-  const wanted = [...ALWAYS, ...names.value.flatMap((name) => OPTIONAL.get(name)?.(options) ?? [])];
+  const selecting: Selecting = { ...options, ofCgroups: cgroupsPorts(options) };
+  const all = names.value.includes(ALL_CGROUPS) ? OF_CGROUPS.keys() : [];
+  const optional = [...new Set([...names.value, ...all])];
+  const wanted = [...ALWAYS, ...optional.flatMap((name) => OPTIONAL.get(name)?.(selecting) ?? [])];
   for (const isolator of wanted) {
     const supported = isolator.supports(host);
     if (supported.ok) isolators.push(isolator);
@@ -131,11 +152,20 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   const resultOf = (name: Capability): Result<void, string> =>
     provided.has(name) ? ok(undefined) : err(reasons[name]);
   const capabilities: Capabilities = {
-    limits: resultOf('limits'),
+    cpusLimits: resultOf('cpusLimits'),
+    memLimits: resultOf('memLimits'),
     rlimits: resultOf('rlimits'),
     sandboxPathVolumes: resultOf('sandboxPathVolumes'),
   };
   return ok({ isolators, capabilities, warnings });
+}
+
+function cgroupsPorts({ files, clock, processes, cgroups, launcher }: Ports & IsolationOptions): CgroupsPorts {
+  const layout = readCgroupLayout(files, cgroups.hierarchy);
+  const isRoot = processes.self.uid === 0;
+  const obstacle =
+    launcher !== 'linux' ? 'it needs --launcher=linux' : isRoot ? undefined : 'it needs an agent that runs as root';
+  return { ...cgroups, files, clock, layout, obstacle };
 }
 
 const warningOf = (name: string, reason: string): string => `--isolation: ${name} has no effect: ${reason}`;

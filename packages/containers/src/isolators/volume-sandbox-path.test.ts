@@ -29,7 +29,9 @@ test('a SANDBOX_PATH volume shows a part of the sandbox, of the parent sandbox, 
     resources: [],
     container: { type: 'MESOS', volumes: [volume] },
     volumes: [volumeOf('own')],
-    ...(isNested ? { outer: { sandbox: '/parent', volumes: [volumeOf('parents')] } } : {}),
+    ...(isNested
+      ? { outer: { containerId: 'p' as ContainerId, sandbox: '/parent', volumes: [volumeOf('parents')] } }
+      : {}),
   });
   type Type = 'SELF' | 'PARENT';
   const linked = (type: Type | undefined, path: string | undefined, isNested = true): string | undefined => {

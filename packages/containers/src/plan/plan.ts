@@ -49,6 +49,8 @@ export interface LaunchPlan {
   readonly rlimits: readonly ProcessLimit[];
   /** Absolute directories in hierarchies of cgroups, which the first process joins before it executes anything. */
   readonly cgroups: readonly string[];
+  /** `oom_score_adj` (proc(5)); undefined: that of the agent. */
+  readonly oomScoreAdjustment?: number;
   /** undefined: it has the agent's own namespaces, file system and privileges. */
   readonly linux: LinuxPlan | undefined;
 }
@@ -108,7 +110,8 @@ export function applyPatch({ command, links }: ContainerPlan, patch: PlanPatch):
     command: {
       ...command,
       rlimits: patch.rlimits ?? command.rlimits,
-      cgroups: [...command.cgroups, ...(patch.cgroups ?? [])],
+      cgroups: [...new Set([...command.cgroups, ...(patch.cgroups ?? [])])],
+      ...(patch.oomScoreAdjustment === undefined ? {} : { oomScoreAdjustment: patch.oomScoreAdjustment }),
       linux: patch.linux === undefined ? command.linux : mergeLinuxPlans(command.linux, patch.linux),
     },
     links: [...links, ...(patch.links ?? [])],

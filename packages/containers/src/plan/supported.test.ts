@@ -6,7 +6,12 @@ import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
 import type { Capabilities } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
-const capabilities: Capabilities = { limits: ok(undefined), rlimits: ok(undefined), sandboxPathVolumes: ok(undefined) };
+const capabilities: Capabilities = {
+  cpusLimits: ok(undefined),
+  memLimits: ok(undefined),
+  rlimits: ok(undefined),
+  sandboxPathVolumes: ok(undefined),
+};
 const nested = { isNested: true, capabilities };
 const outermost = { isNested: false, capabilities };
 

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
-import { ok } from '@meseta/base';
+import { type ContainerId, ok } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { createConcurrencyLimit } from '../concurrency.js';
 import type { VolumeLink } from '../isolators/isolator.js';
@@ -59,7 +59,12 @@ async function prepare(
   pod?: { readonly sandbox: string; readonly taskId: string },
 ): Promise<string | undefined> {
   const isolator = { name: 'links', supports: () => ok(undefined), plan: () => ok({ links }) };
-  const outer = pod && { sandbox: pod.sandbox, volumes: [], pod: { taskId: pod.taskId, container: undefined } };
+  const outer = pod && {
+    containerId: 'pod' as ContainerId,
+    sandbox: pod.sandbox,
+    volumes: [],
+    pod: { taskId: pod.taskId, container: undefined, resources: [] },
+  };
   const preparation = createPreparation({
     files,
     removals: createRemovals(),

@@ -22,7 +22,7 @@ const sendWindow = (containers: Containerizer, id: string, rows: number, columns
 function sessionSpec(id: string, value: string): ContainerSpec {
   const parent = `${root}/parent`;
   mkdirSync(parent, { recursive: true });
-  const outer = { sandbox: parent, volumes: [] };
+  const outer = { containerId: 'parent' as ContainerId, sandbox: parent, volumes: [] };
   return { ...spec(id, { value }), sandbox: `${parent}/containers/${id}`, outer, isSession: true };
 }
 

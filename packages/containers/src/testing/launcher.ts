@@ -13,7 +13,9 @@ import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { type Containerizer, createContainerizer } from '../containerizer.js';
+import type { IsolationOptions } from '../isolators/select.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
+import { cgroupsOptions } from './isolation.js';
 
 /** Starts a supervisor for the directory that is added to the arguments. */
 const supervisor = { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'supervisor'] };
@@ -72,12 +74,19 @@ export async function untilDead(pid: number, timeoutMs = 20_000): Promise<void> 
 }
 
 /** A containerizer with all isolators of this machine. */
-export async function start(): Promise<Containerizer> {
+export async function start(isolation: Partial<IsolationOptions> = {}): Promise<Containerizer> {
   const made = await createContainerizer({
     runtimeDir: `${root}/run`,
     workDir: root,
     clock: realClock,
-    isolation: { names: 'posix/cpu,posix/mem,disk/du', diskWatchIntervalMs: 100, enforceDiskQuota: true },
+    isolation: {
+      names: 'posix/cpu,posix/mem,disk/du',
+      diskWatchIntervalMs: 100,
+      enforceDiskQuota: true,
+      launcher: 'posix',
+      cgroups: cgroupsOptions,
+      ...isolation,
+    },
     rotation: undefined,
     files: createFiles(),
     processes: createProcesses(),

@@ -23,7 +23,12 @@ export const spec: ContainerSpec = {
 };
 export const planContext: PlanContext = {
   isolators: [posixRlimits],
-  capabilities: { limits: err('no cgroups'), rlimits: ok(undefined), sandboxPathVolumes: ok(undefined) },
+  capabilities: {
+    cpusLimits: err('no cgroups'),
+    memLimits: err('no cgroups'),
+    rlimits: ok(undefined),
+    sandboxPathVolumes: ok(undefined),
+  },
   host: { setpriv: undefined, limits },
 };
 

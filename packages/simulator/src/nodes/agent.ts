@@ -91,7 +91,8 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
     diskWatchIntervalMs: 60_000,
     oversubscription: undefined,
     capabilities: {
-      limits: err('Limits need cgroups, and this agent isolates without them (posix)'),
+      cpusLimits: err('limits of cpus need the isolator cgroups/cpu'),
+      memLimits: err('limits of mem need the isolator cgroups/mem'),
       rlimits: ok(undefined),
       sandboxPathVolumes: ok(undefined),
     },
@@ -272,10 +273,8 @@ function perform(
       return disk.write(effect.changes, () => push({ kind: 'persisted' }));
     case 'launch':
       return containerizer.input({ kind: 'launch', spec: effect.spec });
-    case 'updateContainer': {
-      const { containerId, resources } = effect;
-      return containerizer.input({ kind: 'update', containerId, resources });
-    }
+    case 'updateContainer':
+      return containerizer.input({ ...effect, kind: 'update' });
     case 'signal':
       return containerizer.input(effect);
     case 'destroy':

@@ -18,4 +18,5 @@ export const processPlan = ({ owner, rlimits, ...plan }: LaunchPlan): ProcessPla
   user: owner === undefined ? undefined : userOf(owner),
   limits: rlimits,
   cgroups: plan.cgroups,
+  oomScoreAdjustment: plan.oomScoreAdjustment,
 });
