@@ -292,7 +292,7 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
       isClosed = true;
       stopRotation();
       for (const controller of parts.fetches.values()) controller.abort();
-      for (const id of state.keys()) for (const isolator of context.isolators) await isolator.cleanUp?.(id);
+      for (const isolator of context.isolators) isolator.close?.();
       await launcher.value.close();
     },
   });

@@ -91,6 +91,7 @@ test("a framework's executor is launched with Mesos' variables below its own, an
     uris: [{ value: 'http://x/y' }],
     rlimits: undefined,
     resources: [cpus(0.5), ...(taskOf('a').resources ?? [])],
+    isExecutor: true,
     container: undefined,
   });
   assert.deepEqual(environment, {

@@ -56,7 +56,8 @@ export function throttlingOf1(
 export function throttlingOf2(text: string | undefined): readonly CgroupInfoBlkioThrottlingStatistics[] {
   const all = { serviced: 0, bytes: 0 };
   const devices = (text ?? '').split('\n').flatMap((line) => {
-    const [device = '', ...pairs] = line.split(' ');
+    const [device = '', ...words] = line.split(' ');
+    const pairs = words.filter((word) => word.includes('='));
     if (!/^\d+:\d+$/.test(device) || pairs.length === 0) return [];
     const values = new Map(pairs.map((pair) => pair.split('=') as [string, string]));
     const of = (suffix: string): Values => {

@@ -159,7 +159,7 @@ function createWatch({ files, clock }: CgroupsPorts, cgroups: () => ContainerCgr
   const pressures = new Map<string, { readonly last: PressureSample; readonly counted: Pressure }>();
   /** By cgroup, the kills that were reported: containers that are launched in it later did not cause them. */
   const reportedKills = new Map<string, number>();
-  let isScheduled = false;
+  let cancel: (() => void) | undefined;
 
   function findLimitation(record: ContainerRecord): Limitation | undefined {
     const cgroup = cgroups().cgroupOf(record.containerId) ?? cgroups().locate(record);
@@ -186,10 +186,9 @@ function createWatch({ files, clock }: CgroupsPorts, cgroups: () => ContainerCgr
   }
 
   function schedule(): void {
-    if (isScheduled || watched.size === 0) return;
-    isScheduled = true;
-    clock.setTimer(POLL_INTERVAL_MS, () => {
-      isScheduled = false;
+    if (cancel !== undefined || watched.size === 0) return;
+    cancel = clock.setTimer(POLL_INTERVAL_MS, () => {
+      cancel = undefined;
       poll();
       schedule();
     });
@@ -210,6 +209,10 @@ function createWatch({ files, clock }: CgroupsPorts, cgroups: () => ContainerCgr
     forget(cgroup: Cgroup): void {
       pressures.delete(cgroup.id);
       reportedKills.delete(cgroup.id);
+    },
+    close(): void {
+      cancel?.();
+      watched.clear();
     },
     pressureOf: ({ id }: Cgroup): Pressure => pressures.get(id)?.counted ?? NO_PRESSURE,
   };
@@ -264,6 +267,7 @@ export function createCgroupsMem(ports: CgroupsPorts): Isolator {
     },
     watch: (record, onLimitation) => watch.add({ record, onLimitation }),
     findLimitation: watch.findLimitation,
+    close: watch.close,
     async cleanUp(containerId) {
       watch.remove(containerId);
       const cgroup = cgroups.cgroupOf(containerId);

@@ -119,6 +119,10 @@ export function createDiskDu({ files, clock, diskWatchIntervalMs, enforceDiskQuo
       watched.get(containerId)?.cancel();
       watched.delete(containerId);
     },
+    close() {
+      for (const { cancel } of watched.values()) cancel();
+      watched.clear();
+    },
   };
 }
 

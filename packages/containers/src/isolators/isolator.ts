@@ -70,4 +70,6 @@ export interface Isolator {
   findLimitation?(record: ContainerRecord): Limitation | undefined;
   /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
+  /** Stops what it does for the containers, which run on without this process. */
+  close?(): void;
 }
