@@ -31,7 +31,7 @@ export interface Cgroup {
 }
 
 type Applied = Promise<Result<void, string>>;
-type Apply = (cgroup: Cgroup, demand: Demand, isNew: boolean) => Applied;
+type SetLimits = (cgroup: Cgroup, demand: Demand, isNew: boolean) => Applied;
 
 export interface ContainerCgroups {
   /** Makes the container's cgroup, or adds it to the one that it shares, and applies the limits. */
@@ -97,7 +97,7 @@ interface Context {
   readonly rootName: string;
   /** The cgroups that those of all containers are in, one in each hierarchy. */
   readonly roots: readonly string[];
-  readonly apply: Apply;
+  readonly setLimits: SetLimits;
   readonly groups: Map<string, Group>;
   /** By container. */
   readonly groupIds: Map<string, string>;
@@ -159,7 +159,7 @@ function prepare(context: Context, record: ContainerRecord): Promise<Result<Cgro
   return inTurn(group, async () => {
     const made = await make(context, group.cgroup);
     if (!made.ok) return made;
-    const applied = await context.apply(group.cgroup, demandOfMembers(group.members), !group.isMade);
+    const applied = await context.setLimits(group.cgroup, demandOfMembers(group.members), !group.isMade);
     group.isMade ||= applied.ok;
     return applied.ok ? ok(group.cgroup) : applied;
   });
@@ -177,13 +177,13 @@ async function recover(context: Context, alive: readonly ContainerRecord[]): Pro
 }
 
 async function cleanUp(context: Context, containerId: string): Promise<void> {
-  const { files, groups, groupIds, apply } = context;
+  const { files, groups, groupIds, setLimits } = context;
   const group = groups.get(groupIds.get(containerId) ?? '');
   groupIds.delete(containerId);
   if (group === undefined) return removeAll(files, placesOf(context, containerId));
   group.members.delete(containerId);
   await inTurn(group, async () => {
-    if (group.members.size > 0) await apply(group.cgroup, demandOfMembers(group.members), false);
+    if (group.members.size > 0) await setLimits(group.cgroup, demandOfMembers(group.members), false);
     else {
       groups.delete(group.cgroup.id);
       await removeAll(files, placesOf(context, group.cgroup.id));
@@ -195,13 +195,13 @@ export function createContainerCgroups(
   files: Files,
   hierarchies: ReadonlyMap<string, CgroupHierarchy>,
   rootName: string,
-  apply: Apply,
+  setLimits: SetLimits,
 ): ContainerCgroups {
   const version = [...hierarchies.values()][0]?.version ?? 1;
   const roots = [...new Set([...hierarchies.values()].map(({ mountPoint }) => `${mountPoint}/${rootName}`))];
   const groups = new Map<string, Group>();
   const groupIds = new Map<string, string>();
-  const context: Context = { files, hierarchies, version, rootName, roots, apply, groups, groupIds };
+  const context: Context = { files, hierarchies, version, rootName, roots, setLimits, groups, groupIds };
   const groupOf = (containerId: string): Group | undefined => groups.get(groupIds.get(containerId) ?? '');
   return {
     prepare: (record) => prepare(context, record),
@@ -209,7 +209,7 @@ export function createContainerCgroups(
       const group = groupOf(record.containerId);
       if (group === undefined) return ok(undefined);
       group.members.set(record.containerId, record);
-      return inTurn(group, () => apply(group.cgroup, demandOfMembers(group.members), false));
+      return inTurn(group, () => setLimits(group.cgroup, demandOfMembers(group.members), false));
     },
     recover: (alive) => recover(context, alive),
     cleanUp: (containerId) => cleanUp(context, containerId),

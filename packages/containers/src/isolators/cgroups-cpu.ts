@@ -88,7 +88,7 @@ export function createCgroupsCpu(ports: CgroupsPorts): Isolator {
     name: 'cgroups/cpu',
     provides: 'cpusLimits',
     controllers: { 1: ['cpu', 'cpuacct'], 2: ['cpu'] },
-    apply: (cgroup, demand) => writeSettings(files, cgroup, cpuSettings(demand, ports, cgroup.version)),
+    setLimits: (cgroup, demand) => writeSettings(files, cgroup, cpuSettings(demand, ports, cgroup.version)),
     usage(cgroup, demand) {
       const stat = readControl(files, cgroup, 'cpu', 'cpu.stat');
       const times = cgroup.version === 1 ? readControl(files, cgroup, 'cpuacct', 'cpuacct.stat') : stat;

@@ -68,7 +68,7 @@ export function createCgroupsDevices(ports: CgroupsPorts): Isolator {
   return createCgroupIsolator(ports, {
     name: 'cgroups/devices',
     controllers: { 1: ['devices'], 2: undefined },
-    async apply(cgroup, _demand, isNew) {
+    async setLimits(cgroup, _demand, isNew) {
       if (!isNew) return ok(undefined);
       const settings = allowed.ok ? await settingsOf(files, allowed.value) : allowed;
       return settings.ok ? writeSettings(files, cgroup, settings.value) : settings;

@@ -61,17 +61,17 @@ export async function writeSettings(
 export interface CgroupIsolatorParts extends Pick<Isolator, 'name' | 'provides'> {
   readonly controllers: NeededControllers;
   /** Sets the limits. `isNew`: for the first time. */
-  apply?(cgroup: Cgroup, demand: Demand, isNew: boolean): Promise<Result<void, string>>;
+  setLimits?(cgroup: Cgroup, demand: Demand, isNew: boolean): Promise<Result<void, string>>;
   usage?(cgroup: Cgroup, demand: Demand): Usage;
 }
 
 export function createCgroupIsolator(
   { files, layout, root, obstacle }: CgroupsPorts,
-  { name, provides, controllers, apply, usage }: CgroupIsolatorParts,
+  { name, provides, controllers, setLimits, usage }: CgroupIsolatorParts,
 ): { readonly isolator: Isolator; readonly cgroups: ContainerCgroups } {
   const found = findHierarchies(layout, controllers);
   const hierarchies: ReadonlyMap<string, CgroupHierarchy> = found.ok ? found.value : new Map();
-  const cgroups = createContainerCgroups(files, hierarchies, root, apply ?? (async () => ok(undefined)));
+  const cgroups = createContainerCgroups(files, hierarchies, root, setLimits ?? (async () => ok(undefined)));
   const isolator: Isolator = {
     name,
     ...(provides === undefined ? {} : { provides }),

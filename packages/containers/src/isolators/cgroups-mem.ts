@@ -235,7 +235,7 @@ export function createCgroupsMem(ports: CgroupsPorts): Isolator {
     name: 'cgroups/mem',
     provides: 'memLimits',
     controllers: { 1: ['memory'], 2: ['memory'] },
-    apply(cgroup, demand, isNew) {
+    setLimits(cgroup, demand, isNew) {
       const file = cgroup.version === 1 ? 'memory.limit_in_bytes' : 'memory.max';
       const current = isNew ? undefined : parseNumber(readControl(files, cgroup, 'memory', file));
       return writeSettings(files, cgroup, memorySettings(demand, { hardLimit: current, limitSwap }, cgroup.version));

@@ -40,6 +40,7 @@ async function inheritProcessors(files: Files, { version, directories }: Cgroup)
 
 export function createCgroupsMembership(ports: CgroupsPorts, name: keyof typeof CONTROLLERS): Isolator {
   const controllers = CONTROLLERS[name];
-  const apply = (cgroup: Cgroup): Promise<Result<void, string>> => inheritProcessors(ports.files, cgroup);
-  return createCgroupIsolator(ports, { name, controllers, ...(name === 'cgroups/cpuset' ? { apply } : {}) }).isolator;
+  const setLimits = (cgroup: Cgroup): Promise<Result<void, string>> => inheritProcessors(ports.files, cgroup);
+  return createCgroupIsolator(ports, { name, controllers, ...(name === 'cgroups/cpuset' ? { setLimits } : {}) })
+    .isolator;
 }

@@ -9,8 +9,8 @@ import type { Isolator } from './isolator.js';
 const SHARE_OF_MACHINE = 0.15;
 
 function defaultLimit(files: Pick<Files, 'readTextNow'>): number | undefined {
-  const limits = ['pid_max', 'threads-max'].map((name) => parseNumber(files.readTextNow(`/proc/sys/kernel/${name}`)));
-  const smallest = Math.min(...limits.map((limit) => limit ?? Infinity));
+  const limitOf = (name: string): number => parseNumber(files.readTextNow(`/proc/sys/kernel/${name}`)) ?? Infinity;
+  const smallest = Math.min(limitOf('pid_max'), limitOf('threads-max'));
   return smallest === Infinity ? undefined : Math.floor(smallest * SHARE_OF_MACHINE);
 }
 
@@ -19,7 +19,7 @@ export function createCgroupsPids(ports: CgroupsPorts): Isolator {
   return createCgroupIsolator(ports, {
     name: 'cgroups/pids',
     controllers: { 1: ['pids'], 2: ['pids'] },
-    async apply(cgroup) {
+    async setLimits(cgroup) {
       if (limit === undefined) return ok(undefined);
       return writeSettings(ports.files, cgroup, [['pids', 'pids.max', limit]]);
     },
