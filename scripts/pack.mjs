@@ -1,5 +1,5 @@
 // Usage: npm run pack [-- FOLDER]. Writes the two published packages as tarballs into FOLDER (default .build/packages):
-// meseta (everything that runs; koffi and lmdb are its dependencies) and @meseta/sdk (one ES module, and its types).
+// meseta (everything that runs; koffi and lmdb are its dependencies) and @meseta/sdk (ES modules, and its types).
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -49,13 +49,16 @@ async function stageSdk() {
     exports: { '.': { types: './types/sdk/src/index.d.ts', default: './index.js' } },
     types: './types/sdk/src/index.d.ts',
     sideEffects: false,
-    files: ['index.js', 'index.js.map', 'types'],
+    files: ['*.js', '*.js.map', 'types'],
   });
   await build({
     absWorkingDir: root,
     entryPoints: ['packages/sdk/src/index.ts'],
-    outfile: join(home, 'index.js'),
+    outdir: home,
     bundle: true,
+    // What needs Node is in a file of its own, which browsers never load.
+    splitting: true,
+    external: ['node:*'],
     platform: 'neutral',
     format: 'esm',
     target: 'es2022',
@@ -74,7 +77,7 @@ function writeTypes(home) {
   mkdirSync(dirname(config), { recursive: true });
   // By their paths, because the compiler emits no declarations for packages found in node_modules.
   const paths = Object.fromEntries(
-    ['api', 'base', 'wire'].flatMap((room) => [
+    ['api', 'base', 'coordination', 'wire'].flatMap((room) => [
       [`@meseta/${room}`, [`../packages/${room}/src/index.ts`]],
       [`@meseta/${room}/*`, [`../packages/${room}/src/*.ts`]],
     ]),

@@ -32,8 +32,11 @@ export interface InvalidResponse {
 export type CallError = Refused | Unreachable | InvalidResponse;
 
 export interface ClientOptions {
-  /** The address of the server: `http://10.0.0.1:5050`. Of several masters any: the client follows redirects to the leader. */
-  readonly address: string;
+  /**
+   * The address of the server: `http://10.0.0.1:5050`. Of several masters any: the client follows redirects to the leader. A
+   * function is called before the first request, and again after a request that failed.
+   */
+  readonly address: string | (() => Promise<Result<string, Unreachable>>);
   /** The default is protobuf, which is smaller and faster. */
   readonly mediaType?: MediaType;
   /** Sent with every request, e.g. `Authorization`. */

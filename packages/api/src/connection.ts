@@ -35,12 +35,20 @@ export type Sender = (
   signal?: AbortSignal,
 ) => Promise<Result<IncomingAnswer, CallError>>;
 
+/** A master that answers with it neither leads nor knows a leader. */
+const NO_LEADER = 503;
+
 /** After a redirect further requests go to the address of the leader, until one fails. */
 export function senderTo(options: ClientOptions): Sender {
-  const { transport = fetchTransport } = options;
-  const configured = withoutTrailing(options.address, '/');
-  let origin = configured;
+  const { transport = fetchTransport, address } = options;
+  const find = typeof address === 'string' ? async () => ok(address) : address;
+  let origin: string | undefined;
   return async (method, path, headers, body, signal) => {
+    if (origin === undefined) {
+      const found = await find();
+      if (!found.ok) return found;
+      origin = withoutTrailing(found.value, '/');
+    }
     const sent = await transport({
       method,
       url: origin + path,
@@ -49,11 +57,11 @@ export function senderTo(options: ClientOptions): Sender {
       signal,
     });
     if (!sent.ok) {
-      origin = configured;
+      origin = undefined;
       return sent;
     }
     const answer = sent.value;
-    origin = new URL(answer.url).origin;
+    origin = answer.status === NO_LEADER ? undefined : new URL(answer.url).origin;
     if (answer.status < 300) return ok(answer);
     const text = utf8.decode(await bodyOf(answer));
     return err({ code: 'refused', status: answer.status, text } as const);

@@ -1,5 +1,6 @@
 // The cluster that a command addresses: its client, its JSON, and the errors of failed calls.
 import { randomUUID } from 'node:crypto';
+import { withoutTrailing } from '@meseta/base';
 import {
   authorizationOf,
   bodyOf,
@@ -8,7 +9,7 @@ import {
   fetchTransport,
   type MasterClient,
 } from '@meseta/sdk';
-import { baseUrlOf } from '@meseta/sdk/addresses';
+import { mastersOf, shownMaster } from '@meseta/sdk/masters';
 import { CommandError, EXIT, readOptionFile } from './command.js';
 import { type Column, formatTable } from './table.js';
 
@@ -19,15 +20,22 @@ export interface ClusterValues {
 }
 
 export interface Cluster {
+  /** As given, for texts without its password. */
+  readonly shown: string;
+  /** As given: of a master, of several, or of the service that elects the leader. */
   readonly address: string;
   readonly credential: Credential | undefined;
   readonly master: MasterClient;
 }
 
+/** A file that contains the address, as for the daemons: others cannot see its password among the arguments. */
+const FILE = 'file://';
+
 export function clusterOf(values: ClusterValues): Cluster {
-  const address = values.master ?? process.env['MESETA_MASTER'] ?? '127.0.0.1:5050';
+  const given = values.master ?? process.env['MESETA_MASTER'] ?? '127.0.0.1:5050';
+  const address = given.startsWith(FILE) ? readOptionFile('master', given.slice(FILE.length)).trim() : given;
   const credential = credentialOf(values);
-  return { address, credential, master: connectMaster(address, credential) };
+  return { address, shown: shownMaster(address), credential, master: connectMaster(address, credential) };
 }
 
 function credentialOf(values: ClusterValues): Credential | undefined {
@@ -50,24 +58,26 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
   if (result.ok) return result.value;
   const { code, text, status } = result.error;
   if (code === 'unreachable') {
-    throw new CommandError(`no master answers at ${cluster.address}: ${text}`, EXIT.unreachable);
+    throw new CommandError(`no master answers at ${cluster.shown}: ${text}`, EXIT.unreachable);
   }
-  throw new CommandError(`the master at ${cluster.address} answered ${[status, text].filter(Boolean).join(' ')}`);
+  throw new CommandError(`the master at ${cluster.shown} answered ${[status, text].filter(Boolean).join(' ')}`);
 }
 
 /** The JSON document of a v0 endpoint, for fields that no v1 call returns. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
+  const found = await mastersOf(cluster.address).find();
+  if (!found.ok) throw new CommandError(`no master answers at ${cluster.shown}: ${found.error.text}`, EXIT.unreachable);
   const answer = await fetchTransport({
     method: 'GET',
-    url: baseUrlOf(cluster.address) + path,
+    url: withoutTrailing(found.value, '/') + path,
     headers: authorizationOf(cluster.credential),
   });
   if (!answer.ok) {
-    throw new CommandError(`no master answers at ${cluster.address}: ${answer.error.text}`, EXIT.unreachable);
+    throw new CommandError(`no master answers at ${cluster.shown}: ${answer.error.text}`, EXIT.unreachable);
   }
   const text = Buffer.from(await bodyOf(answer.value)).toString();
   if (answer.value.status !== 200) {
-    throw new CommandError(`the master at ${cluster.address} answered ${answer.value.status} ${text}`);
+    throw new CommandError(`the master at ${cluster.shown} answered ${answer.value.status} ${text}`);
   }
   return JSON.parse(text) as T;
 }

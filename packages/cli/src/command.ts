@@ -40,8 +40,10 @@ export const usageError = (path: string, text: string): CommandError =>
 export const clusterOptions = {
   master: {
     type: 'string',
-    value: 'HOST:PORT',
-    help: 'any master of the cluster (default: $MESETA_MASTER, else 127.0.0.1:5050)',
+    value: 'ADDRESS',
+    help: `any master of the cluster, HOST:PORT or several with commas between; or the zk:// or etcd:// address
+                           that the masters have; or file:///PATH of a file with it (default: $MESETA_MASTER,
+                           else 127.0.0.1:5050)`,
   },
   principal: {
     type: 'string',

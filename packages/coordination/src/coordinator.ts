@@ -3,6 +3,7 @@ import { err, ok, type Result } from '@meseta/base';
 import { parseEtcdAddress } from './etcd/address.js';
 import { createEtcdCoordination } from './etcd/coordination.js';
 import { readTlsFiles } from './etcd/tls.js';
+import { isCoordinatorAddress } from './service-address.js';
 import type { Coordination } from './types.js';
 import { parseZooKeeperAddress } from './zookeeper/address.js';
 import { createZooKeeperCoordination } from './zookeeper/coordination.js';
@@ -16,9 +17,6 @@ export interface CoordinatorOptions {
 
 /** Connects to the service; the connection is kept until the coordination is closed. */
 export type OpenCoordinator = (options: CoordinatorOptions) => Coordination;
-
-/** Whether the text is meant to be the address of a coordination service. */
-export const isCoordinatorAddress = (text: string): boolean => /^(?:zk|etcds?):\/\//.test(text);
 
 /** Reads the address and the files that it names. The error says what is expected, and never contains the password. */
 export function coordinatorAt(text: string): Result<OpenCoordinator, string> {

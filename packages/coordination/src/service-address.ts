@@ -27,6 +27,9 @@ export interface AddressForm {
   readonly expected: string;
 }
 
+/** Whether the text is meant to be the address of a coordination service. */
+export const isCoordinatorAddress = (text: string): boolean => /^(?:zk|etcds?):\/\//.test(text);
+
 const MAX_SERVERS = 64;
 const SERVER = /^(?:\[([0-9A-Fa-f:.]+)\]|([^[\]:\s/@]+))(?::(\d{1,5}))?$/;
 const PATH = /^(?:\/[^/\p{Cc}\s]+)+$/u;

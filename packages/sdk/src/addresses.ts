@@ -20,7 +20,10 @@ export function authorizationOf(credential: Credential | undefined): Readonly<Re
   return { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
 }
 
-export const clientOptions = (address: string, credential: Credential | undefined): ClientOptions => ({
-  address: baseUrlOf(address),
+export const clientOptions = (
+  address: ClientOptions['address'],
+  credential: Credential | undefined,
+): ClientOptions => ({
+  address: typeof address === 'string' ? baseUrlOf(address) : address,
   headers: authorizationOf(credential),
 });

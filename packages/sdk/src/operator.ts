@@ -1,12 +1,16 @@
 // Clients for tools: the operator API of masters and agents, with a type for every call.
 import { type AgentClient, createAgentClient, createMasterClient, type MasterClient } from '@meseta/api';
 import { type Credential, clientOptions } from './addresses.js';
+import { mastersOf } from './masters.js';
 
 export type { AgentClient, MasterClient } from '@meseta/api';
 
-/** A client for the operator calls of a master. With the address of any master it follows redirects to the leader. */
-export const connectMaster = (address: string, credential?: Credential): MasterClient =>
-  createMasterClient(clientOptions(address, credential));
+/**
+ * A client for the operator calls of the leading master: `127.0.0.1:5050` or a URL of any master, several of them, or the
+ * `zk://`, `etcd://` or `etcds://` address of the service that elects the leader.
+ */
+export const connectMaster = (master: string | readonly string[], credential?: Credential): MasterClient =>
+  createMasterClient(clientOptions(mastersOf(master).find, credential));
 
 /** A client for the operator calls of an agent. */
 export const connectAgent = (address: string, credential?: Credential): AgentClient =>

@@ -13,6 +13,7 @@ import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate
 import { type Credential, clientOptions } from './addresses.js';
 import { isFinalRefusal, MesetaError, rejection } from './errors.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
+import { mastersOf } from './masters.js';
 import { keepConnected } from './reconnect.js';
 
 /** The interval of heartbeats unless SUBSCRIBED contains another one. */
@@ -25,7 +26,10 @@ const MAX_ACKNOWLEDGING = 32;
 export type FrameworkOptions = Omit<FrameworkInfo, 'user' | 'id'> & { readonly user?: string | undefined };
 
 export interface SchedulerOptions {
-  /** `127.0.0.1:5050`, a URL, or several of them. */
+  /**
+   * `127.0.0.1:5050`, a URL, or several of them, or the `zk://`, `etcd://` or `etcds://` address of the service that elects the
+   * leader.
+   */
   readonly master: string | readonly string[];
   /**
    * Defaults: user `root`, `checkpoint` true, `failover_timeout` one week, the capabilities MULTI_ROLE,
@@ -56,7 +60,6 @@ export interface Scheduler extends AsyncIterable<SchedulerEvent> {
 }
 
 interface Connection {
-  readonly master: SchedulerClient;
   readonly streamId: string;
   /** Aborted when the subscription is abandoned. */
   readonly life: AbortController;
@@ -64,11 +67,12 @@ interface Connection {
 
 interface Client {
   readonly options: SchedulerOptions;
-  /** One for each configured address; the first that answers is used. */
-  readonly masters: readonly SchedulerClient[];
+  readonly master: SchedulerClient;
   readonly queue: EventQueue<SchedulerEvent>;
   readonly abort: AbortController;
   frameworkId: string | undefined;
+  /** Of the subscription that is open or being opened. */
+  life: AbortController | undefined;
   connection: Connection | undefined;
   /** The TEARDOWN that waits for its answer. */
   teardown: Promise<void> | undefined;
@@ -76,18 +80,21 @@ interface Client {
 
 /** Subscribes, and stays subscribed until `close`, `teardown` or an ERROR event of the master. */
 export function connectScheduler(options: SchedulerOptions): Scheduler {
+  const masters = mastersOf(options.master);
   const client: Client = {
     options,
-    masters: [options.master]
-      .flat()
-      .map((address) => createSchedulerClient(clientOptions(address, options.credential))),
+    master: createSchedulerClient(clientOptions(masters.find, options.credential)),
     queue: createEventQueue(options.maxQueuedEvents ?? 1024),
     abort: new AbortController(),
     frameworkId: options.frameworkId,
+    life: undefined,
     connection: undefined,
     teardown: undefined,
   };
-  void staySubscribed(client);
+  // The stream of a leader that is paused or cut off does not end.
+  const unfollow = masters.follow(() => client.life?.abort());
+  client.abort.signal.addEventListener('abort', unfollow);
+  void staySubscribed(client).then(unfollow);
   const close = (): void => {
     client.abort.abort();
     client.queue.end();
@@ -162,9 +169,10 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
   const stop = (): void => stream.abort();
   client.abort.signal.addEventListener('abort', stop);
   life.signal.addEventListener('abort', stop);
+  client.life = life;
   let silenceMs = SILENT_HEARTBEATS * HEARTBEAT_MS;
   try {
-    const { master, events } = await unlessSilent(silenceMs, life, () =>
+    const events = await unlessSilent(silenceMs, life, () =>
       openStream(client, stream.signal, {
         ...(framework_id && { framework_id }),
         type: 'SUBSCRIBE',
@@ -183,7 +191,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
         if (events.id === undefined)
           throw new MesetaError('invalidResponse', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
         client.frameworkId = event.subscribed.framework_id.value;
-        client.connection = { master, streamId: events.id, life };
+        client.connection = { streamId: events.id, life };
         const seconds = event.subscribed.heartbeat_interval_seconds ?? 0;
         if (seconds > 0) silenceMs = SILENT_HEARTBEATS * 1000 * seconds;
         connected();
@@ -193,6 +201,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
   } finally {
     client.abort.signal.removeEventListener('abort', stop);
     client.connection = undefined;
+    client.life = undefined;
     stop();
   }
 }
@@ -208,19 +217,13 @@ async function unlessSilent<T>(ms: number, life: AbortController, wait: () => Pr
 }
 
 async function openStream(
-  client: Client,
+  { master }: Client,
   signal: AbortSignal,
   body: SchedulerCall,
-): Promise<{ master: SchedulerClient; events: EventStream<SchedulerEvent> }> {
-  let failure: CallError | undefined;
-  for (const master of client.masters) {
-    const opened = await master.subscribe(body, signal);
-    if (opened.ok) return { master, events: opened.value };
-    failure = opened.error;
-    const elsewhere = failure.code === 'unreachable' || (failure.code === 'refused' && failure.status === 503);
-    if (!elsewhere) break;
-  }
-  throw rejection('SUBSCRIBE', failure ?? { code: 'unreachable', url: '', text: 'no address given' });
+): Promise<EventStream<SchedulerEvent>> {
+  const opened = await master.subscribe(body, signal);
+  if (!opened.ok) throw rejection('SUBSCRIBE', opened.error);
+  return opened.value;
 }
 
 function frameworkInfo(options: FrameworkOptions, id: { readonly value: string } | undefined): FrameworkInfo {
@@ -246,8 +249,8 @@ async function call(client: Client, body: SchedulerCall): Promise<void> {
   if (connection === undefined || frameworkId === undefined) {
     throw new MesetaError('disconnected', `${body.type}: not subscribed at the moment`);
   }
-  const { master, streamId, life } = connection;
-  const called = await master.call({ framework_id: { value: frameworkId }, ...body }, streamId, life.signal);
+  const { streamId, life } = connection;
+  const called = await client.master.call({ framework_id: { value: frameworkId }, ...body }, streamId, life.signal);
   if (called.ok) return;
   if (isStale(called.error)) life.abort();
   throw rejection(body.type ?? 'call', called.error);

@@ -294,5 +294,5 @@ function report(status: TaskStatus, run: Run): number {
 function asCommandError(error: unknown, cluster: Cluster): unknown {
   if (!(error instanceof MesetaError)) return error;
   const exitCode = error.code === 'unreachable' ? EXIT.unreachable : EXIT.failed;
-  return new CommandError(`${error.message} (master ${cluster.address})`, exitCode);
+  return new CommandError(`${error.message} (master ${cluster.shown})`, exitCode);
 }

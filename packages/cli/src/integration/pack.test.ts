@@ -1,7 +1,7 @@
 // The packages as users get them: packed, installed into an empty folder far from the checkout, and used.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -51,6 +51,18 @@ export const name = (task: TaskInfo): string => task.task_id.value;
 connectScheduler({ master: 'a:1', framework: {} });
 `;
 
+/** The modules that the file and the package's files that it imports load with it. */
+function staticImports(folder: string, file: string, found: string[] = [file]): readonly string[] {
+  const text = readFileSync(join(folder, file), 'utf8');
+  for (const [, name = ''] of text.matchAll(/^(?:import|export)\b[^;]*?"([^"]+)";$/gm)) {
+    const path = name.replace(/^\.\//, '');
+    if (found.includes(path)) continue;
+    found.push(path);
+    if (name.startsWith('./')) staticImports(folder, path, found);
+  }
+  return found;
+}
+
 test('both packages install elsewhere and work there', { timeout: 2 * TIMEOUT_MS }, async (t) => {
   const packed = run(checkout, process.execPath, 'scripts/pack.mjs', join(folder, 'packages'));
   assert.equal(packed.status, 0, packed.text);
@@ -73,6 +85,14 @@ test('both packages install elsewhere and work there', { timeout: 2 * TIMEOUT_MS
     writeFileSync(join(home, 'script.mjs'), SCRIPT);
     const script = run(home, process.execPath, 'script.mjs', cluster.master);
     assert.match(script.text, /^subscribed as \S+-0000 function function function function$/m);
+    // A browser loads what the entry imports statically.
+    const sdk = join(home, 'node_modules/@meseta/sdk');
+    const loaded = staticImports(sdk, 'index.js');
+    assert.deepEqual(
+      loaded.filter((name) => name.startsWith('node:')),
+      [],
+    );
+    assert.ok(loaded.length < readdirSync(sdk).filter((name) => name.endsWith('.js')).length);
   } finally {
     await cluster.stop();
   }
