@@ -8,6 +8,7 @@ export * from './equality.js';
 export * from './ids.js';
 export * from './interner.js';
 export * from './limits.js';
+export * from './linux-plan.js';
 export * from './lists.js';
 export * from './log-line.js';
 export * from './loop.js';

@@ -1,5 +1,6 @@
 // Ports: the interfaces to the machine (clock, files, processes, network). `platform` implements them on Node; tests and
 // the simulator have their own implementations. Expected failures (no such file, no permission, refused) are values.
+import type { LinuxPlan } from './linux-plan.js';
 import type { Result } from './result.js';
 import type { Now } from './time.js';
 
@@ -241,6 +242,10 @@ export interface ChildRequest {
   readonly cgroups: readonly string[];
   /** `oom_score_adj` (proc(5)); undefined: that of this process. */
   readonly oomScoreAdjustment?: number | undefined;
+  /** Namespaces and privileges; undefined: those of this process. */
+  readonly linux?: LinuxPlan | undefined;
+  /** A process of a container whose namespaces it enters, in place of those of `linux`. */
+  readonly enter?: { readonly pid: number; readonly startTicks: number } | undefined;
   /** A file that the child appends a line to before it runs the program: its line of /proc/self/stat. */
   readonly record: string | undefined;
 }

@@ -17,8 +17,10 @@ import {
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { findHostFacts } from './host-facts.js';
-import type { Isolator, Usage } from './isolators/isolator.js';
+import type { HostFacts, Isolator, Usage } from './isolators/isolator.js';
+import { createProcessCgroup } from './isolators/linux-launcher.js';
 import { type IsolationOptions, selectIsolators } from './isolators/select.js';
+import { findLinuxLauncher, type LauncherOptions } from './launchers/choose.js';
 import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
 import {
@@ -95,7 +97,10 @@ export interface ContainerizerOptions {
   readonly supervisor: SupervisorOptions['command'];
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly fetcher: FetcherOptions;
-  readonly isolation: IsolationOptions;
+  readonly isolation: Omit<IsolationOptions, 'launcher'>;
+  readonly launcher: LauncherOptions;
+  /** For the log. */
+  readonly warn: (message: string) => void;
   /** undefined: the output of containers is not limited. */
   readonly rotation: RotationLimits | undefined;
   readonly onEvent: (event: ContainerEvent) => void;
@@ -224,15 +229,44 @@ async function cleanUp({ context, push }: Parts, containerId: ContainerId): Prom
   push({ kind: 'cleanedUp', containerId });
 }
 
+/** The launcher's part of each plan, and the isolators of this machine. */
+async function prepareIsolation(
+  options: ContainerizerOptions,
+): Promise<Result<PlanContext & { readonly warnings: readonly string[] }, string>> {
+  const { files, processes, clock, isolation, launcher, warn } = options;
+  const facts = await findHostFacts(files, processes);
+  const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
+  const reason = cgroups.ok ? '' : cgroups.error;
+  const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
+  const selected = selectIsolators(
+    { files, clock, processes, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
+    host,
+  );
+  if (!selected.ok) return selected;
+  const { destroyTimeoutMs } = launcher;
+  const first = cgroups.ok ? [createProcessCgroup({ cgroups: cgroups.value, destroyTimeoutMs, warn })] : [];
+  const fallback =
+    cgroups.ok || launcher.name !== 'linux'
+      ? []
+      : [`--launcher=linux: ${reason}; using posix: containers are sessions of processes`];
+  return ok({
+    isolators: [...first, ...selected.value.isolators],
+    capabilities: selected.value.capabilities,
+    host,
+    warnings: [...fallback, ...selected.value.warnings],
+  });
+}
+
 /** The containerizer on this machine, or what the machine lacks. It connects to a supervisor, which it starts if none runs. */
 export async function createContainerizer(options: ContainerizerOptions): Promise<Result<Containerizer, string>> {
   const { files, processes, clock } = options;
   const recordsDir = `${options.runtimeDir}/records`;
   const made = await files.makeDirectory(recordsDir, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
-  const host = await findHostFacts(files, processes);
-  const selected = selectIsolators({ files, clock, processes, ...options.isolation }, host);
-  if (!selected.ok) return selected;
+  const prepared = await prepareIsolation(options);
+  if (!prepared.ok) return prepared;
+  const context = prepared.value;
+  const { host } = context;
   const onEvent = (event: LauncherEvent): void => {
     const record = event.kind === 'exited' ? state.get(event.containerId)?.record : undefined;
     const limitation = record && findLimitation(context.isolators, record);
@@ -247,7 +281,6 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   const state: LifecycleState = new Map();
   const resolveOwner = createOwnerLookup(processes);
   const removals = createRemovals();
-  const context: PlanContext = { ...selected.value, host };
   const push = createQueue(
     state,
     (effect) => performEffect(parts, effect),
@@ -271,8 +304,8 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   const stopRotation =
     options.rotation === undefined ? () => {} : startRotation(files, clock, options.rotation, sandboxes);
   return ok({
-    capabilities: selected.value.capabilities,
-    warnings: selected.value.warnings,
+    capabilities: context.capabilities,
+    warnings: context.warnings,
     ...createCalls(options, parts, removals, resolveOwner),
     async recover(relocate = (sandbox) => sandbox) {
       const records = await parts.records.readAll();

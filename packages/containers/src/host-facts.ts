@@ -1,11 +1,11 @@
 // Finds what this machine offers to launches.
 import type { Files, Processes } from '@meseta/base';
 import type { HostFacts } from './isolators/isolator.js';
-import type { LaunchLimits } from './plan/plan.js';
 import { parseLimits } from './plan/rlimits.js';
 
 const TOOL_DIRECTORIES = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
 const CAP_SYS_RESOURCE = 24;
+const CAPABILITY_BITS = 64;
 const TOOL_TIMEOUT_MS = 10_000;
 
 async function findTool(files: Files, name: string): Promise<string | undefined> {
@@ -16,8 +16,17 @@ async function findTool(files: Files, name: string): Promise<string | undefined>
   return undefined;
 }
 
-export async function findHostFacts(files: Files, processes: Processes): Promise<HostFacts> {
-  return { setpriv: await findSetpriv(files, processes), limits: readLimits(files) };
+/** What does not depend on the launcher. */
+export async function findHostFacts(files: Files, processes: Processes): Promise<Omit<HostFacts, 'linux'>> {
+  const capabilities = readCapabilities(files);
+  return {
+    setpriv: await findSetpriv(files, processes),
+    limits: {
+      current: parseLimits(files.readTextNow('/proc/self/limits') ?? ''),
+      mayRaise: capabilities.includes(CAP_SYS_RESOURCE),
+    },
+    capabilities,
+  };
 }
 
 /** The setpriv of util-linux, which can change user and groups; busybox's can't. */
@@ -30,11 +39,9 @@ async function findSetpriv(files: Files, processes: Processes): Promise<string |
   return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? setpriv : undefined;
 }
 
-function readLimits(files: Files): LaunchLimits {
+/** The effective capabilities of this process. */
+function readCapabilities(files: Files): readonly number[] {
   const status = files.readTextNow('/proc/self/status') ?? '';
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  return {
-    current: parseLimits(files.readTextNow('/proc/self/limits') ?? ''),
-    mayRaise: ((effective >> BigInt(CAP_SYS_RESOURCE)) & 1n) === 1n,
-  };
+  return Array.from({ length: CAPABILITY_BITS }, (_, bit) => bit).filter((bit) => (effective >> BigInt(bit)) & 1n);
 }

@@ -1,6 +1,6 @@
 // What an agent's core and its containerizer exchange: orders and events as plain data, so that the simulator can run both
 // with a fake launcher.
-import type { ContainerId, Result } from '@meseta/base';
+import type { ContainerId, DirectoryBelow, Result } from '@meseta/base';
 import type {
   CommandInfo,
   CommandInfoURI,
@@ -12,16 +12,20 @@ import type {
 } from '@meseta/wire';
 
 /** What tasks may ask for that not every agent provides, in fields of their own. */
-export type Capability = 'cpusLimits' | 'memLimits' | 'rlimits' | 'sandboxPathVolumes';
+export type Capability =
+  | 'cpusLimits'
+  | 'memLimits'
+  | 'rlimits'
+  | 'sandboxPathVolumes'
+  | 'hostPathVolumes'
+  | 'mounts'
+  | 'capabilities'
+  | 'ipcNamespaces';
 
 /** Whether this agent provides each, as its isolators say at the start; the error says why not. */
 export type Capabilities = { readonly [Name in Capability]: Result<void, string> };
 
-/** A directory below a sandbox or below one that only the agent can replace. Tasks may replace what the names refer to. */
-export interface DirectoryBelow {
-  readonly root: string;
-  readonly names: readonly string[];
-}
+export type { DirectoryBelow } from '@meseta/base';
 
 /** A persistent volume as a container sees it. */
 export interface PersistentVolume {

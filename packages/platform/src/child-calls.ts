@@ -35,14 +35,26 @@ const x64 = {
     exit: 60,
     execve: 59,
     fchdir: 81,
+    chdir: 80,
     setsid: 112,
     setgroups: 116,
     setresuid: 117,
     setresgid: 119,
+    capset: 126,
+    pivot_root: 155,
+    prctl: 157,
+    mount: 165,
+    umount2: 166,
+    sethostname: 170,
     openat: 257,
+    unshare: 272,
     dup3: 292,
     prlimit64: 302,
+    setns: 308,
+    execveat: 322,
+    move_mount: 429,
     close_range: 436,
+    openat2: 437,
   },
   // biome-ignore format: one instruction a line
   code: [
@@ -83,14 +95,26 @@ const arm64: Machine = {
     exit: 93,
     execve: 221,
     fchdir: 50,
+    chdir: 49,
     setsid: 157,
     setgroups: 159,
     setresuid: 147,
     setresgid: 149,
+    capset: 91,
+    pivot_root: 41,
+    prctl: 167,
+    mount: 40,
+    umount2: 39,
+    sethostname: 161,
     openat: 56,
+    unshare: 97,
     dup3: 24,
     prlimit64: 261,
+    setns: 268,
+    execveat: 281,
+    move_mount: 429,
     close_range: 436,
+    openat2: 437,
   },
   // biome-ignore format: one instruction a line
   code: bytesOf([
@@ -153,9 +177,10 @@ export interface FinishedCalls {
 export interface ChildCalls {
   /**
    * Runs the calls in a new process, until one that replaces it by a program. Returns then, or when the process has ended.
-   * `plan` returns the calls; their texts are in the arena. A plan that is too large is an error.
+   * `plan` returns the calls; their texts are in the arena. A plan that is too large is an error. `namespaces`: those of
+   * clone(2) that the process gets.
    */
-  run(plan: (arena: Arena) => readonly Call[]): Result<FinishedCalls, string>;
+  run(plan: (arena: Arena) => readonly Call[], namespaces?: number): Result<FinishedCalls, string>;
 }
 
 class TooLarge extends Error {}
@@ -238,20 +263,20 @@ export function createChildCalls(): Result<ChildCalls, string> {
   const { arena, reset } = createArena(first, Buffer.from(libc.memoryAt(first, ARENA_BYTES)));
   const before = new Uint8Array(allSignals.length);
   /** The child inherits the mask. */
-  const clone = (calls: bigint): number => {
+  const clone = (calls: bigint, namespaces: number): number => {
     libc.sigprocmask(SIG_SETMASK, allSignals, before);
-    const pid = libc.clone(code.value, first, CLONE_VM | CLONE_VFORK | SIGCHLD, calls);
+    const pid = libc.clone(code.value, first, CLONE_VM | CLONE_VFORK | SIGCHLD | namespaces, calls);
     libc.sigprocmask(SIG_SETMASK, before, null);
     return pid;
   };
   return ok({
-    run(plan) {
+    run(plan, namespaces = 0) {
       reset();
       try {
         const calls = plan(arena);
         const encoded = encodeCalls(calls, machine);
         const address = arena.bytes(encoded);
-        const pid = clone(address);
+        const pid = clone(address, namespaces);
         if (pid < 0) return err(failureOf('no new process'));
         const results = arena.at(address, encoded.length);
         return ok({ pid, errors: calls.map((_, index) => Math.max(0, errorAt(results, index))) });

@@ -11,20 +11,52 @@
 // CHILDREN-3: a program runs with exactly the user, groups and limits that were asked for, or not at all.
 // CHILDREN-4: no process that runs as this process' user gets the environment of a program of another user.
 // CHILDREN-5: a program, and all that it starts, is in its cgroups from its first instruction on, or it is not started.
-import { closeSync, constants, fchmodSync, fchownSync, openSync, writeSync } from 'node:fs';
+// CHILDREN-6: a program enters the namespaces of the process that the caller means, not of one that reuses its pid.
+import { closeSync, constants, fchmodSync, fchownSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { kill } from 'node:process';
 import {
+  assert,
   type ChildProcesses,
   type ChildRequest,
   err,
   ok,
   type ProcessEnd,
   type Result,
+  SHARED_LINUX,
   type StartedChild,
 } from '@meseta/base';
-import { type Arena, type Call, type ChildCalls, createChildCalls } from './child-calls.js';
+import { type Arena, type ChildCalls, createChildCalls } from './child-calls.js';
 import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
+import {
+  cgroupSteps,
+  identitySteps,
+  oomScoreSteps,
+  pathsOf,
+  programSteps,
+  RECORD_PREFIX,
+  recordSteps,
+  SIGNAL_SET_BYTES,
+  type Step,
+  type Streams,
+  signalSteps,
+  streamSteps,
+} from './child-steps.js';
+import { createInitProgram } from './init-program.js';
+import {
+  boundingSteps,
+  CLONE_FLAGS,
+  capabilitySteps,
+  directorySteps,
+  enterSteps,
+  hasNamespace,
+  isolationSteps,
+  noNewPrivilegesStep,
+  type OpenedIsolation,
+  openIsolation,
+} from './isolation-steps.js';
 import * as libc from './libc.js';
-import { statOfDescriptor, systemError } from './system-results.js';
+import { pathOfDescriptor } from './mounts.js';
+import { Refused, statOfDescriptor, systemError } from './system-results.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 /** O_NONBLOCK: the open waits neither for the reader of a fifo nor for the owner of a lease. */
@@ -35,23 +67,15 @@ const OUTPUT_MODE = 0o644;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
 const SIG_SETMASK = 2;
-const SIGNALS = 64;
-/** The kernel's sigset_t, and its struct sigaction. */
-const SIGNAL_SET_BYTES = 8;
-const SIGACTION_BYTES = 32;
-const AT_FDCWD = -100;
-/** More than a line of /proc/PID/stat. */
-const RECORD_BYTES = 512;
 const MAX_DESCRIPTOR = 0xffffffff;
-const RECORD_PREFIX = 'first ';
+const SIGCHLD = 17;
+const O_CLOEXEC = 0o2000000;
+const AT_EMPTY_PATH = 0x1000;
+/** Of /proc/PID/stat, after the name: the field 22 of proc(5). */
+const START_FIELD = 19;
 const SHELL = '/bin/sh';
-const RLIM_INFINITY = 2n ** 64n - 1n;
-/** execvp of glibc without PATH. */
-const DEFAULT_PATH = '/bin:/usr/bin';
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
-
-class Refused extends Error {}
 
 /** CHILDREN-2. */
 function openDirectory({ path, identity }: ChildRequest['directory']): number {
@@ -89,27 +113,18 @@ function createOutput(path: string, user: ChildRequest['user']): number {
   return output;
 }
 
-function pathsOf({ program, environment }: ChildRequest): readonly string[] {
-  if (program.includes('/')) return [program];
-  const directories = (environment['PATH'] ?? DEFAULT_PATH).split(':');
-  return directories.map((directory) => `${directory === '' ? '.' : directory}/${program}`);
-}
-
-const limitValue = (value: number | undefined): bigint => (value === undefined ? RLIM_INFINITY : BigInt(value));
-
-const bytesOf = (words: Uint32Array | BigUint64Array): Uint8Array =>
-  new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-
 interface Opened {
   readonly startDirectory: number;
-  /** undefined: a terminal, which the child opens. */
-  readonly streams: readonly [stdin: number, stdout: number, stderr: number] | undefined;
+  readonly streams: Streams;
   /** Takes the messages of a program that can't be executed. */
   readonly messages: number;
   readonly input: ChildEnd | undefined;
   readonly record: number | undefined;
   /** `cgroup.procs` of each cgroup. */
   readonly cgroups: readonly number[];
+  readonly isolation: OpenedIsolation | undefined;
+  /** The process whose namespaces it enters. */
+  readonly entered: number | undefined;
 }
 
 /** The descriptors opened here are added to `descriptors`, also if one after them can't be opened. */
@@ -118,7 +133,7 @@ function openAll(request: ChildRequest, devNull: number, descriptors: number[]):
     descriptors.push(descriptor);
     return descriptor;
   };
-  const { record, startDirectory } = request;
+  const { record, startDirectory, linux, enter } = request;
   const directory = hold(openDirectory(request.directory));
   const openStream = (name: string): number =>
     request.output === 'files' ? hold(openOutput(directory, name, request.user)) : devNull;
@@ -129,6 +144,11 @@ function openAll(request: ChildRequest, devNull: number, descriptors: number[]):
     messages: stderr,
     record: record === undefined ? undefined : hold(openSync(record, O_WRONLY | O_APPEND)),
     cgroups: request.cgroups.map((cgroup) => hold(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
+    isolation:
+      linux === undefined || linux.namespaces.length === 0
+        ? undefined
+        : openIsolation(linux, directory, request.directory.path, hold(openSync('/dev/null', O_RDONLY)), hold),
+    entered: enter === undefined ? undefined : hold(openProcess(enter)),
   };
   // Last: it is not closed here.
   const input = openInput(request, stdout === devNull ? undefined : stdout);
@@ -155,127 +175,14 @@ function duplicate(descriptor: number): number {
   return copy;
 }
 
-/** A call, and what failed if it fails. */
-type Step = Call & { readonly what: string };
-
-/** CHILDREN-1: Node ignores some signals and handles others. */
-function signalSteps(arena: Arena): readonly Step[] {
-  const byDefault = arena.bytes(new Uint8Array(SIGACTION_BYTES));
-  const steps: Step[] = [];
-  for (let signal = 1; signal <= SIGNALS; signal++) {
-    const values = [signal, byDefault, 0, SIGNAL_SET_BYTES];
-    // SIGKILL and SIGSTOP have no handler.
-    steps.push({ name: 'rt_sigaction', arguments: values, mayFail: true, what: 'reset the signals' });
-  }
-  return steps;
-}
-
-/** Appends `first` and the child's line of /proc/self/stat, before the child does anything else. `line`: the memory of both. */
-function recordSteps(
-  arena: Arena,
-  record: number | undefined,
-): { readonly steps: readonly Step[]; readonly line: Buffer } {
-  if (record === undefined) return { steps: [], line: Buffer.alloc(0) };
-  const text = Buffer.alloc(RECORD_BYTES, '\n');
-  const prefix = text.write(RECORD_PREFIX);
-  const address = arena.bytes(text);
-  const what = 'write its record';
-  const steps: readonly Step[] = [
-    { name: 'close', arguments: [0], what },
-    // The lowest free descriptor, 0.
-    { name: 'openat', arguments: [AT_FDCWD, arena.text('/proc/self/stat'), O_RDONLY, 0], what },
-    { name: 'read', arguments: [0, address + BigInt(prefix), RECORD_BYTES - prefix - 1], what },
-    { name: 'write', arguments: [record, address, RECORD_BYTES], what },
-  ];
-  return { steps, line: arena.at(address, RECORD_BYTES) };
-}
-
-/** CHILDREN-5. The number 0 is the process that writes it (the kernel's admin-guide/cgroup-v2, Processes). */
-function cgroupSteps(arena: Arena, { cgroups }: ChildRequest, descriptors: readonly number[]): readonly Step[] {
-  const self = arena.text('0');
-  return descriptors.map((descriptor, index) => ({
-    name: 'write',
-    arguments: [descriptor, self, 1],
-    what: `join the cgroup ${cgroups[index]}`,
-  }));
-}
-
-/** How readily the kernel kills it, and all that it starts, when the machine has no memory left. */
-function oomScoreSteps(arena: Arena, { oomScoreAdjustment }: ChildRequest): readonly Step[] {
-  if (oomScoreAdjustment === undefined) return [];
-  const text = String(oomScoreAdjustment);
-  const what = 'set oom_score_adj';
-  return [
-    { name: 'close', arguments: [0], what },
-    // The lowest free descriptor, 0.
-    { name: 'openat', arguments: [AT_FDCWD, arena.text('/proc/self/oom_score_adj'), O_WRONLY, 0], what },
-    { name: 'write', arguments: [0, arena.text(text), text.length], what },
-  ];
-}
-
-/** A session that has no terminal gets the first one that its leader opens (tty_ioctl(4)). */
-function streamSteps(arena: Arena, { streams, input }: Opened): readonly Step[] {
-  const what = 'set its streams';
-  const set = (from: number, to: number): Step => ({ name: 'dup3', arguments: [from, to, 0], what });
-  if (streams !== undefined) return streams.map(set);
-  const path = input !== undefined && 'terminal' in input.end ? input.end.terminal : '/dev/null';
-  return [
-    { name: 'close', arguments: [0], what },
-    { name: 'openat', arguments: [AT_FDCWD, arena.text(path), O_RDWR, 0], what },
-    set(0, 1),
-    set(0, 2),
-  ];
-}
-
-/** CHILDREN-3: limits are raised before the user is given up. */
-function identitySteps(arena: Arena, { user, limits }: ChildRequest): readonly Step[] {
-  const setting = limits.map(({ resource, soft, hard }): Step => {
-    const value = arena.bytes(bytesOf(BigUint64Array.of(limitValue(soft), limitValue(hard))));
-    return { name: 'prlimit64', arguments: [0, resource, value, 0], what: `set the limit ${resource}` };
-  });
-  if (user === undefined) return setting;
-  const { uid, groups } = user;
-  const gid = groups[0] ?? uid;
-  const list = arena.bytes(bytesOf(Uint32Array.from(groups)));
-  return [
-    ...setting,
-    { name: 'setgroups', arguments: [groups.length, list], what: `set the groups of the user ${uid}` },
-    { name: 'setresgid', arguments: [gid, gid, gid], what: `become the group ${gid}` },
-    { name: 'setresuid', arguments: [uid, uid, uid], what: `become the user ${uid}` },
-  ];
-}
-
-/** Like execvp, in the PATH of the new environment. CHILDREN-4: the environment appears here only. */
-function programSteps(arena: Arena, request: ChildRequest): readonly Step[] {
-  const { program, argv } = request;
-  const environment = arena.texts(Object.entries(request.environment).map(([name, value]) => `${name}=${value}`));
-  const words = arena.texts(argv);
-  const execute = (path: string, withWords: bigint): Step => ({
-    name: 'execve',
-    arguments: [arena.text(path), withWords, environment],
-    mayFail: true,
-    what: `execute ${program}`,
-  });
-  return pathsOf(request).map((path) => execute(path, words));
-}
-
-function stepsOf(arena: Arena, request: ChildRequest, opened: Opened, recording: readonly Step[]): readonly Step[] {
-  const noSignals = arena.bytes(new Uint8Array(SIGNAL_SET_BYTES));
-  return [
-    { name: 'setsid', arguments: [], what: 'create a session' },
-    ...signalSteps(arena),
-    ...recording,
-    ...cgroupSteps(arena, request, opened.cgroups),
-    ...oomScoreSteps(arena, request),
-    ...streamSteps(arena, opened),
-    { name: 'fchdir', arguments: [opened.startDirectory], what: 'enter the working directory' },
-    ...identitySteps(arena, request),
-    // Linux 5.9. Without it the descriptors are closed by their O_CLOEXEC.
-    { name: 'close_range', arguments: [3, MAX_DESCRIPTOR, 0], mayFail: true, what: 'close descriptors' },
-    { name: 'rt_sigprocmask', arguments: [SIG_SETMASK, noSignals, 0, SIGNAL_SET_BYTES], what: 'unblock signals' },
-    ...programSteps(arena, request),
-    { name: 'exit', arguments: [NOT_EXECUTABLE], what: 'end' },
-  ];
+/** CHILDREN-6. */
+function openProcess({ pid, startTicks }: NonNullable<ChildRequest['enter']>): number {
+  const opened = libc.pidfd_open(pid);
+  if (opened < 0) throw new Refused(`process ${pid}: ${libc.strerror(libc.lastError())}`);
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_FIELD]) === startTicks) return opened;
+  closeSync(opened);
+  throw new Refused(`process ${pid} has ended`);
 }
 
 interface Starter {
@@ -283,33 +190,183 @@ interface Starter {
   readonly devNull: number;
   /** The statuses of children that ended because their program could not be executed. */
   readonly failures: Map<number, ProcessEnd>;
+  /** By first process of a container, that of its pid namespace, which ends with it. */
+  readonly inits: Map<number, number>;
+  /** The program of the first process of a pid namespace. */
+  readonly initProgram: number;
+  /** The pid namespace of this process. */
+  readonly ownPids: number;
+  /** How many capabilities the kernel has. */
+  readonly capabilityCount: number;
 }
 
-function startOpened(starter: Starter, request: ChildRequest, opened: Opened): Result<StartedChild, string> {
+/** The calls after those that give the child what it runs with. */
+const lastSteps = (arena: Arena, firstClosed: number, executing: readonly Step[]): readonly Step[] => [
+  // Linux 5.9. Without it the descriptors are closed by their O_CLOEXEC.
+  { name: 'close_range', arguments: [firstClosed, MAX_DESCRIPTOR, 0], mayFail: true, what: 'close descriptors' },
+  {
+    name: 'rt_sigprocmask',
+    arguments: [SIG_SETMASK, arena.bytes(new Uint8Array(SIGNAL_SET_BYTES)), 0, SIGNAL_SET_BYTES],
+    what: 'unblock signals',
+  },
+  ...executing,
+  { name: 'exit', arguments: [NOT_EXECUTABLE], what: 'end' },
+];
+
+/** Enters the child's view of the file system, and its working directory there. */
+function placeSteps(arena: Arena, { linux }: ChildRequest, opened: Opened): readonly Step[] {
+  const { startDirectory, streams, isolation, entered } = opened;
+  if (isolation === undefined && entered === undefined) {
+    return [{ name: 'fchdir', arguments: [startDirectory], what: 'enter the working directory' }];
+  }
+  return [
+    ...(entered === undefined ? [] : enterSteps(entered)),
+    ...(entered !== undefined || isolation === undefined ? [] : isolationSteps(arena, isolation)),
+    ...directorySteps(arena, linux ?? SHARED_LINUX, pathOfDescriptor(startDirectory)),
+    // The calls before use descriptor 0.
+    { name: 'dup3', arguments: [streams?.[0] ?? 1, 0, 0], what: 'set its streams' },
+  ];
+}
+
+const terminalOf = ({ input }: Opened): string | undefined =>
+  input !== undefined && 'terminal' in input.end ? input.end.terminal : undefined;
+
+function stepsOf(
+  { capabilityCount }: Starter,
+  arena: Arena,
+  request: ChildRequest,
+  opened: Opened,
+  recording: readonly Step[],
+): readonly Step[] {
+  return [
+    { name: 'setsid', arguments: [], what: 'create a session' },
+    ...signalSteps(arena),
+    ...recording,
+    ...cgroupSteps(arena, request, opened.cgroups),
+    ...oomScoreSteps(arena, request),
+    ...streamSteps(arena, opened.streams, terminalOf(opened)),
+    ...placeSteps(arena, request, opened),
+    ...identitySteps(arena, request, capabilityCount),
+    ...lastSteps(arena, 3, programSteps(arena, request)),
+  ];
+}
+
+/** What failed of the calls, if the child ended for that. */
+function failureOf(steps: readonly Step[], errors: readonly number[]): string | undefined {
+  const failed = steps.findIndex(({ mayFail }, index) => mayFail !== true && errors[index] !== 0);
+  return failed < 0 ? undefined : `Failed to ${steps[failed]?.what}: ${libc.strerror(errors[failed] ?? 0)}`;
+}
+
+/** The first process of a pid namespace has no capabilities, and can't get any. */
+const NO_CAPABILITIES = { effective: [], bounding: [] };
+
+function initSteps(
+  { devNull, initProgram, capabilityCount }: Starter,
+  arena: Arena,
+  request: ChildRequest,
+  { cgroups }: Opened,
+  isolation: OpenedIsolation,
+): readonly Step[] {
+  const name = arena.texts(['meseta-init']);
+  const values = [3, arena.text(''), name, arena.texts([]), AT_EMPTY_PATH];
+  return [
+    { name: 'setsid', arguments: [], what: 'create a session' },
+    ...signalSteps(arena, SIGCHLD),
+    ...cgroupSteps(arena, request, cgroups),
+    ...streamSteps(arena, [devNull, devNull, devNull], undefined),
+    ...isolationSteps(arena, isolation),
+    { name: 'chdir', arguments: [arena.text('/')], what: 'enter its root' },
+    { name: 'dup3', arguments: [devNull, 0, 0], what: 'set its streams' },
+    ...boundingSteps(NO_CAPABILITIES, capabilityCount),
+    ...capabilitySteps(arena, NO_CAPABILITIES, true),
+    noNewPrivilegesStep(),
+    { name: 'dup3', arguments: [initProgram, 3, O_CLOEXEC], what: 'open its program' },
+    ...lastSteps(arena, 4, [{ name: 'execveat', arguments: values, mayFail: true, what: 'execute its program' }]),
+  ];
+}
+
+/** Starts the first process of a new pid namespace, which makes the other namespaces too. */
+function startInit(
+  starter: Starter,
+  request: ChildRequest,
+  opened: Opened,
+  isolation: OpenedIsolation,
+): Result<number, string> {
+  let steps: readonly Step[] = [];
+  const run = starter.calls.run((arena) => {
+    steps = initSteps(starter, arena, request, opened, isolation);
+    return steps;
+  }, CLONE_FLAGS.pid);
+  if (!run.ok) return run;
+  const { pid, errors } = run.value;
+  const executing = steps.findIndex(({ name }) => name === 'execveat');
+  const problem = failureOf(steps, errors);
+  if (problem === undefined && errors[executing] === 0) return ok(pid);
+  awaitEnd(pid);
+  return err(problem ?? `Failed to execute its program: ${libc.strerror(errors[executing] ?? 0)}`);
+}
+
+/** Calls `run` while children of this process are made in the pid namespace of another process. */
+function inPidsOf<T>({ ownPids }: Starter, process: number, run: () => Result<T, string>): Result<T, string> {
+  if (libc.setns(process, CLONE_FLAGS.pid) !== 0) {
+    return err(`Failed to enter the pid namespace of the container: ${libc.strerror(libc.lastError())}`);
+  }
+  try {
+    return run();
+  } finally {
+    assert(libc.setns(ownPids, CLONE_FLAGS.pid) === 0, 'back in the own pid namespace');
+  }
+}
+
+/** In namespaces of its own, or of another process, or in those of this process. */
+function startPlaced(starter: Starter, request: ChildRequest, opened: Opened): Result<Started, string> {
+  const { isolation, entered } = opened;
+  if (entered !== undefined) return inPidsOf(starter, entered, () => startOpened(starter, request, opened));
+  if (isolation === undefined || !hasNamespace(isolation.plan, 'pid')) return startOpened(starter, request, opened);
+  const init = startInit(starter, request, opened, isolation);
+  if (!init.ok) return init;
+  const process = libc.pidfd_open(init.value);
+  const started =
+    process < 0
+      ? err(`Failed to open its pid namespace: ${libc.strerror(libc.lastError())}`)
+      : inPidsOf(starter, process, () => startOpened(starter, request, { ...opened, entered: process }));
+  if (process >= 0) closeSync(process);
+  if (started.ok && started.value.script === undefined) {
+    starter.inits.set(started.value.pid, init.value);
+    return started;
+  }
+  kill(init.value, 'SIGKILL');
+  awaitEnd(init.value);
+  return started;
+}
+
+/** `script`: the program has no interpreter line, and was not started. */
+type Started = StartedChild & { readonly script?: string };
+
+function startOpened(starter: Starter, request: ChildRequest, opened: Opened): Result<Started, string> {
   let steps: readonly Step[] = [];
   let line: Buffer = Buffer.alloc(0);
   const run = starter.calls.run((arena) => {
     const { steps: recording, line: written } = recordSteps(arena, opened.record);
     line = written;
-    steps = stepsOf(arena, request, opened, recording);
+    steps = stepsOf(starter, arena, request, opened, recording);
     return steps;
   });
   if (!run.ok) return run;
   const { pid, errors } = run.value;
   const child: StartedChild = { pid, stat: line.toString('latin1', RECORD_PREFIX.length).trimEnd() };
-  const failed = steps.findIndex(({ mayFail }, index) => mayFail !== true && errors[index] !== 0);
-  if (failed >= 0) {
+  const problem = failureOf(steps, errors);
+  if (problem !== undefined) {
     awaitEnd(pid);
-    return err(`Failed to ${steps[failed]?.what}: ${libc.strerror(errors[failed] ?? 0)}`);
+    return err(problem);
   }
   const attempts = errors.filter((_, index) => steps[index]?.name === 'execve');
   // The attempts after the one that succeeded were not made.
   if (attempts.includes(0)) return ok(child);
   const script = pathsOf(request)[attempts.indexOf(libc.errno.ENOEXEC)];
   if (script !== undefined && request.program !== SHELL) {
-    // A script without an interpreter line: like execvp.
     awaitEnd(pid);
-    return startOpened(starter, { ...request, program: SHELL, argv: ['sh', script, ...request.argv.slice(1)] }, opened);
+    return ok({ ...child, script });
   }
   reportNotExecuted(starter, request, opened, pid, attempts);
   return ok(child);
@@ -329,19 +386,28 @@ function reportNotExecuted(
   writeSync(messages, `Failed to execute ${program}: ${libc.strerror(error)}\n`);
 }
 
+/** A failed call, in contrast to a broken invariant. */
+const isExpected = (error: unknown): boolean => error instanceof Refused || (error instanceof Error && 'code' in error);
+
 function start(starter: Starter, request: ChildRequest): Result<StartedChild, string> {
   const descriptors: number[] = [];
   let input: ChildEnd | undefined;
-  let started: Result<StartedChild, string>;
+  let started: Result<Started, string>;
   try {
     const opened = openAll(request, starter.devNull, descriptors);
     input = opened.input;
-    started = startOpened(starter, request, opened);
+    started = startPlaced(starter, request, opened);
   } catch (error) {
+    if (!isExpected(error)) throw error;
     started = err(systemError(error).message);
   }
   for (const descriptor of descriptors) closeSync(descriptor);
-  input?.release(started.ok);
+  const script = started.ok ? started.value.script : undefined;
+  input?.release(started.ok && script === undefined);
+  if (script !== undefined) {
+    // A script without an interpreter line: like execvp.
+    return start(starter, { ...request, program: SHELL, argv: ['sh', script, ...request.argv.slice(1)] });
+  }
   return started.ok && input !== undefined ? ok({ ...started.value, channel: input.channel }) : started;
 }
 
@@ -351,13 +417,17 @@ const awaitEnd = (pid: number): number => libc.waitpid(pid, new Int32Array(1), 0
 const endOf = (status: number): ProcessEnd =>
   (status & 0x7f) === 0 ? { kind: 'exited', code: (status >> 8) & 0xff } : { kind: 'signaled', signal: status & 0x7f };
 
-function reap({ failures }: Starter, onEnded: (pid: number, end: ProcessEnd) => void): void {
+function reap({ failures, inits }: Starter, onEnded: (pid: number, end: ProcessEnd) => void): void {
   const status = new Int32Array(1);
   for (;;) {
     const pid = libc.waitpid(-1, status, WNOHANG);
     if (pid <= 0) return;
     const end = failures.get(pid) ?? endOf(status[0] ?? 0);
     failures.delete(pid);
+    const init = inits.get(pid);
+    // It is reaped after the processes of its namespace: its pid is still its own.
+    if (init !== undefined) kill(init, 'SIGKILL');
+    inits.delete(pid);
     onEnded(pid, end);
   }
 }
@@ -367,7 +437,17 @@ export function createChildProcesses(): Result<ChildProcesses, string> {
   const calls = createChildCalls();
   if (!calls.ok) return calls;
   libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  const starter: Starter = { calls: calls.value, devNull: openSync('/dev/null', O_RDWR), failures: new Map() };
+  const initProgram = createInitProgram();
+  if (!initProgram.ok) return initProgram;
+  const starter: Starter = {
+    calls: calls.value,
+    devNull: openSync('/dev/null', O_RDWR),
+    failures: new Map(),
+    inits: new Map(),
+    initProgram: initProgram.value,
+    ownPids: openSync('/proc/self/ns/pid', O_RDONLY),
+    capabilityCount: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')) + 1,
+  };
   return ok({
     start: (request) => start(starter, request),
     watch(onEnded) {

@@ -51,6 +51,64 @@ export const unlockpt: Numbers = define('int unlockpt(int descriptor)');
 export const ptsname_r: (descriptor: number, name: Uint8Array, size: bigint) => number = define(
   'int ptsname_r(int descriptor, void *name, size_t size)',
 );
+export const setns: Numbers = define('int setns(int descriptor, int kind)');
+export const memfd_create: (name: string, flags: number) => number = define(
+  'int memfd_create(const char *name, unsigned int flags)',
+);
+export const mknod: (path: string, mode: number, device: number) => number = define(
+  'int mknod(const char *path, unsigned int mode, uint64_t device)',
+);
+
+/** Calls that older C libraries have no function for; their numbers are the same on all processors. */
+const SYS_OPEN_TREE = 428;
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const SYS_FSMOUNT = 432;
+const SYS_PIDFD_OPEN = 434;
+const SYS_OPENAT2 = 437;
+const SYS_MOUNT_SETATTR = 442;
+
+const callWithPath: (call: number, descriptor: number, path: string, flags: number) => number = define(
+  'int syscall(long call, long descriptor, const char *path, long flags)',
+);
+const callWithText: (call: number, text: string, flags: number) => number = define(
+  'int syscall(long call, const char *text, long flags)',
+);
+const callWithNumbers: (call: number, first: number, second: number, third: number) => number = define(
+  'int syscall(long call, long first, long second, long third)',
+);
+const callWithTexts: (
+  call: number,
+  descriptor: number,
+  command: number,
+  key: string | null,
+  value: string | null,
+  more: number,
+) => number = define('int syscall(long call, long, long, const char *key, const char *value, long more)');
+const callWithStruct: (call: number, descriptor: number, path: string, struct: Uint8Array, bytes: number) => number =
+  define('int syscall(long call, long descriptor, const char *path, void *struct_, long bytes)');
+const callWithFlagsAndStruct: (
+  call: number,
+  descriptor: number,
+  path: string,
+  flags: number,
+  struct: Uint8Array,
+  bytes: number,
+) => number = define('int syscall(long, long descriptor, const char *path, long flags, void *struct_, long bytes)');
+
+export const open_tree = (descriptor: number, path: string, flags: number): number =>
+  callWithPath(SYS_OPEN_TREE, descriptor, path, flags);
+export const fsopen = (type: string, flags: number): number => callWithText(SYS_FSOPEN, type, flags);
+export const fsconfig = (descriptor: number, command: number, key: string | null, value: string | null): number =>
+  callWithTexts(SYS_FSCONFIG, descriptor, command, key, value, 0);
+export const fsmount = (descriptor: number, flags: number, attributes: number): number =>
+  callWithNumbers(SYS_FSMOUNT, descriptor, flags, attributes);
+export const pidfd_open = (pid: number): number => callWithNumbers(SYS_PIDFD_OPEN, pid, 0, 0);
+export const openat2 = (descriptor: number, path: string, how: Uint8Array): number =>
+  callWithStruct(SYS_OPENAT2, descriptor, path, how, how.length);
+export const mount_setattr = (descriptor: number, path: string, flags: number, attributes: Uint8Array): number =>
+  callWithFlagsAndStruct(SYS_MOUNT_SETATTR, descriptor, path, flags, attributes, attributes.length);
+
 export const strerror: (error: number) => string = define('const char *strerror(int error)');
 
 /** errno of the last failed call. */

@@ -3,6 +3,9 @@ import { type BigIntStats, fstatSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
 
+/** Why a call is not made, or what failed in it: like the error of a system call, for a person. */
+export class Refused extends Error {}
+
 /** The error of a failed system call as a value. */
 export function systemError(error: unknown): SystemError {
   if (!(error instanceof Error)) return { code: 'unknown', message: String(error) };

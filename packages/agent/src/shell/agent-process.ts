@@ -96,11 +96,6 @@ export async function startAgent(options: AgentProcessOptions): Promise<Result<R
   for (const warning of own.value.warnings) log.warning(warning);
   const directories = await claimDirectories(flags);
   if (!directories.ok) return directories;
-  if (flags.launcher !== 'posix') {
-    log.warning(
-      `--launcher=${flags.launcher}: containers are process groups in the cgroups of --isolation, without namespaces`,
-    );
-  }
   if (flags.ip === undefined) log.info(`--ip is not given: listening on loopback (${LOOPBACK}) only`);
   // Before anything else in work_dir: it locks work_dir.
   const checkpoint = await openCheckpoint({
@@ -330,7 +325,7 @@ export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | '
 }
 
 const openContainerizer = (
-  { flags, supervisor }: AgentProcessOptions,
+  { flags, supervisor, log }: AgentProcessOptions,
   inputs: Inputs,
   files: Files,
   rotation: RotationLimits | undefined,
@@ -348,7 +343,6 @@ const openContainerizer = (
       names: flags.isolation,
       diskWatchIntervalMs: flags.container_disk_watch_interval,
       enforceDiskQuota: flags.enforce_container_disk_quota,
-      launcher: flags.launcher,
       cgroups: {
         hierarchy: flags.cgroups_hierarchy,
         root: flags.cgroups_root,
@@ -359,7 +353,18 @@ const openContainerizer = (
         pidsLimit: flags.cgroups_pids_limit,
         allowedDevices: flags.allowed_devices,
       },
+      capabilities: { effective: flags.effective_capabilities, bounding: flags.bounding_capabilities },
+      pid: { mayNotShareAgents: flags.disallow_sharing_agent_pid_namespace },
+      ipc: {
+        mayNotShareAgents: flags.disallow_sharing_agent_ipc_namespace,
+        defaultShmBytes: flags.default_container_shm_size,
+      },
     },
+    launcher: {
+      name: flags.launcher,
+      destroyTimeoutMs: flags.cgroups_destroy_timeout,
+    },
+    warn: log.warning,
     rotation,
     fetcher: {
       cacheDir: fetcherDirectory(flags),

@@ -24,8 +24,8 @@ import {
 } from '@meseta/platform';
 import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes } from '@meseta/resources';
-import type { DomainInfo } from '@meseta/wire';
-import { DomainInfoCodec } from '@meseta/wire/codecs';
+import type { CapabilityInfo, DomainInfo } from '@meseta/wire';
+import { CapabilityInfoCodec, DomainInfoCodec } from '@meseta/wire/codecs';
 
 function parseEnvironment(text: string): Result<Readonly<Record<string, string>>, string> {
   const expected = 'expected a JSON object whose values are strings';
@@ -61,8 +61,14 @@ const policyFlag = (options: { readonly default: string; readonly help: string }
 const recoverFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(oneOf('reconnect', 'cleanup'), asGiven, options);
 
-const launcherFlag = (options: { readonly default: string; readonly help: string }) =>
-  valueFlag(oneOf('posix', 'linux'), asGiven, options);
+const launcherFlag = (options: { readonly help: string }) => valueFlag(oneOf('posix', 'linux'), asGiven, options);
+
+function parseCapabilities(text: string): Result<CapabilityInfo, string> {
+  const info = CapabilityInfoCodec.parse(text);
+  return info.ok ? info : err('expected a JSON object such as {"capabilities": ["NET_RAW", "CHOWN"]}');
+}
+const capabilitiesFlag = (options: { readonly aliases?: readonly string[]; readonly help: string }) =>
+  valueFlag(parseCapabilities, CapabilityInfoCodec.write, options);
 
 /** Names of isolators, separated by commas. */
 function parseNamesOfIsolators(text: string): Result<string, string> {
@@ -136,12 +142,17 @@ export const agentFlags = {
     help: 'The shortest wait for the answer of the master during authentication.',
   }),
   authorizer: textFlag({ default: 'local', help: 'The authorizer: local, which uses --acls.' }),
-  bounding_capabilities: textFlag(ignored),
+  bounding_capabilities: capabilitiesFlag({
+    help: 'The capabilities that a container can have at most, as JSON: {"capabilities": ["NET_RAW"]}. Needs linux/capabilities.',
+  }),
   cgroups_cpu_enable_pids_and_tids_count: booleanFlag({
     default: false,
     help: 'Whether the isolator cgroups/cpu counts the processes and threads of containers.',
   }),
-  cgroups_destroy_timeout: textFlag({ ...ignored, default: '1mins' }),
+  cgroups_destroy_timeout: durationFlag({
+    default: '1mins',
+    help: 'How long the agent waits for the end of killed processes before it reports the end of their container.',
+  }),
   cgroups_enable_cfs: booleanFlag({
     default: false,
     help: 'Whether a container can use no more processor time than its cpus, also while the machine is idle; needs the isolator cgroups/cpu.',
@@ -178,10 +189,18 @@ export const agentFlags = {
   csi_plugin_config_dir: textFlag(ignored),
   default_container_dns: textFlag(ignored),
   default_container_info: textFlag(ignored),
-  default_container_shm_size: textFlag(ignored),
+  default_container_shm_size: byteSizeFlag({
+    help: 'The size of a /dev/shm of its own, of a container that names none. Default: half of the memory.',
+  }),
   default_role: textFlag({ default: '*', help: 'The role of the resources in --resources that name none.' }),
-  disallow_sharing_agent_ipc_namespace: booleanFlag({ ...ignored, default: false }),
-  disallow_sharing_agent_pid_namespace: booleanFlag({ ...ignored, default: false }),
+  disallow_sharing_agent_ipc_namespace: booleanFlag({
+    default: false,
+    help: 'With namespaces/ipc: refuse tasks that share the IPC namespace of the agent.',
+  }),
+  disallow_sharing_agent_pid_namespace: booleanFlag({
+    default: false,
+    help: 'With namespaces/pid: refuse tasks that share the pid namespace of the agent.',
+  }),
   disk_floor: byteSizeFlag({
     default: '64MB',
     help: 'No task is launched while the disk of work_dir has less free space than this, or than a twentieth of the disk.',
@@ -205,7 +224,10 @@ export const agentFlags = {
   docker_volume_chown: booleanFlag({ ...ignored, default: false }),
   domain: domainFlag({ help: 'The fault domain, as JSON.' }),
   domain_socket_location: textFlag(ignored),
-  effective_capabilities: textFlag({ ...ignored, aliases: ['allowed_capabilities'] }),
+  effective_capabilities: capabilitiesFlag({
+    aliases: ['allowed_capabilities'],
+    help: 'The capabilities of containers that name none, as JSON: {"capabilities": ["NET_RAW"]}. Needs linux/capabilities.',
+  }),
   egress_burst: textFlag(ignored),
   egress_ceil_limit: textFlag(ignored),
   egress_flow_classifier_parent: textFlag({ ...ignored, default: 'root' }),
@@ -284,12 +306,11 @@ export const agentFlags = {
   ip_discovery_command: textFlag({ help: 'A shell command that prints the address to listen on.' }),
   isolation: isolationFlag({
     default: 'posix/cpu,posix/mem',
-    help: 'The isolators of containers: posix/cpu, posix/mem and disk/du.',
+    help: 'The isolators of containers, by their names in Mesos. The agent says at its start which have no effect.',
   }),
   jwt_secret_key: pathFlag({ aliases: ['executor_secret_key'], help: 'A file with the key that signs tokens.' }),
   launcher: launcherFlag({
-    default: 'linux',
-    help: 'The launcher: posix. For linux the agent uses posix and logs a warning.',
+    help: 'The launcher: linux (cgroups and namespaces; needs root) or posix. Default: linux where this machine can do it.',
   }),
   launcher_dir: textFlag(ignored),
   lo_name: textFlag(ignored),

@@ -32,13 +32,6 @@ export interface ProcessCgroups {
   containers(): Promise<readonly string[]>;
 }
 
-interface Context extends Ports {
-  readonly hierarchy: CgroupHierarchy;
-  readonly root: string;
-  /** Whether this kernel has `cgroup.kill`. */
-  readonly hasKill: boolean;
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Calls `isMet` at growing intervals, until it is or the time is over. */
@@ -51,7 +44,7 @@ async function until(isMet: () => Promise<boolean> | boolean, timeoutMs: number)
   return true;
 }
 
-async function cgroupProcesses(files: Files, directory: string): Promise<readonly number[]> {
+export async function cgroupProcesses(files: Files, directory: string): Promise<readonly number[]> {
   const found: number[] = [];
   for (const cgroup of await listCgroups(files, directory)) {
     for (const pid of parseProcessIds(files.readTextNow(`${cgroup}/cgroup.procs`, MAX_CONTROL_FILE_BYTES) ?? '')) {
@@ -61,15 +54,20 @@ async function cgroupProcesses(files: Files, directory: string): Promise<readonl
   return found;
 }
 
-async function isEmpty({ files, hierarchy }: Context, directory: string): Promise<boolean> {
-  if (hierarchy.version === 1) return (await cgroupProcesses(files, directory)).length === 0;
+/** Whether no process lives in the cgroup or below it. One that is missing is empty. */
+export async function isCgroupEmpty(files: Files, directory: string): Promise<boolean> {
+  // Version 1 does not have it.
   const events = files.readTextNow(`${directory}/cgroup.events`);
-  return events === undefined || parseKeyed(events).get('populated') === 0;
+  if (events !== undefined) return parseKeyed(events).get('populated') === 0;
+  return (await cgroupProcesses(files, directory)).length === 0;
 }
 
+const hasFreezer = (files: Files, directory: string): boolean =>
+  files.readTextNow(`${directory}/freezer.state`) !== undefined;
+
 /** Freezes the processes, also those in the cgroups below, or returns at the timeout. */
-async function freeze({ files, hierarchy }: Context, directory: string): Promise<void> {
-  if (hierarchy.version === 2) {
+async function freeze(files: Files, directory: string): Promise<void> {
+  if (!hasFreezer(files, directory)) {
     await files.write(`${directory}/cgroup.freeze`, '1');
     const isFrozen = (): boolean => parseKeyed(files.readTextNow(`${directory}/cgroup.events`)).get('frozen') === 1;
     await until(isFrozen, FREEZE_TIMEOUT_MS);
@@ -84,28 +82,30 @@ async function freeze({ files, hierarchy }: Context, directory: string): Promise
   await until(isFrozen, FREEZE_TIMEOUT_MS);
 }
 
-async function thaw({ files, hierarchy }: Context, directory: string): Promise<void> {
-  if (hierarchy.version === 2) await files.write(`${directory}/cgroup.freeze`, '0');
-  else await files.write(`${directory}/freezer.state`, 'THAWED');
+async function thaw(files: Files, directory: string): Promise<void> {
+  if (hasFreezer(files, directory)) await files.write(`${directory}/freezer.state`, 'THAWED');
+  else await files.write(`${directory}/cgroup.freeze`, '0');
 }
 
-/** PROCESS-CGROUPS-1. */
-async function killOnce(context: Context, directory: string): Promise<void> {
-  const { files, processes, hasKill } = context;
-  if (hasKill && (await files.write(`${directory}/cgroup.kill`, '1')).ok) return;
-  await freeze(context, directory);
+/** PROCESS-CGROUPS-1. Processes in an uninterruptible call end after it. */
+export async function killCgroup({ files, processes }: Ports, directory: string): Promise<void> {
+  if ((await files.stat(`${directory}/cgroup.kill`)).ok) {
+    if ((await files.write(`${directory}/cgroup.kill`, '1')).ok) return;
+  }
+  await freeze(files, directory);
   for (const pid of await cgroupProcesses(files, directory)) processes.kill(pid, SIGKILL);
-  await thaw(context, directory);
+  await thaw(files, directory);
 }
 
-async function kill(context: Context, directory: string, timeoutMs: number): Promise<Result<void, string>> {
+async function kill(ports: Ports, directory: string, timeoutMs: number): Promise<Result<void, string>> {
+  const { files } = ports;
   const killed = await until(async () => {
-    if (await isEmpty(context, directory)) return true;
-    await killOnce(context, directory);
-    return isEmpty(context, directory);
+    if (await isCgroupEmpty(files, directory)) return true;
+    await killCgroup(ports, directory);
+    return isCgroupEmpty(files, directory);
   }, timeoutMs);
   if (killed) return ok(undefined);
-  const remaining = await cgroupProcesses(context.files, directory);
+  const remaining = await cgroupProcesses(files, directory);
   return err(`${directory}: ${remaining.length} processes have not ended within ${timeoutMs} ms of SIGKILL`);
 }
 
@@ -130,14 +130,12 @@ export async function createProcessCgroups(
   const root = `${hierarchy.value.mountPoint}/${rootName}`;
   const made = await files.makeDirectory(root);
   if (!made.ok) return err(made.error.message);
-  const hasKill = (await files.stat(`${root}/cgroup.kill`)).ok;
-  const context: Context = { ...ports, hierarchy: hierarchy.value, root, hasKill };
   const directoryOf = (containerId: string): string => `${root}/${containerId}`;
   return ok({
     directoryOf,
     create: (containerId) => files.makeDirectory(directoryOf(containerId)),
     processes: (containerId) => cgroupProcesses(files, directoryOf(containerId)),
-    kill: (containerId, timeoutMs) => kill(context, directoryOf(containerId), timeoutMs),
+    kill: (containerId, timeoutMs) => kill(ports, directoryOf(containerId), timeoutMs),
     remove: (containerId) => removeCgroup(files, directoryOf(containerId)),
     containers: () => listNames(files, root),
   });

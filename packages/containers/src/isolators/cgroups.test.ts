@@ -11,7 +11,7 @@ import { readCgroupLayout } from '../cgroups/host.js';
 import { parseProcessIds } from '../cgroups/parse.js';
 import { listCgroups, removeCgroup } from '../cgroups/tree.js';
 import { cgroupsOptions } from '../testing/isolation.js';
-import { next, output, read, spec, start, root as testRoot } from '../testing/launcher.js';
+import { next, output, read, type StartOptions, spec, start, root as testRoot } from '../testing/launcher.js';
 import type { Usage } from './isolator.js';
 import type { IsolationOptions } from './select.js';
 
@@ -29,7 +29,8 @@ const control = (controller: string, id: string, file: string): string =>
 
 /** Nothing is left when a test has failed. */
 after(async () => {
-  const roots = [...layout.controllers.values()].map(({ mountPoint }) => `${mountPoint}/${root}`).filter(existsSync);
+  const mounted = [...layout.controllers.values(), ...(layout.unified === undefined ? [] : [layout.unified])];
+  const roots = mounted.map(({ mountPoint }) => `${mountPoint}/${root}`).filter((place) => existsSync(place));
   for (const place of roots) {
     for (const cgroup of (await listCgroups(files, place)).toReversed()) {
       for (const pid of parseProcessIds(read(`${cgroup}/cgroup.procs`))) process.kill(pid, 'SIGKILL');
@@ -38,10 +39,9 @@ after(async () => {
   }
 });
 
-const isolation = (names: string, flags: Partial<IsolationOptions['cgroups']> = {}): Partial<IsolationOptions> => ({
-  names,
+const isolation = (names: string, flags: Partial<IsolationOptions['cgroups']> = {}): StartOptions => ({
   launcher: 'linux',
-  cgroups: { ...cgroupsOptions, root, ...flags },
+  isolation: { names, cgroups: { ...cgroupsOptions, root, ...flags } },
 });
 const resources = (cpus: number, mem: number): readonly Resource[] => [
   { name: 'cpus', type: 'SCALAR', scalar: { value: cpus } },

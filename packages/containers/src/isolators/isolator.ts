@@ -1,9 +1,8 @@
 // The interface of isolators. Each gives containers a property (a limit, a view of the file system, a measurement), has the
 // name that it has in Mesos, and is one file beside this one.
-import type { ContainerId, Result } from '@meseta/base';
+import type { ContainerId, LinuxPlan, Result } from '@meseta/base';
 import type { ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
-import type { LinuxPlan } from '../plan/linux-plan.js';
 import type { LaunchLimits, LaunchOwner, LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
 import type { Capability, ContainerSpec, DirectoryBelow, Limitation } from '../types.js';
@@ -13,21 +12,28 @@ export interface HostFacts {
   /** Changes user and groups, for copies as another user; undefined where it is missing or this process may not. */
   readonly setpriv: string | undefined;
   readonly limits: LaunchLimits;
+  /** Whether containers can have namespaces and privileges of their own, or why not. */
+  readonly linux: Result<void, string>;
+  /** The numbers of the capabilities that this process has. */
+  readonly capabilities: readonly number[];
 }
 
-/** A link in the sandbox to a directory outside of it. */
+/** A directory outside of the sandbox that is shown in it. */
 export interface VolumeLink {
   /** Relative to the sandbox. */
   readonly containerPath: string;
   readonly place: DirectoryBelow;
   /** It is given to the container's user at each launch; other volumes keep their owner. */
   readonly isPersistent: boolean;
+  /** A symbolic link, or an empty directory or file that the launcher mounts over; `mountOfHost`: the place must exist. */
+  readonly as?: 'link' | 'mount' | 'mountOfHost';
 }
 
 /** An isolator's part of a container's plan (`applyPatch` adds it). */
 export interface PlanPatch {
   readonly rlimits?: LaunchPlan['rlimits'];
   readonly links?: readonly VolumeLink[];
+  readonly cgroup?: string;
   readonly cgroups?: LaunchPlan['cgroups'];
   readonly oomScoreAdjustment?: number;
   readonly linux?: Partial<LinuxPlan>;
@@ -70,6 +76,6 @@ export interface Isolator {
   findLimitation?(record: ContainerRecord): Limitation | undefined;
   /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
-  /** Stops what it does for the containers, which run on without this process. */
+  /** The agent's process ends, and its containers run on: ends what this process does for them. */
   close?(): void;
 }

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { err, ok } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { createProcesses } from '@meseta/platform/processes';
 import { cgroupsOptions } from '../testing/isolation.js';
 import { limits } from '../testing/plans.js';
+import type { HostFacts } from './isolator.js';
 import { type IsolationOptions, parseIsolation, selectIsolators } from './select.js';
 
+const POSIX: HostFacts['linux'] = err('needs --launcher=linux');
+
 const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
+  const linux = changes.launcher === 'linux' ? ok(undefined) : POSIX;
   const options = {
     files: createFiles(),
     processes: createProcesses(),
@@ -14,11 +19,14 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
     names,
     diskWatchIntervalMs: 1000,
     enforceDiskQuota: false,
+    capabilities: { effective: undefined, bounding: undefined },
+    pid: { mayNotShareAgents: false },
+    ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
     launcher: 'posix' as const,
     cgroups: cgroupsOptions,
     ...changes,
   };
-  const selected = selectIsolators(options, { setpriv: undefined, limits });
+  const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [] });
   assert.ok(selected.ok);
   return { ...selected.value, names: selected.value.isolators.map(({ name }) => name) };
 };
@@ -79,4 +87,24 @@ test('limits need the isolator of their resource, and hierarchies that are mount
   const elsewhere = { ...cgroupsOptions, hierarchy: '/no/such' };
   const { warnings } = select('cgroups/mem', { launcher: 'linux', cgroups: elsewhere });
   assert.match(warnings.join(), /^--isolation: cgroups\/mem has no effect: .*version 1 are not mounted \(memory\)/);
+});
+
+test('with the linux launcher its isolators are there; filesystem/linux takes the place of filesystem/posix', () => {
+  const names = 'filesystem/linux,volume/host_path,namespaces/pid,namespaces/ipc,linux/capabilities,linux/nnp';
+  const { warnings, capabilities, names: selected } = select(names, { launcher: 'linux' });
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(selected, [
+    'filesystem/linux',
+    'volume/sandbox_path',
+    'posix/rlimits',
+    ...names.split(',').slice(1),
+  ]);
+  for (const name of ['mounts', 'hostPathVolumes', 'capabilities', 'ipcNamespaces'] as const) {
+    assert.ok(capabilities[name].ok, name);
+  }
+  const without = select(names);
+  assert.equal(without.warnings.length, 6);
+  assert.deepEqual(without.names, ALWAYS);
+  for (const warning of without.warnings) assert.match(warning, /has no effect: needs --launcher=linux$/);
+  assert.match(without.capabilities.mounts.ok ? '' : without.capabilities.mounts.error, /needs --launcher=linux/);
 });

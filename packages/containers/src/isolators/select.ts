@@ -11,12 +11,18 @@ import { createCgroupsMem } from './cgroups-mem.js';
 import { createCgroupsMembership, MEMBERSHIPS } from './cgroups-membership.js';
 import { createCgroupsPids } from './cgroups-pids.js';
 import { createDiskDu } from './disk-du.js';
+import { filesystemLinux } from './filesystem-linux.js';
 import { filesystemPosix } from './filesystem-posix.js';
 import type { HostFacts, Isolator } from './isolator.js';
+import { type CapabilityOptions, createLinuxCapabilities } from './linux-capabilities.js';
+import { linuxNnp } from './linux-nnp.js';
+import { createNamespacesIpc, type IpcOptions } from './namespaces-ipc.js';
+import { createNamespacesPid, type PidOptions } from './namespaces-pid.js';
 import { posixCpu } from './posix-cpu.js';
 import { posixMem } from './posix-mem.js';
 import { posixRlimits } from './posix-rlimits.js';
-import { volumeSandboxPath } from './volume-sandbox-path.js';
+import { volumeHostPath } from './volume-host-path.js';
+import { createVolumeSandboxPath } from './volume-sandbox-path.js';
 
 export interface IsolationOptions {
   /** `--isolation`: names, separated by commas. */
@@ -28,6 +34,9 @@ export interface IsolationOptions {
   /** `--launcher`: containers have cgroups with `linux` only. */
   readonly launcher: 'posix' | 'linux';
   readonly cgroups: CgroupsOptions;
+  readonly capabilities: CapabilityOptions;
+  readonly pid: PidOptions;
+  readonly ipc: IpcOptions;
 }
 
 export interface Isolation {
@@ -47,7 +56,8 @@ interface Selecting extends Ports, IsolationOptions {
   readonly ofCgroups: CgroupsPorts;
 }
 
-const ALWAYS: readonly Isolator[] = [filesystemPosix, volumeSandboxPath, posixRlimits];
+/** The names of those that every container has. */
+const ALWAYS = ['filesystem/posix', 'volume/sandbox_path', 'posix/rlimits'];
 
 const OF_CGROUPS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new Map([
   ['cgroups/blkio', createCgroupsBlkio],
@@ -61,11 +71,27 @@ const OF_CGROUPS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new M
 /** Those of `OF_CGROUPS` that this machine has. */
 const ALL_CGROUPS = 'cgroups/all';
 
-const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map([
+/** filesystem/linux takes the place of filesystem/posix, and mounts the volumes that else are links. */
+const always = (hasMounts: boolean): readonly Isolator[] => [
+  hasMounts ? filesystemLinux : filesystemPosix,
+  createVolumeSandboxPath(hasMounts),
+  posixRlimits,
+];
+
+const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
+  string,
+  (options: Selecting) => Isolator
+>([
   ['posix/cpu', () => posixCpu],
   ['posix/mem', () => posixMem],
   ['disk/du', createDiskDu],
   ...[...OF_CGROUPS].map(([name, create]) => [name, ({ ofCgroups }: Selecting) => create(ofCgroups)] as const),
+  ['filesystem/linux', () => filesystemLinux],
+  ['volume/host_path', () => volumeHostPath],
+  ['namespaces/pid', ({ pid }) => createNamespacesPid(pid)],
+  ['namespaces/ipc', ({ ipc }) => createNamespacesIpc(ipc)],
+  ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
+  ['linux/nnp', () => linuxNnp],
 ]);
 
 /** Names of Mesos for several isolators, and older names. */
@@ -75,9 +101,8 @@ const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
   ['posix/disk', ['disk/du']],
 ]);
 
-const NO_NAMESPACES = 'containers of this agent have no namespaces';
 const NO_IMAGES = 'this agent has no image provider';
-const NO_CHANGE = "this agent can't change what a task may do";
+const NO_NETWORKS = 'containers of this agent have no networks of their own';
 
 /** Isolators of Mesos that this agent doesn't have. */
 const MISSING: ReadonlyMap<string, string> = new Map([
@@ -85,26 +110,20 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['disk/xfs', 'this agent uses no quotas of the file system'],
   ['docker/runtime', NO_IMAGES],
   ['docker/volume', 'this agent has no Docker volume drivers'],
-  ['filesystem/linux', NO_NAMESPACES],
-  ['filesystem/shared', NO_NAMESPACES],
+  ['filesystem/shared', 'this agent has filesystem/linux'],
   ['gpu/nvidia', 'this agent offers no GPUs'],
-  ['linux/capabilities', NO_CHANGE],
-  ['linux/devices', NO_NAMESPACES],
-  ['linux/nnp', NO_CHANGE],
-  ['linux/seccomp', NO_CHANGE],
-  ['namespaces/ipc', NO_NAMESPACES],
-  ['namespaces/pid', NO_NAMESPACES],
-  ['network/cni', NO_NAMESPACES],
-  ['network/port_mapping', NO_NAMESPACES],
+  ['linux/devices', 'this agent adds no devices to containers'],
+  ['linux/seccomp', 'this agent has no seccomp profiles'],
+  ['network/cni', NO_NETWORKS],
+  ['network/port_mapping', NO_NETWORKS],
   ['network/ports', 'this agent does not watch the ports of tasks'],
   ['volume/csi', 'this agent has no CSI plugins'],
-  ['volume/host_path', NO_NAMESPACES],
   ['volume/image', NO_IMAGES],
-  ['volume/secret', NO_NAMESPACES],
+  ['volume/secret', 'this agent has no secret volumes'],
 ]);
 
 /** The agent resolves secrets by value in environments itself. */
-const BUILT_IN: readonly string[] = [...ALWAYS.map(({ name }) => name), 'environment_secret'];
+const BUILT_IN: readonly string[] = [...ALWAYS, 'environment_secret'];
 
 /** The names in `--isolation`, each once, or which of them is no isolator. */
 export function parseIsolation(text: string): Result<readonly string[], string> {
@@ -123,6 +142,10 @@ const ABSENT: { readonly [Name in Capability]: string } = {
   memLimits: 'limits of mem need the isolator cgroups/mem',
   rlimits: 'needs the isolator posix/rlimits',
   sandboxPathVolumes: 'needs the isolator volume/sandbox_path',
+  hostPathVolumes: 'needs the isolator volume/host_path',
+  mounts: 'needs the isolator filesystem/linux',
+  capabilities: 'needs the isolator linux/capabilities',
+  ipcNamespaces: 'needs the isolator namespaces/ipc',
 };
 
 /** The isolators of this machine, in the order of their plans; or which name in the flag is unknown. */
@@ -134,9 +157,11 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   const reasons: { [Name in Capability]: string } = { ...ABSENT };
   const provided = new Set<Capability>();
   const selecting: Selecting = { ...options, ofCgroups: cgroupsPorts(options) };
-  const all = names.value.includes(ALL_CGROUPS) ? OF_CGROUPS.keys() : [];
-  const optional = [...new Set([...names.value, ...all])];
-  const wanted = [...ALWAYS, ...optional.flatMap((name) => OPTIONAL.get(name)?.(selecting) ?? [])];
+  const ofAll = names.value.includes(ALL_CGROUPS) ? OF_CGROUPS.keys() : [];
+  const all = [...new Set([...names.value, ...ofAll])];
+  const hasMounts = names.value.includes(filesystemLinux.name) && host.linux.ok;
+  const optional = all.flatMap((name) => OPTIONAL.get(name)?.(selecting) ?? []);
+  const wanted = new Set([...always(hasMounts), ...optional]);
   for (const isolator of wanted) {
     const supported = isolator.supports(host);
     if (supported.ok) isolators.push(isolator);
@@ -156,6 +181,10 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
     memLimits: resultOf('memLimits'),
     rlimits: resultOf('rlimits'),
     sandboxPathVolumes: resultOf('sandboxPathVolumes'),
+    hostPathVolumes: resultOf('hostPathVolumes'),
+    mounts: resultOf('mounts'),
+    capabilities: resultOf('capabilities'),
+    ipcNamespaces: resultOf('ipcNamespaces'),
   };
   return ok({ isolators, capabilities, warnings });
 }

@@ -5,21 +5,31 @@
 // parent is the executor of a pod. A volume with an invalid path has no link; `plan/supported.ts` refuses its launch.
 import { checkPathBelow, ok, type Result } from '@meseta/base';
 import type { ContainerSpec } from '../types.js';
-import type { Isolator, PlanPatch, VolumeLink } from './isolator.js';
+import type { Isolator, PlanPatch } from './isolator.js';
+import { mountVolumes, namesOf } from './volume-mounts.js';
 
-export const volumeSandboxPath: Isolator = {
+/** `areMounts`: volumes are mounts in the sandbox, which may be read-only; else they are links. */
+export const createVolumeSandboxPath = (areMounts: boolean): Isolator => ({
   name: 'volume/sandbox_path',
   provides: 'sandboxPathVolumes',
   supports: () => ok(undefined),
-  plan: planVolumes,
-};
+  plan: (spec) => (areMounts ? planMounts(spec) : planVolumes(spec)),
+});
 
+/** With links. */
 export function planVolumes(spec: ContainerSpec): Result<PlanPatch, string> {
-  return ok({ links: linksOf(spec) });
+  return ok({
+    links: linksOf(spec).map(({ containerPath, place }) => ({ containerPath, place, isPersistent: false })),
+  });
 }
 
-const linksOf = ({ sandbox, volumes: own, outer, container }: ContainerSpec): readonly VolumeLink[] =>
-  (container?.volumes ?? []).flatMap(({ container_path, source }) => {
+function planMounts(spec: ContainerSpec): Result<PlanPatch, string> {
+  const volumes = linksOf(spec);
+  return ok(volumes.length === 0 ? {} : mountVolumes(spec.sandbox, volumes));
+}
+
+const linksOf = ({ sandbox, volumes: own, outer, container }: ContainerSpec) =>
+  (container?.volumes ?? []).flatMap(({ container_path, source, mode }) => {
     const { type, path = '' } = source?.sandbox_path ?? {};
     const base = type === 'SELF' ? sandbox : type === 'PARENT' ? outer?.sandbox : undefined;
     if (base === undefined || checkPathBelow('path', path) !== undefined) return [];
@@ -32,9 +42,7 @@ const linksOf = ({ sandbox, volumes: own, outer, container }: ContainerSpec): re
             root: within.place.root,
             names: [...within.place.names, ...namesOf(path.slice(within.containerPath.length))],
           };
-    return [{ containerPath: container_path, place, isPersistent: false }];
+    return [{ containerPath: container_path, place, isPersistent: false, isReadOnly: mode === 'RO' }];
   });
-
-const namesOf = (path: string): readonly string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 const isWithin = (directory: string, path: string): boolean => path === directory || path.startsWith(`${directory}/`);

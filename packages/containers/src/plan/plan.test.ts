@@ -38,6 +38,7 @@ test('PLAN-1: the values of a task are whole words of the plan', () => {
     environment: { A: '`id`' },
     owner: undefined,
     rlimits: [],
+    cgroup: undefined,
     cgroups: [],
     linux: undefined,
   });
@@ -47,7 +48,7 @@ test('the parts of several isolators are one plan: lists are added, other values
   const patches: readonly PlanPatch[] = [
     { rlimits: [{ resource: 1, soft: 1, hard: 1 }], cgroups: ['/a'], linux: { namespaces: ['mount'], hostname: 'a' } },
     { linux: { namespaces: ['mount', 'pid'], noNewPrivileges: true }, cgroups: ['/b'] },
-    { linux: { hostname: 'b', mounts: [{ source: '/x', target: '/y', isReadOnly: true }] } },
+    { linux: { hostname: 'b', mounts: [{ kind: 'tmpfs', target: '/y', bytes: 1 }] } },
   ];
   const isolators = patches.map((patch, index) => ({
     name: String(index),

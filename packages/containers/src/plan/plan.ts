@@ -3,10 +3,10 @@
 //
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
-import { type ChildInput, err, ok, type ProcessLimit, type Result } from '@meseta/base';
+import { type ChildInput, err, type LinuxPlan, ok, type ProcessLimit, type Result } from '@meseta/base';
 import type { HostFacts, Isolator, PlanPatch, VolumeLink } from '../isolators/isolator.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
-import { type LinuxPlan, mergeLinuxPlans } from './linux-plan.js';
+import { mergeLinuxPlans } from './linux-plan.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
 /** The user that a container runs as; undefined when it is the agent's own. */
@@ -47,6 +47,8 @@ export interface LaunchPlan {
   readonly owner: LaunchOwner | undefined;
   /** The others are those of the agent. */
   readonly rlimits: readonly ProcessLimit[];
+  /** The cgroup that has the container's processes, one of `cgroups`; undefined: they are those of its session. */
+  readonly cgroup: string | undefined;
   /** Absolute directories in hierarchies of cgroups, which the first process joins before it executes anything. */
   readonly cgroups: readonly string[];
   /** `oom_score_adj` (proc(5)); undefined: that of the agent. */
@@ -94,7 +96,7 @@ export function commandPlan(
   if (!executable.ok) return executable;
   const problem = findInvalidWord([executable.value.program, ...executable.value.argv], environment);
   if (problem !== undefined) return err(problem);
-  return ok({ ...executable.value, environment, owner, rlimits: [], cgroups: [], linux: undefined });
+  return ok({ ...executable.value, environment, owner, rlimits: [], cgroup: undefined, cgroups: [], linux: undefined });
 }
 
 /** A container's plan but for its sandbox, which is made before. */
@@ -110,6 +112,7 @@ export function applyPatch({ command, links }: ContainerPlan, patch: PlanPatch):
     command: {
       ...command,
       rlimits: patch.rlimits ?? command.rlimits,
+      cgroup: patch.cgroup ?? command.cgroup,
       cgroups: [...new Set([...command.cgroups, ...(patch.cgroups ?? [])])],
       ...(patch.oomScoreAdjustment === undefined ? {} : { oomScoreAdjustment: patch.oomScoreAdjustment }),
       linux: patch.linux === undefined ? command.linux : mergeLinuxPlans(command.linux, patch.linux),

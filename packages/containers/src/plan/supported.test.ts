@@ -11,6 +11,10 @@ const capabilities: Capabilities = {
   memLimits: ok(undefined),
   rlimits: ok(undefined),
   sandboxPathVolumes: ok(undefined),
+  hostPathVolumes: err('needs the isolator volume/host_path'),
+  mounts: err('needs the isolator filesystem/linux'),
+  capabilities: err('needs the isolator linux/capabilities'),
+  ipcNamespaces: err('needs the isolator namespaces/ipc'),
 };
 const nested = { isNested: true, capabilities };
 const outermost = { isNested: false, capabilities };

@@ -1,6 +1,5 @@
 // Which fields of a ContainerInfo this agent provides, as data: each field is `supported`, needs an isolator, or has a reason
 // for its refusal.
-// Containers are process groups on the host's own file system and network, so most fields that isolate are refused.
 //
 // SUPPORTED-1: a field that isn't provided fails the launch; none is dropped silently. The compiler checks that the tables
 //   have every field of their message, and a test sets each field of the schema.
@@ -9,6 +8,7 @@ import type {
   ContainerInfo,
   ContainerInfoMesosInfo,
   LinuxInfo,
+  MountPropagation,
   NetworkInfo,
   NetworkInfoIPAddress,
   SeccompInfo,
@@ -16,6 +16,7 @@ import type {
   TTYInfoWindowSize,
   Volume,
   VolumeSource,
+  VolumeSourceHostPath,
   VolumeSourceSandboxPath,
 } from '@meseta/wire';
 import type { Capabilities, Capability } from '../types.js';
@@ -60,8 +61,6 @@ const fieldsThatNeed = <Value extends object>(capability: Capability, rules: Fie
 const items = <ItemRule>(rule: ItemRule) => ({ kind: 'items', rule }) as const;
 
 const NO_IMAGES = 'this agent has no image provider';
-const NO_MOUNTS = 'this agent mounts nothing into containers';
-const NO_CAPABILITIES = "this agent can't change the capabilities of a task";
 
 const isBelow = (path: string): boolean => !path.startsWith('/') && checkPathBelow('', path) === undefined;
 
@@ -70,19 +69,33 @@ const sandboxPath = fieldsThatNeed<VolumeSourceSandboxPath>('sandboxPathVolumes'
   path: only(isBelow, 'expected a relative path below the sandbox'),
 });
 
+const hostPath = fieldsThatNeed<VolumeSourceHostPath>('hostPathVolumes', {
+  // The isolator checks it.
+  path: supported,
+  mount_propagation: fields<MountPropagation>({
+    mode: only((mode) => mode !== 'BIDIRECTIONAL', "mounts of a container can't reach the machine"),
+  }),
+});
+
 const volumeSource = fields<VolumeSource>({
-  type: only((type) => type === 'SANDBOX_PATH', `expected SANDBOX_PATH: ${NO_MOUNTS}`),
+  type: only(
+    (type, { capabilities }) => type === 'SANDBOX_PATH' || (type === 'HOST_PATH' && capabilities.hostPathVolumes.ok),
+    'expected SANDBOX_PATH, or HOST_PATH with the isolator volume/host_path',
+  ),
   docker_volume: refused('this agent has no Docker volume drivers'),
   sandbox_path: sandboxPath,
   secret: refused('this agent has no secret volumes'),
-  host_path: refused(NO_MOUNTS),
+  host_path: hostPath,
   csi_volume: refused('this agent has no CSI plugins'),
 });
 
 const volume = fields<Volume>({
-  container_path: only(isBelow, `expected a relative path below the sandbox: ${NO_MOUNTS}`),
-  host_path: refused(NO_MOUNTS),
-  mode: only((mode) => mode === 'RW', `expected RW: ${NO_MOUNTS}, and a link can't be read-only`),
+  container_path: only(isBelow, 'expected a relative path below the sandbox'),
+  host_path: needs('hostPathVolumes'),
+  mode: only(
+    (mode, { capabilities }) => mode === 'RW' || capabilities.mounts.ok,
+    "expected RW: without the isolator filesystem/linux a volume is a link, which can't be read-only",
+  ),
   image: refused(NO_IMAGES),
   source: volumeSource,
 });
@@ -108,14 +121,17 @@ const seccomp = fields<SeccompInfo>({
 });
 
 const linux = fields<LinuxInfo>({
-  capability_info: refused(NO_CAPABILITIES),
-  bounding_capabilities: refused(NO_CAPABILITIES),
-  effective_capabilities: refused(NO_CAPABILITIES),
-  // The namespace is always shared. The default, false, asks for nothing.
+  capability_info: needs('capabilities'),
+  bounding_capabilities: needs('capabilities'),
+  effective_capabilities: needs('capabilities'),
+  // The default, false, asks for what the isolator namespaces/pid gives, if the operator chose it.
   share_pid_namespace: supported,
   seccomp,
-  ipc_mode: only((mode) => mode !== 'PRIVATE', "containers share the host's IPC namespace"),
-  shm_size: refused("containers share the host's /dev/shm"),
+  ipc_mode: only(
+    (mode, { capabilities }) => mode !== 'PRIVATE' || capabilities.ipcNamespaces.ok,
+    'PRIVATE needs the isolator namespaces/ipc',
+  ),
+  shm_size: needs('ipcNamespaces'),
   // There are no cgroups to share. Limits, which need them, are refused.
   share_cgroups: supported,
 });

@@ -10,6 +10,7 @@ import { emptyDirectory, removeTree } from './trees.js';
 
 const PARENT_MODE = 0o755;
 const VOLUME_MODE = 0o750;
+const MOUNT_POINT_MODE = 0o640;
 
 /** Walks down from a directory name by name, and closes each directory on the way. */
 async function descend(
@@ -26,16 +27,36 @@ async function descend(
 
 const pathOf = ({ root, names }: DirectoryBelow): string => [root, ...names].join('/');
 
-/** Links a volume into a sandbox. Returns why that failed. */
+/** Links a volume into a sandbox, or makes what it is mounted over. Returns why that failed. */
 export async function linkVolume(
   files: Files,
   sandbox: string,
-  { containerPath, place, isPersistent }: VolumeLink,
+  link: VolumeLink,
   owner: Owner | undefined,
 ): Promise<string | undefined> {
+  const { containerPath, place, as = 'link' } = link;
   const names = containerPath.split('/').filter((name) => name !== '' && name !== '.');
   const name = names.pop();
   if (name === undefined || containerPath.startsWith('/')) return 'expected a path inside the sandbox';
+  const kind = as === 'mountOfHost' ? await kindOfHostPath(files, place) : await makePlace(files, link, owner);
+  if (!kind.ok) return kind.error.message;
+  const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
+    openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
+  );
+  const shown = await within(around, (directory) =>
+    as === 'link' ? directory.makeLink(name, pathOf(place)) : makeMountPoint(directory, name, kind.value, owner),
+  );
+  return shown.ok ? undefined : shown.error.message;
+}
+
+type PlaceKind = 'directory' | 'file';
+
+/** Makes the directory of a volume, and gives a persistent one to its user. */
+async function makePlace(
+  files: Files,
+  { place, isPersistent }: VolumeLink,
+  owner: Owner | undefined,
+): Promise<SystemResult<PlaceKind>> {
   const made = isPersistent
     ? await makeVolume(files, place, VOLUME_MODE)
     : await descend(await openSandbox(files, place.root), place.names, (directory, each) =>
@@ -44,12 +65,30 @@ export async function linkVolume(
   const changed = await within(made, async (volume) =>
     isPersistent && owner !== undefined ? volume.changeOwner(owner) : ok(undefined),
   );
-  if (!changed.ok) return changed.error.message;
-  const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
-    openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
-  );
-  const linked = await within(around, (directory) => directory.makeLink(name, pathOf(place)));
-  return linked.ok ? undefined : linked.error.message;
+  return changed.ok ? ok('directory') : changed;
+}
+
+/** What a path of the machine is. Nothing is read: the supervisor opens it again, without links that others can replace. */
+async function kindOfHostPath(files: Files, place: DirectoryBelow): Promise<SystemResult<PlaceKind>> {
+  const opened = await files.openDirectory(pathOf(place));
+  if (opened.ok) opened.value.close();
+  if (opened.ok) return ok('directory');
+  return opened.error.code === 'ENOTDIR' ? ok('file') : opened;
+}
+
+/** Makes an empty directory or file to mount over; one that exists is used. */
+async function makeMountPoint(
+  directory: DirectoryHandle,
+  name: string,
+  kind: PlaceKind,
+  owner: Owner | undefined,
+): Promise<SystemResult<void>> {
+  if (kind === 'directory') {
+    return within(await openOrMake(directory, name, { mode: VOLUME_MODE, owner }), async () => ok(undefined));
+  }
+  const made = await directory.makeFile(name, { mode: MOUNT_POINT_MODE, owner });
+  if (made.ok) made.value.close();
+  return made.ok || made.error.code === 'EEXIST' ? ok(undefined) : made;
 }
 
 /** Opens the directory of a persistent volume, and makes it if it is missing. Only the agent can replace a directory above it. */

@@ -6,6 +6,7 @@
 // duration.
 //
 // ENDINGS-1: `ended` is reported once a container, when its status is known and none of its processes lives.
+import { isCgroupEmpty, killCgroup } from '../cgroups/process-cgroups.js';
 import { createSessionWatch, readProcessTable, type SessionWatch } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 import { findContainerProcesses, type Supervised, type SupervisorState, updateContainer } from './state.js';
@@ -58,6 +59,23 @@ async function killRemaining(state: SupervisorState, ending: ReadonlySet<string>
   });
 }
 
+/** Kills the remaining processes of containers with cgroups. Returns the ended containers that had none. */
+async function killInCgroups(state: SupervisorState, ending: ReadonlySet<string>): Promise<readonly Supervised[]> {
+  const containers = [...ending].flatMap((id) => state.containers.get(id) ?? []);
+  const isEnded = async ({ setting: { cgroup }, status }: Supervised): Promise<boolean> => {
+    if (cgroup === undefined) return false;
+    if (!(await isCgroupEmpty(state.files, cgroup))) await killCgroup(state, cgroup);
+    return status !== undefined && (await isCgroupEmpty(state.files, cgroup));
+  };
+  const areEnded = await Promise.all(containers.map(isEnded));
+  return containers.filter((_, index) => areEnded[index]);
+}
+
+/** Those whose processes are the ones of a session. */
+function inSessions({ containers }: SupervisorState, ids: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...ids].filter((id) => containers.get(id)?.setting.cgroup === undefined));
+}
+
 export function createEndings(state: SupervisorState): Endings {
   const ending = new Set<string>();
   const watch = createSessionWatch(state.files);
@@ -76,11 +94,12 @@ export function createEndings(state: SupervisorState): Endings {
 
   async function runRound(): Promise<void> {
     const startMs = performance.now();
-    report(findEmptied(state, watch, ending));
-    const remaining = ending.size;
-    if (remaining > 0) report(await killRemaining(state, ending));
+    report(await killInCgroups(state, ending));
+    report(findEmptied(state, watch, inSessions(state, ending)));
+    const remaining = inSessions(state, ending);
+    if (remaining.size > 0) report(await killRemaining(state, remaining));
     const nowMs = performance.now();
-    pauseMs = remaining > 0 ? Math.min(pauseMs * 2, MAX_PAUSE_MS) : MIN_PAUSE_MS;
+    pauseMs = ending.size > 0 ? Math.min(pauseMs * 2, MAX_PAUSE_MS) : MIN_PAUSE_MS;
     const pauseAfterMs = Math.max(pauseMs, Math.min(PAUSE_PER_ROUND * (nowMs - startMs), MAX_PAUSE_AFTER_ROUND_MS));
     nextRoundMs = nowMs + pauseAfterMs;
   }

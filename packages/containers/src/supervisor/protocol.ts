@@ -3,13 +3,13 @@
 import type { ChildRequest, WindowSize } from '@meseta/base';
 import type { ExitStatus } from '../types.js';
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** The socket in the directory of the records. */
 export const SOCKET_NAME = 'supervisor';
 
 /** What a process becomes. The supervisor chooses where its output goes. */
-export type ProcessPlan = Omit<ChildRequest, 'output' | 'record'>;
+export type ProcessPlan = Omit<ChildRequest, 'output' | 'record' | 'enter'>;
 
 /** What is sent to a container whose plan has an input. */
 export type ContainerInput =
@@ -23,10 +23,22 @@ export type ContainerInput =
 export type InputResult = 'taken' | 'closed' | { readonly refused: string };
 
 export type SupervisorRequest =
-  /** Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. */
-  | { readonly kind: 'launch'; readonly id: string; readonly plan: ProcessPlan }
-  /** Runs a process beside the containers, without output; at the timeout its process group is killed. `ran` follows. */
-  | { readonly kind: 'run'; readonly id: string; readonly plan: ProcessPlan; readonly timeoutMs: number }
+  /**
+   * Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. `cgroup`: the
+   * container's processes are those of this cgroup, which the plan joins; without it they are those of its session.
+   */
+  | { readonly kind: 'launch'; readonly id: string; readonly plan: ProcessPlan; readonly cgroup?: string | undefined }
+  /**
+   * Runs a process beside a container, in its namespaces and without output; at the timeout its process group is killed.
+   * `ran` follows.
+   */
+  | {
+      readonly kind: 'run';
+      readonly id: string;
+      readonly containerId: string;
+      readonly plan: ProcessPlan;
+      readonly timeoutMs: number;
+    }
   /** `answered` follows when the container has taken the input, however long it does not read. One at a time is sent. */
   | { readonly kind: 'input'; readonly id: string; readonly request: string; readonly input: ContainerInput }
   /** Sends a signal to every process of the container. */
@@ -45,6 +57,7 @@ export interface KnownContainer {
   readonly id: string;
   readonly pid: number | undefined;
   readonly startTicks: number | undefined;
+  readonly cgroup: string | undefined;
   /** No process of it lives; undefined: it runs. */
   readonly status: ExitStatus | undefined;
 }

@@ -1,8 +1,9 @@
 // A container's record: the file in the runtime directory by which the next supervisor or agent finds the container and its
 // end. The supervisor writes it, a line at a time:
-//   container JSON                 the boot and the sandbox; before the first process is started
+//   container JSON                 the boot, the sandbox, and what processes beside the command need; before the first process is started
 //   first STAT                     by the first process, before it runs the command: its line of /proc/self/stat
 //   exited CODE | signaled SIGNAL  its exact end
+import type { LinuxPlan } from '@meseta/base';
 import { type ProcessStat, parseStat } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 
@@ -19,6 +20,16 @@ interface RecordHead {
   readonly bootId: string;
   /** For people. */
   readonly sandbox: string;
+  readonly setting: ContainerSetting;
+}
+
+/** What a process has in common with the first process of its container. */
+export interface ContainerSetting {
+  /** Has the container's processes; undefined: they are those of its session. */
+  readonly cgroup?: string | undefined;
+  readonly cgroups: readonly string[];
+  /** Its mounts are made. */
+  readonly linux?: LinuxPlan | undefined;
 }
 
 export interface ContainerRecord {
@@ -28,7 +39,8 @@ export interface ContainerRecord {
   readonly status: ExitStatus | undefined;
 }
 
-export const headLine = ({ bootId, sandbox }: RecordHead): string => `container ${JSON.stringify([bootId, sandbox])}\n`;
+export const headLine = ({ bootId, sandbox, setting }: RecordHead): string =>
+  `container ${JSON.stringify([bootId, sandbox, setting])}\n`;
 
 export const statusLine = (status: Exclude<ExitStatus, { kind: 'unknown' }>): string =>
   status.kind === 'exited' ? `exited ${status.code}\n` : `signaled ${status.signal}\n`;
@@ -48,8 +60,9 @@ export function parseRecord(text: string): ContainerRecord {
 }
 
 function parseHead(text: string): RecordHead {
-  const [bootId, sandbox] = JSON.parse(text) as [string, string];
-  return { bootId, sandbox };
+  // Records of earlier versions have no setting.
+  const [bootId, sandbox, setting] = JSON.parse(text) as [string, string, ContainerSetting?];
+  return { bootId, sandbox, setting: setting ?? { cgroups: [] } };
 }
 
 function parseStatus(line: string): ExitStatus | undefined {

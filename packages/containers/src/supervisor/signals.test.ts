@@ -38,7 +38,7 @@ test('SUPERVISOR-3: a container that forks without pause can neither delay a sig
     assert.ok(readings < 10_000, 'the signal is never sent');
     return table;
   };
-  await signalProcesses(ports, readTable, { pid: 100, startTicks: 500 }, SIGTERM);
+  await signalProcesses(ports, readTable, { pid: 100, startTicks: 500, setting: { cgroups: [] } }, SIGTERM);
   assert.deepEqual(
     sent.filter((each) => !each.startsWith('19 ')),
     ['15 100', '18 100'],

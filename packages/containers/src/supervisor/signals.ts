@@ -1,4 +1,5 @@
 // Signals to a container: every process of it gets them.
+import { cgroupStats } from '../processes/cgroup-stats.js';
 import { type ProcessStat, type ProcessTable, stillLives } from '../processes/process-table.js';
 import { findContainerProcesses, type Supervised, type SupervisorState } from './state.js';
 
@@ -20,12 +21,17 @@ export const isSignal = (signal: number): boolean => Number.isInteger(signal) &&
 export async function signalProcesses(
   { files, processes, foreignSessions }: Pick<SupervisorState, 'files' | 'processes' | 'foreignSessions'>,
   readTable: () => Promise<ProcessTable>,
-  container: Pick<Supervised, 'pid' | 'startTicks'>,
+  container: Pick<Supervised, 'pid' | 'startTicks' | 'setting'>,
   signal: number,
 ): Promise<void> {
+  const { cgroup } = container.setting;
+  const findMembers = async (): Promise<readonly ProcessStat[]> =>
+    cgroup === undefined
+      ? findContainerProcesses(await readTable(), container, foreignSessions)
+      : cgroupStats(files, cgroup);
   const stopped = new Map<number, ProcessStat>();
   for (let round = 0; round < MAX_STOP_ROUNDS; round++) {
-    const members = findContainerProcesses(await readTable(), container, foreignSessions);
+    const members = await findMembers();
     const found = members.filter(({ pid, startTicks }) => stopped.get(pid)?.startTicks !== startTicks);
     if (found.length === 0) break;
     for (const stat of found) {

@@ -3,6 +3,7 @@ import type { ChildProcesses, Files, Processes, RecordFiles } from '@meseta/base
 import { findMembers, type ProcessStat, type ProcessTable } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 import type { SupervisorEvent } from './protocol.js';
+import type { ContainerSetting } from './records.js';
 
 /** running: its first process lives; ending: it has ended, others may live; ended: no process of it lives. */
 export type Phase = 'running' | 'ending' | 'ended';
@@ -14,6 +15,7 @@ export interface Supervised {
   readonly pid: number | undefined;
   /** When that process was started, as /proc counts. */
   readonly startTicks: number | undefined;
+  readonly setting: ContainerSetting;
   /** Whether this process is its parent. The status of another's child can't be known. */
   readonly isChild: boolean;
   readonly destroyed: boolean;

@@ -6,6 +6,8 @@
 // SUPERVISOR-1: a record is written before the first process is started, and the end before it is reported.
 // SUPERVISOR-2: after it was killed, the next one knows every container; only the statuses of those that ran are unknown.
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
+import type { ChildRequest } from '@meseta/base';
+import { isCgroupEmpty } from '../cgroups/process-cgroups.js';
 import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 import { type Channels, createChannels } from './channels.js';
@@ -13,7 +15,7 @@ import { createEndings, type Endings } from './endings.js';
 import type { KnownContainer, SupervisorEvent, SupervisorRequest } from './protocol.js';
 import { headLine, idsOf, parseRecord, recordName, statusLine } from './records.js';
 import { isSignal, signalProcesses } from './signals.js';
-import type { Supervised, SupervisorPorts, SupervisorState } from './state.js';
+import { type Supervised, type SupervisorPorts, type SupervisorState, updateContainer } from './state.js';
 
 const SIGKILL = 9;
 const ORPHAN_INTERVAL_MS = 1000;
@@ -43,12 +45,14 @@ interface Context {
   readonly readTable: ReturnType<typeof createTableReader>;
 }
 
-function launch(context: Context, { id, plan }: Extract<SupervisorRequest, { kind: 'launch' }>): void {
+function launch(context: Context, { id, plan, cgroup }: Extract<SupervisorRequest, { kind: 'launch' }>): void {
   const { state } = context;
   const { records, children, containers, bootId } = state;
   const fail = (message: string): void => state.onEvent({ kind: 'failed', id, message });
   const name = recordName(id);
-  const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path }));
+  const linux = plan.linux === undefined ? undefined : { ...plan.linux, mounts: [] };
+  const setting = { cgroup, cgroups: plan.cgroups, linux };
+  const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path, setting }));
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
   const started = children.start({ ...plan, output: 'files', record: records.pathOf(name) });
   if (!started.ok) {
@@ -58,15 +62,28 @@ function launch(context: Context, { id, plan }: Extract<SupervisorRequest, { kin
   const { pid, stat, channel } = started.value;
   if (channel !== undefined) context.channels.add(id, channel);
   const startTicks = parseStat(stat)?.startTicks;
-  const facts = { id, phase: 'running', pid, startTicks, isChild: true } as const;
+  const facts = { id, phase: 'running', pid, startTicks, setting, isChild: true } as const;
   containers.set(id, { ...facts, destroyed: false, status: undefined });
   context.idByPid.set(pid, id);
   state.onEvent({ kind: 'started', id, pid, startTicks });
 }
 
-/** Starts a process beside the containers. */
-function run({ state, runs }: Context, { id, plan, timeoutMs }: Extract<SupervisorRequest, { kind: 'run' }>): void {
-  const started = state.children.start({ ...plan, output: 'discarded', record: undefined });
+function placeBeside(container: Supervised | undefined): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
+  const { setting = { cgroups: [] }, pid, startTicks } = container ?? {};
+  const { cgroups, linux } = setting;
+  const isApart = linux !== undefined && linux.namespaces.length > 0 && pid !== undefined && startTicks !== undefined;
+  return { cgroups, linux, enter: isApart ? { pid, startTicks } : undefined };
+}
+
+/** Starts a process beside a container, with its cgroups, namespaces and privileges. */
+function run({ state, runs }: Context, request: Extract<SupervisorRequest, { kind: 'run' }>): void {
+  const { id, containerId, plan, timeoutMs } = request;
+  const started = state.children.start({
+    ...plan,
+    ...placeBeside(state.containers.get(containerId)),
+    output: 'discarded',
+    record: undefined,
+  });
   if (!started.ok) {
     state.onEvent({ kind: 'ran', id, result: { kind: 'failed', message: started.error } });
     return;
@@ -125,12 +142,18 @@ function handle(context: Context, request: SupervisorRequest): void {
 }
 
 /** Finds the containers of earlier supervisors by their records. */
-async function recover(state: SupervisorState): Promise<void> {
+async function recover(state: SupervisorState, endings: Endings): Promise<void> {
   const ids = idsOf(state.records.names());
   const unwritten = ids.filter((id) => recoverOne(state, id) === undefined);
-  if (unwritten.length === 0) return;
-  await new Promise((resolve) => setTimeout(resolve, FIRST_LINE_TIMEOUT_MS));
+  if (unwritten.length > 0) await new Promise((resolve) => setTimeout(resolve, FIRST_LINE_TIMEOUT_MS));
   for (const id of unwritten) recoverOne(state, id);
+  for (const { id, phase, setting, status } of [...state.containers.values()]) {
+    const { cgroup } = setting;
+    if (phase === 'running' || cgroup === undefined || (await isCgroupEmpty(state.files, cgroup))) continue;
+    // Its first process ended while no supervisor ran, and left others.
+    updateContainer(state, id, { phase: 'running', status: undefined });
+    endings.firstProcessEnded(id, status ?? { kind: 'unknown' });
+  }
 }
 
 /** Returns undefined if the record has no first process. */
@@ -143,6 +166,7 @@ function recoverOne({ records, files, containers, bootId }: SupervisorState, id:
     phase: runs ? 'running' : 'ended',
     pid: first?.pid,
     startTicks: first?.startTicks,
+    setting: head?.setting ?? { cgroups: [] },
     isChild: false,
     destroyed: false,
     status: runs ? undefined : (status ?? { kind: 'unknown' }),
@@ -164,10 +188,11 @@ function watchOrphans({ state, endings }: Context): void {
   }, ORPHAN_INTERVAL_MS).unref();
 }
 
-const knownOf = ({ id, pid, startTicks, phase, status }: Supervised): KnownContainer => ({
+const knownOf = ({ id, pid, startTicks, setting, phase, status }: Supervised): KnownContainer => ({
   id,
   pid,
   startTicks,
+  cgroup: setting.cgroup,
   status: phase === 'ended' ? status : undefined,
 });
 
@@ -192,7 +217,7 @@ export async function createSupervisor(
   const readTable = createTableReader(files);
   const endings = createEndings(state);
   const context: Context = { state, endings, channels, idByPid: new Map(), runs: new Map(), readTable };
-  await recover(state);
+  await recover(state, endings);
   watchOrphans(context);
   children.watch((pid, end) => onChildEnded(context, pid, end));
   return {

@@ -12,8 +12,7 @@ import { connectLines } from '@meseta/platform/line-connections';
 import { createOutbound } from '@meseta/platform/outbound';
 import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
-import { type Containerizer, createContainerizer } from '../containerizer.js';
-import type { IsolationOptions } from '../isolators/select.js';
+import { type Containerizer, type ContainerizerOptions, createContainerizer } from '../containerizer.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
 import { cgroupsOptions } from './isolation.js';
 
@@ -73,8 +72,13 @@ export async function untilDead(pid: number, timeoutMs = 20_000): Promise<void> 
   }
 }
 
-/** A containerizer with all isolators of this machine. */
-export async function start(isolation: Partial<IsolationOptions> = {}): Promise<Containerizer> {
+export interface StartOptions {
+  readonly isolation?: Partial<ContainerizerOptions['isolation']>;
+  readonly launcher?: ContainerizerOptions['launcher']['name'];
+}
+
+/** A containerizer with the posix launcher and its isolators, or with those that the options name. */
+export async function start(options: StartOptions = {}): Promise<Containerizer> {
   const made = await createContainerizer({
     runtimeDir: `${root}/run`,
     workDir: root,
@@ -83,10 +87,14 @@ export async function start(isolation: Partial<IsolationOptions> = {}): Promise<
       names: 'posix/cpu,posix/mem,disk/du',
       diskWatchIntervalMs: 100,
       enforceDiskQuota: true,
-      launcher: 'posix',
-      cgroups: cgroupsOptions,
-      ...isolation,
+      cgroups: { ...cgroupsOptions, root: `meseta-test-${process.pid}` },
+      capabilities: { effective: undefined, bounding: undefined },
+      pid: { mayNotShareAgents: false },
+      ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+      ...options.isolation,
     },
+    launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
+    warn: (message) => assert.fail(message),
     rotation: undefined,
     files: createFiles(),
     processes: createProcesses(),

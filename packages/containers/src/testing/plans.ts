@@ -28,8 +28,12 @@ export const planContext: PlanContext = {
     memLimits: err('no cgroups'),
     rlimits: ok(undefined),
     sandboxPathVolumes: ok(undefined),
+    hostPathVolumes: err('no host paths'),
+    mounts: err('no mounts'),
+    capabilities: err('no capabilities'),
+    ipcNamespaces: err('no namespaces'),
   },
-  host: { setpriv: undefined, limits },
+  host: { setpriv: undefined, limits, linux: err('posix'), capabilities: [] },
 };
 
 export const owner: LaunchOwner = { name: 'nobody', uid: 9, gid: 9, groups: [9] };

@@ -38,6 +38,7 @@ const PLAN: LaunchPlan = {
   directory: { path: '/', identity: '0:0' },
   owner: undefined,
   rlimits: [],
+  cgroup: undefined,
   cgroups: [],
   linux: undefined,
 };

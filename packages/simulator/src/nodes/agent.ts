@@ -95,6 +95,10 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
       memLimits: err('limits of mem need the isolator cgroups/mem'),
       rlimits: ok(undefined),
       sandboxPathVolumes: ok(undefined),
+      hostPathVolumes: err('needs the isolator volume/host_path'),
+      mounts: err('needs the isolator filesystem/linux'),
+      capabilities: err('needs the isolator linux/capabilities'),
+      ipcNamespaces: err('needs the isolator namespaces/ipc'),
     },
   };
 }

@@ -1,16 +1,18 @@
-// The posix launcher: a container is a session of processes, without isolation. The supervisor starts and ends them.
+// The launchers posix and linux. With posix a container is a session of processes; with linux it is a cgroup of processes, and
+// its plan may give it namespaces. The supervisor starts and ends them.
 //
 // Owns: the records of its containers in this process; the supervisor has those in the runtime directory.
 // Boundary: it uses the machine through ports only. Every event is reported by `onEvent`, never during a call.
 // POSIX-1: an accepted container ends in one `launchFailed` or one `exited`.
 // POSIX-2: whatever this process knows of a running container can be learned again from the supervisor.
 import { type ConnectLines, err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import { cgroupStats } from '../../processes/cgroup-stats.js';
 import { type ProcessTable, readProcessTable, readStat } from '../../processes/process-table.js';
 import { connectSupervisor, type SupervisorClient, type SupervisorOptions } from '../../supervisor/client.js';
 import type { InputResult, RunResult } from '../../supervisor/protocol.js';
 import { findContainerProcesses } from '../../supervisor/state.js';
 import type { Launcher, LauncherEvent } from '../launcher.js';
-import { processPlan } from './process-plan.js';
+import { launchRequest, processPlan } from './process-plan.js';
 import { claimContainers, reportsTo } from './reports.js';
 import { type PosixState, updateContainer } from './state.js';
 
@@ -66,24 +68,25 @@ export async function createPosixLauncher(options: PosixOptions): Promise<Result
     command: supervisor,
     ...reportsTo(state),
   });
-  return connected.ok ? ok(createCalls(state, connected.value, files, processes.self.pid)) : connected;
+  return connected.ok ? ok(createCalls(state, connected.value, options)) : connected;
 }
 
-function createCalls(state: PosixState, supervisor: SupervisorClient, files: Files, ownPid: number): Launcher {
+function createCalls(state: PosixState, supervisor: SupervisorClient, options: PosixOptions): Launcher {
+  const { files, processes } = options;
   const readSharedTable = createSharedTable(files);
   let requests = 0;
   // Several agents may share a supervisor.
-  const nextRequest = (): string => `${ownPid}-${requests++}`;
+  const nextRequest = (): string => `${processes.self.pid}-${requests++}`;
   return {
     launch(containerId, plan) {
       const launch = { plan, connection: state.connection, isRepeated: false };
       const facts = { containerId, phase: 'launching', pid: undefined, startTicks: undefined } as const;
-      state.containers.set(containerId, { ...facts, isDestroyed: false, launch });
-      supervisor.send({ kind: 'launch', id: containerId, plan: processPlan(plan) });
+      state.containers.set(containerId, { ...facts, cgroup: plan.cgroup, isDestroyed: false, launch });
+      supervisor.send(launchRequest(containerId, plan));
     },
-    async exec(_containerId, plan, timeoutMs) {
+    async exec(containerId, plan, timeoutMs) {
       const id = nextRequest();
-      supervisor.send({ kind: 'run', id, plan: processPlan(plan), timeoutMs });
+      supervisor.send({ kind: 'run', id, containerId, plan: processPlan(plan), timeoutMs });
       const result = await new Promise<RunResult>((resolve) => state.runs.set(id, resolve));
       if (result.kind === 'failed') return err(result.message);
       return ok({ status: result.status, timedOut: result.timedOut });
@@ -103,6 +106,7 @@ function createCalls(state: PosixState, supervisor: SupervisorClient, files: Fil
     async processes(containerId) {
       const container = state.containers.get(containerId);
       if (container?.phase !== 'running') return [];
+      if (container.cgroup !== undefined) return cgroupStats(files, container.cgroup);
       return findContainerProcesses(await readSharedTable(), container, state.foreignSessions);
     },
     remove(containerId) {

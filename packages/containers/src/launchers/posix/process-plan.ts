@@ -1,5 +1,6 @@
+import type { ContainerId } from '@meseta/base';
 import type { LaunchOwner, LaunchPlan } from '../../plan/plan.js';
-import type { ProcessPlan } from '../../supervisor/protocol.js';
+import type { ProcessPlan, SupervisorRequest } from '../../supervisor/protocol.js';
 
 /** The user's own group first. */
 const userOf = ({ uid, gid, groups }: LaunchOwner): ProcessPlan['user'] => ({
@@ -19,4 +20,12 @@ export const processPlan = ({ owner, rlimits, ...plan }: LaunchPlan): ProcessPla
   limits: rlimits,
   cgroups: plan.cgroups,
   oomScoreAdjustment: plan.oomScoreAdjustment,
+  linux: plan.linux,
+});
+
+export const launchRequest = (id: ContainerId, plan: LaunchPlan): SupervisorRequest => ({
+  kind: 'launch',
+  id,
+  plan: processPlan(plan),
+  cgroup: plan.cgroup,
 });

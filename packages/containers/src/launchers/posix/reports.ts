@@ -4,7 +4,7 @@ import type { ContainerId } from '@meseta/base';
 import type { SupervisorOptions } from '../../supervisor/client.js';
 import type { KnownContainer, SupervisorRequest } from '../../supervisor/protocol.js';
 import type { ExitStatus, RecoveredContainer } from '../../types.js';
-import { processPlan } from './process-plan.js';
+import { launchRequest } from './process-plan.js';
 import { type Container, type PosixState, updateContainer } from './state.js';
 
 const LOST = 'its supervisor ended before the command was started';
@@ -45,7 +45,7 @@ function repeatLaunch(state: PosixState, send: Send, { containerId, launch, isDe
   if (launch === undefined || launch.connection === state.connection) return;
   if (isDestroyed || launch.isRepeated) return reportFailed(state, containerId, LOST);
   updateContainer(state, containerId, { launch: { ...launch, connection: state.connection, isRepeated: true } });
-  send({ kind: 'launch', id: containerId, plan: processPlan(launch.plan) });
+  send(launchRequest(containerId, launch.plan));
 }
 
 function onReady(state: PosixState, send: Send, session: number, known: readonly KnownContainer[]): void {
@@ -104,11 +104,12 @@ export const reportsTo = (state: PosixState): Reports => ({
 
 /** Adds the containers of earlier agents to the state. */
 export function claimContainers(state: PosixState): readonly RecoveredContainer[] {
-  const claimed = [...state.unclaimed.values()].map(({ id, pid, startTicks, status }): RecoveredContainer => {
+  const claimed = [...state.unclaimed.values()].map(({ id, pid, startTicks, cgroup, status }): RecoveredContainer => {
     const containerId = id as ContainerId;
     const isRunning = status === undefined && pid !== undefined;
     const phase = isRunning ? 'running' : 'ended';
-    state.containers.set(containerId, { containerId, phase, pid, startTicks, isDestroyed: false, launch: undefined });
+    const facts = { containerId, phase, pid, startTicks, cgroup } as const;
+    state.containers.set(containerId, { ...facts, isDestroyed: false, launch: undefined });
     if (isRunning) return { containerId, state: 'running', pid };
     return { containerId, state: 'ended', status: status ?? { kind: 'unknown' } };
   });

@@ -14,6 +14,8 @@ export interface Container {
   readonly pid: number | undefined;
   /** When that process was started, as /proc counts. */
   readonly startTicks: number | undefined;
+  /** Has its processes; undefined: they are those of its session. */
+  readonly cgroup: string | undefined;
   readonly isDestroyed: boolean;
   /** While it is launching. */
   readonly launch: SentLaunch | undefined;

@@ -1,0 +1,55 @@
+// What a container gets of Linux beside processes, limits and cgroups: namespaces, a view of the file system, and what its
+// processes may do. Plain data, which the supervisor carries out.
+
+/** The namespaces that a container can have of its own (namespaces(7)). */
+export type Namespace = 'mount' | 'pid' | 'ipc' | 'uts';
+
+/** A directory below one that only the agent can replace. Tasks may replace what the names refer to: no link is followed. */
+export interface DirectoryBelow {
+  readonly root: string;
+  readonly names: readonly string[];
+}
+
+export type LinuxMount =
+  /** A directory or file of the machine that the container sees. */
+  | {
+      readonly kind: 'bind';
+      readonly source: DirectoryBelow;
+      /** Absolute, in the container. Where the container has a root of its own, it is made; else it exists. */
+      readonly target: string;
+      readonly isReadOnly: boolean;
+    }
+  /** A new file system in memory. `bytes`: its limit; undefined: half of the machine's memory. */
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly bytes: number | undefined };
+
+/** Numbers of capabilities (capabilities(7)). */
+export interface CapabilitySets {
+  readonly effective: readonly number[];
+  readonly bounding: readonly number[];
+}
+
+export interface LinuxPlan {
+  /** Those that the container has of its own. It shares the others with the agent. */
+  readonly namespaces: readonly Namespace[];
+  /** The absolute path of its root file system, which needs a mount namespace; undefined: the machine's. */
+  readonly root: string | undefined;
+  /** In the order in which they are made. They need a mount namespace. */
+  readonly mounts: readonly LinuxMount[];
+  /** undefined: those of the agent, where the user is root. */
+  readonly capabilities: CapabilitySets | undefined;
+  readonly noNewPrivileges: boolean;
+  /** Absolute, in its root; undefined: its sandbox on the machine. */
+  readonly workingDirectory: string | undefined;
+  readonly hostname: string | undefined;
+}
+
+/** What a container has that asks for nothing. */
+export const SHARED_LINUX: LinuxPlan = {
+  namespaces: [],
+  root: undefined,
+  mounts: [],
+  capabilities: undefined,
+  noNewPrivileges: false,
+  workingDirectory: undefined,
+  hostname: undefined,
+};

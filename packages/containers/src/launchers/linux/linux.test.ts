@@ -1,0 +1,220 @@
+// The linux launcher on this machine: cgroups, namespaces and volumes of real containers. It needs root and cgroups.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import { after, afterEach, before, test } from 'node:test';
+import type { ContainerInfo } from '@meseta/wire';
+import {
+  alive,
+  events,
+  forgetEvents,
+  next,
+  output,
+  root,
+  spec,
+  start as startContainerizer,
+  untilDead,
+  untilFile,
+} from '../../testing/launcher.js';
+import type { ContainerSpec } from '../../types.js';
+
+const CGROUPS = '/sys/fs/cgroup';
+const HIERARCHY = [`${CGROUPS}/unified`, CGROUPS, `${CGROUPS}/freezer`].find((path) =>
+  existsSync(path.endsWith('freezer') ? path : `${path}/cgroup.procs`),
+);
+const asRoot = { skip: process.getuid?.() !== 0 ? 'needs root' : HIERARCHY === undefined && 'needs cgroups' };
+const own = `${HIERARCHY}/meseta-test-${process.pid}`;
+
+const start = (names = 'filesystem/linux,volume/host_path,namespaces/pid,namespaces/ipc') =>
+  startContainerizer({ launcher: 'linux', isolation: { names } });
+
+const mountsOfMachine = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+const cgroupsLeft = (): readonly string[] =>
+  existsSync(own) ? readdirSync(own, { withFileTypes: true }).flatMap((it) => (it.isDirectory() ? [it.name] : [])) : [];
+
+let mountsBefore = '';
+before(() => {
+  mountsBefore = mountsOfMachine();
+});
+afterEach(() => {
+  assert.equal(mountsOfMachine(), mountsBefore);
+});
+after(() => {
+  assert.deepEqual(cgroupsLeft(), []);
+  if (existsSync(own)) rmdirSync(own);
+});
+
+const volume = (path: string, mode: 'RW' | 'RO' = 'RW'): ContainerInfo => ({
+  type: 'MESOS',
+  volumes: [{ container_path: 'shared', mode, source: { type: 'HOST_PATH', host_path: { path } } }],
+});
+
+async function run(it: ContainerSpec, containers: Awaited<ReturnType<typeof start>>): Promise<string> {
+  containers.launch(it);
+  await next('exited', it.containerId);
+  return output(it) + output(it, 'stderr');
+}
+
+test('nothing of a container stays: no process, cgroup, mount or namespace', asRoot, async () => {
+  const containers = await start();
+  const source = `${root}/host`;
+  mkdirSync(source);
+  const command = { value: '(setsid sleep 1000 &) ; (setsid setsid sleep 1000 &); sleep 1000' };
+  const it = spec('c', command, { container: volume(source) });
+  containers.launch(it);
+  const { pid } = await next('started', 'c');
+  const read = (): readonly number[] => readFileSync(`${own}/c/cgroup.procs`, 'utf8').trim().split('\n').map(Number);
+  // The first process of the namespace, the shell and three that sleep.
+  await until(() => read().length >= 5);
+  const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
+  assert.notEqual(namespace, readlinkSync('/proc/self/ns/pid'));
+  const processes = read();
+  containers.destroy(it.containerId);
+  const { status } = await next('exited', 'c');
+  assert.deepEqual(status, { kind: 'signaled', signal: 9 });
+  for (const process of processes) assert.equal(alive(process), false);
+  assert.deepEqual(cgroupsLeft(), []);
+});
+
+test(
+  'LIFECYCLE-1: the status is exact, and processes that a task leaves end before its end is reported',
+  asRoot,
+  async () => {
+    const containers = await start();
+    const it = spec('left', { value: '(setsid setsid sleep 1000 &); sleep 1000 & exit 137' });
+    containers.launch(it);
+    const { pid } = await next('started', 'left');
+    const { status } = await next('exited', 'left');
+    assert.deepEqual(status, { kind: 'exited', code: 137 });
+    assert.equal(alive(pid), false);
+    assert.deepEqual(cgroupsLeft(), []);
+  },
+);
+
+test('a signal reaches every process of a container, also those that left its session', asRoot, async () => {
+  const containers = await start('posix/cpu');
+  const trap = 'sh -c \'trap "echo got >> signals; exit 0" TERM; echo up >> up; while :; do sleep 0.05; done\'';
+  const it = spec('signalled', { value: `(setsid setsid ${trap} &); ${trap}; wait` });
+  containers.launch(it);
+  await next('started', 'signalled');
+  await untilFile(`${it.sandbox}/up`, (text) => text === 'up\nup\n');
+  containers.signal(it.containerId, 15);
+  await untilFile(`${it.sandbox}/signals`, (text) => text === 'got\ngot\n');
+  await next('exited', 'signalled');
+});
+
+test(
+  'LIFECYCLE-2, SUPERVISOR-2: containers survive the agent and its supervisor, and are found by their records',
+  asRoot,
+  async () => {
+    const first = await start();
+    const it = spec('survives', { value: 'echo up > up; (setsid setsid sleep 1000 &); exec sleep 1000' });
+    first.launch(it);
+    const { pid } = await next('started', 'survives');
+    await untilFile(`${it.sandbox}/up`);
+    const lock = readdirSync(`${root}/run/containers`);
+    const supervisor = supervisorOf(pid);
+    await first.close();
+    process.kill(supervisor, 'SIGKILL');
+    await untilDead(supervisor);
+    forgetEvents();
+    const second = await start();
+    const recovered = await second.recover();
+    assert.deepEqual(recovered, [{ containerId: 'survives', state: 'running', pid }], lock.join());
+    const probe = {
+      kind: 'command',
+      command: { value: 'test "$(hostname)" && ls -d /proc/1' },
+      environment: {},
+    } as const;
+    assert.deepEqual(await second.probe(it.containerId, probe, 10_000), {
+      kind: 'command',
+      status: { kind: 'exited', code: 0 },
+    });
+    second.destroy(it.containerId);
+    assert.equal((await next('exited', 'survives')).status.kind, 'unknown');
+    assert.deepEqual(cgroupsLeft(), []);
+  },
+);
+
+/** Its parent. */
+const supervisorOf = (pid: number): number =>
+  Number(
+    readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')[1],
+  );
+
+test('LIFECYCLE-2: the cgroup of a container that was not started is removed by the next agent', asRoot, async () => {
+  const first = await start();
+  await first.close();
+  mkdirSync(`${own}/orphan`);
+  const record = { containerId: 'orphan', sandbox: `${root}/s`, resources: [], volumes: [] };
+  writeFileSync(`${root}/run/records/orphan`, `${JSON.stringify(record)}\n`);
+  const second = await start();
+  assert.deepEqual(await second.recover(), []);
+  await until(() => cgroupsLeft().length === 0);
+});
+
+async function until(isMet: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!isMet()) {
+    assert.ok(performance.now() < deadlineMs, 'it does not happen');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test(
+  'a volume of the machine is a mount in the sandbox, for a directory and for a file; RO can not be written',
+  asRoot,
+  async () => {
+    const containers = await start();
+    mkdirSync(`${root}/host`);
+    writeFileSync(`${root}/host/file`, 'of the machine\n');
+    const script = 'cat shared/file; (echo x > shared/new) 2> /dev/null || echo refused';
+    const readOnly = spec('ro', { value: script }, { container: volume(`${root}/host`, 'RO') });
+    assert.equal(await run(readOnly, containers), 'of the machine\nrefused\n');
+    const writable = spec('rw', { value: script }, { container: volume(`${root}/host`) });
+    assert.equal(await run(writable, containers), 'of the machine\n');
+    assert.deepEqual(readdirSync(`${root}/host`).sort(), ['file', 'new']);
+    assert.deepEqual(readdirSync(`${writable.sandbox}/shared`), []);
+    const file = spec('file', { value: 'cat shared' }, { container: volume(`${root}/host/file`) });
+    assert.equal(await run(file, containers), 'of the machine\n');
+  },
+);
+
+test('a volume whose path is missing or in another form is refused, and nothing is left', asRoot, async () => {
+  const containers = await start();
+  const table: readonly [string, RegExp][] = [
+    [`${root}/missing`, /volume shared: .*\/missing: ENOENT/],
+    ['relative', /expected an absolute path on the machine without "\.\."/],
+    ['/etc/../etc', /expected an absolute path/],
+    ['', /expected an absolute path/],
+  ];
+  for (const [index, [path, expected]] of table.entries()) {
+    containers.launch(spec(`bad-${index}`, { value: 'true' }, { container: volume(path) }));
+    await until(() => events.some(({ containerId }) => containerId === `bad-${index}`));
+    const event = events.find(({ containerId }) => containerId === `bad-${index}`);
+    assert.match(event?.kind === 'launchFailed' ? event.message : String(event?.kind), expected);
+  }
+  assert.deepEqual(cgroupsLeft(), []);
+});
+
+test('a persistent volume is mounted in the sandbox, and keeps what a container wrote', asRoot, async () => {
+  const containers = await start();
+  const volumes = [{ containerPath: 'data', place: { root, names: ['volumes', 'v'] } }];
+  const first = spec('writes', { value: 'echo kept > data/file; readlink data || echo mounted' }, { volumes });
+  assert.equal(await run(first, containers), 'mounted\n');
+  assert.equal(readFileSync(`${root}/volumes/v/file`, 'utf8'), 'kept\n');
+  const second = spec('reads', { value: 'cat data/file' }, { volumes });
+  assert.equal(await run(second, containers), 'kept\n');
+});
+
+test('with ipc_mode PRIVATE a container has its own /dev/shm of the size that it names', asRoot, async () => {
+  const containers = await start();
+  const name = `/dev/shm/meseta-test-${process.pid}`;
+  const value = `echo x > ${name}; ls /dev/shm; df -k /dev/shm | tail -1 | awk '{print $2}'; readlink /proc/self/ns/ipc`;
+  const container: ContainerInfo = { type: 'MESOS', linux_info: { ipc_mode: 'PRIVATE', shm_size: 8 } };
+  const lines = (await run(spec('shm', { value }, { container }), containers)).split('\n');
+  assert.deepEqual(lines.slice(0, 2), [name.slice('/dev/shm/'.length), '8192']);
+  assert.notEqual(lines[2], readlinkSync('/proc/self/ns/ipc'));
+  assert.equal(existsSync(name), false);
+});

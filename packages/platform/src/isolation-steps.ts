@@ -1,0 +1,289 @@
+// The system calls that give a process namespaces, a view of the file system and capabilities: what the first process of a
+// container does before it becomes the command, or the first process of its pid namespace.
+//
+// Boundary: `openIsolation` opens everything that names a path of a task, in this process; the calls of the child use
+// descriptors, and paths without links. Nothing stays on the machine: mounts and namespaces end with their processes.
+// ISOLATION-1: what can't be done as asked ends the child, and with it the launch.
+// ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
+import { closeSync } from 'node:fs';
+import type { CapabilitySets, LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
+import type { Arena } from './child-calls.js';
+import type { Step } from './child-steps.js';
+import {
+  cloneTree,
+  createDevices,
+  makeTarget,
+  OPEN_TARGET,
+  openBelow,
+  openHow,
+  openTrusted,
+  pathOfDescriptor,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+} from './mounts.js';
+import { statOfDescriptor } from './system-results.js';
+
+const AT_FDCWD = -100;
+const O_CLOEXEC = 0o2000000;
+
+/** Flags of clone(2), unshare(2) and setns(2). */
+export const CLONE_FLAGS: { readonly [Name in Namespace]: number } = {
+  mount: 0x20000,
+  uts: 0x4000000,
+  ipc: 0x8000000,
+  pid: 0x20000000,
+};
+const CLONE_NEWNET = 0x40000000;
+
+const MS_RDONLY = 1;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const MS_REC = 0x4000;
+/** Mounts of the machine reach the container, and no mount of the container reaches the machine (mount_namespaces(7)). */
+const MS_FROM_MACHINE = 0x80000;
+const MNT_DETACH = 2;
+const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+
+const PR_SET_KEEPCAPS = 8;
+const PR_CAPBSET_DROP = 24;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2;
+const CAPABILITY_VERSION_3 = 0x20080522;
+
+const DEVPTS_OPTIONS = 'newinstance,ptmxmode=0666,mode=0620,gid=5';
+const SHM = '/dev/shm';
+
+/** A mount whose source is open. */
+interface OpenedMount {
+  readonly mount: LinuxMount;
+  /** A detached mount; undefined: the child makes a new file system. */
+  readonly tree: number | undefined;
+  /** Without links, in the container. */
+  readonly target: string;
+}
+
+export interface OpenedIsolation {
+  readonly plan: LinuxPlan;
+  readonly root: { readonly tree: number; readonly path: string; readonly devices: number } | undefined;
+  readonly mounts: readonly OpenedMount[];
+  /** A number of a descriptor that the child replaces. */
+  readonly placeholder: number;
+  /** Of the sandbox on the machine, without links. */
+  readonly directory: string;
+}
+
+/** The namespaces that the child makes itself; a pid namespace is made by clone(2). */
+const ownNamespaces = ({ namespaces }: LinuxPlan): readonly Namespace[] => namespaces.filter((name) => name !== 'pid');
+
+export const hasNamespace = ({ namespaces }: LinuxPlan, name: Namespace): boolean => namespaces.includes(name);
+
+/**
+ * Opens what the plan names. `directory`: the open sandbox, at `directoryPath`. The descriptors are passed to `hold`, also
+ * when a later one can't be opened.
+ */
+export function openIsolation(
+  plan: LinuxPlan,
+  directory: number,
+  directoryPath: string,
+  placeholder: number,
+  hold: (descriptor: number) => number,
+): OpenedIsolation {
+  const realDirectory = pathOfDescriptor(directory);
+  const root = plan.root === undefined ? undefined : hold(openTrusted(plan.root));
+  const targetOf = ({ target }: LinuxMount): string =>
+    root === undefined && (target === directoryPath || target.startsWith(`${directoryPath}/`))
+      ? realDirectory + target.slice(directoryPath.length)
+      : target;
+  const mounts = plan.mounts.map((mount): OpenedMount => {
+    const target = targetOf(mount);
+    if (mount.kind === 'tmpfs') {
+      if (root !== undefined && target !== SHM) makeTarget(root, target, true);
+      return { mount, tree: undefined, target };
+    }
+    const source = openBelow(mount.source);
+    try {
+      if (root !== undefined) makeTarget(root, target, statOfDescriptor(source).kind === 'directory');
+      return { mount, tree: hold(cloneTree(source, mount.isReadOnly)), target };
+    } finally {
+      closeSync(source);
+    }
+  });
+  if (root === undefined) return { plan, root: undefined, mounts, placeholder, directory: realDirectory };
+  for (const name of ['proc', 'sys', 'dev']) makeTarget(root, name, true);
+  if (plan.workingDirectory !== undefined) makeTarget(root, plan.workingDirectory, true);
+  const opened = { tree: hold(cloneTree(root, false)), path: pathOfDescriptor(root), devices: hold(createDevices()) };
+  return { plan, root: opened, mounts, placeholder, directory: realDirectory };
+}
+
+/** Opens a path as descriptor 0. */
+function openAsZero(arena: Arena, at: number, path: string, resolve: number, what: string): readonly Step[] {
+  const how = openHow(OPEN_TARGET, resolve);
+  return [
+    { name: 'close', arguments: [0], mayFail: true, what },
+    { name: 'openat2', arguments: [at, arena.text(path), arena.bytes(how), how.length], what },
+  ];
+}
+
+/** Attaches a detached mount at descriptor 0. */
+function attachAtZero(arena: Arena, tree: number, what: string): Step {
+  const empty = arena.text('');
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  return { name: 'move_mount', arguments: [tree, empty, 0, empty, flags], what };
+}
+
+/** Mounts a new file system at descriptor 0. */
+function mountAtZero(arena: Arena, type: string, flags: number, options: string, what: string): Step {
+  const name = arena.text(type);
+  const target = arena.text('/proc/self/fd/0');
+  return { name: 'mount', arguments: [name, target, name, flags, arena.text(options)], what };
+}
+
+const mountProc = (arena: Arena): Step =>
+  mountAtZero(arena, 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, '', 'mount /proc');
+
+/** The root of the container with the file systems that every container has; `placeholder` becomes its descriptor. */
+function rootSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation): readonly Step[] {
+  if (root === undefined) return [];
+  const what = 'mount the root file system';
+  const inRoot = (path: string): readonly Step[] =>
+    openAsZero(arena, placeholder, path, RESOLVE_IN_ROOT, `open ${path}`);
+  const ownShm: readonly Step[] = mounts.some(({ target }) => target === SHM)
+    ? []
+    : [...inRoot(SHM), mountAtZero(arena, 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=1777', `mount ${SHM}`)];
+  return [
+    ...openAsZero(arena, AT_FDCWD, root.path, RESOLVE_NO_SYMLINKS, what),
+    attachAtZero(arena, root.tree, what),
+    ...openAsZero(arena, AT_FDCWD, root.path, RESOLVE_NO_SYMLINKS, what),
+    { name: 'dup3', arguments: [0, placeholder, O_CLOEXEC], what },
+    ...inRoot('dev'),
+    attachAtZero(arena, root.devices, 'mount /dev'),
+    ...inRoot('dev/pts'),
+    mountAtZero(arena, 'devpts', MS_NOSUID | MS_NOEXEC, DEVPTS_OPTIONS, 'mount /dev/pts'),
+    ...ownShm,
+    ...inRoot('sys'),
+    mountAtZero(arena, 'sysfs', MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, '', 'mount /sys'),
+  ];
+}
+
+/** ISOLATION-2. */
+function mountSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation): readonly Step[] {
+  return mounts.flatMap(({ mount, tree, target }) => {
+    const what = `mount ${target}`;
+    const opening =
+      root === undefined
+        ? openAsZero(arena, AT_FDCWD, target, RESOLVE_NO_SYMLINKS, what)
+        : openAsZero(arena, placeholder, target, RESOLVE_IN_ROOT, what);
+    if (tree !== undefined) return [...opening, attachAtZero(arena, tree, what)];
+    const bytes = mount.kind === 'tmpfs' ? mount.bytes : undefined;
+    const options = bytes === undefined ? 'mode=1777' : `mode=1777,size=${bytes}`;
+    return [...opening, mountAtZero(arena, 'tmpfs', MS_NOSUID | MS_NODEV, options, what)];
+  });
+}
+
+/** Leaves the machine's root. */
+function pivotSteps(arena: Arena, { root, placeholder }: OpenedIsolation): readonly Step[] {
+  if (root === undefined) return [];
+  const what = 'enter the root file system';
+  const here = arena.text('.');
+  return [
+    { name: 'fchdir', arguments: [placeholder], what },
+    { name: 'pivot_root', arguments: [here, here], what },
+    { name: 'umount2', arguments: [here, MNT_DETACH], what },
+    { name: 'chdir', arguments: [arena.text('/')], what },
+  ];
+}
+
+/** Makes the namespaces but that for pids, with what is in them. */
+export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly Step[] {
+  const { plan, root, placeholder } = opened;
+  const flags = ownNamespaces(plan).reduce((all, name) => all | CLONE_FLAGS[name], 0);
+  if (flags === 0) return [];
+  const unshare: Step = { name: 'unshare', arguments: [flags], what: 'make namespaces' };
+  const { hostname } = plan;
+  const naming: readonly Step[] =
+    hostname === undefined
+      ? []
+      : [{ name: 'sethostname', arguments: [arena.text(hostname), Buffer.byteLength(hostname)], what: 'set the name' }];
+  if (!hasNamespace(plan, 'mount')) return [unshare, ...naming];
+  const noText = 0;
+  const flagsOfRoot = MS_REC | MS_FROM_MACHINE;
+  // A process of the pid namespace must mount its /proc.
+  const proc =
+    root !== undefined
+      ? [...openAsZero(arena, placeholder, 'proc', RESOLVE_IN_ROOT, 'open proc'), mountProc(arena)]
+      : hasNamespace(plan, 'pid')
+        ? [...openAsZero(arena, AT_FDCWD, '/proc', RESOLVE_NO_SYMLINKS, 'open /proc'), mountProc(arena)]
+        : [];
+  return [
+    unshare,
+    { name: 'mount', arguments: [noText, arena.text('/'), noText, flagsOfRoot, noText], what: 'separate its mounts' },
+    ...rootSteps(arena, opened),
+    ...mountSteps(arena, opened),
+    ...proc,
+    ...pivotSteps(arena, opened),
+    ...naming,
+  ];
+}
+
+/** Enters the namespaces of another process, but that for pids. */
+export const enterSteps = (process: number): readonly Step[] => {
+  const { mount, ipc, uts } = CLONE_FLAGS;
+  const what = 'enter the namespaces of the container';
+  return [{ name: 'setns', arguments: [process, mount | ipc | uts | CLONE_NEWNET], what }];
+};
+
+/** Enters a working directory, in the mount namespace of the process. */
+export function directorySteps(
+  arena: Arena,
+  { workingDirectory }: Pick<LinuxPlan, 'workingDirectory'>,
+  directory: string,
+): readonly Step[] {
+  const what = 'enter the working directory';
+  if (workingDirectory !== undefined) return [{ name: 'chdir', arguments: [arena.text(workingDirectory)], what }];
+  return [
+    ...openAsZero(arena, AT_FDCWD, directory, RESOLVE_NO_SYMLINKS, what),
+    { name: 'fchdir', arguments: [0], what },
+  ];
+}
+
+const maskOf = (capabilities: readonly number[]): bigint =>
+  capabilities.reduce((mask, capability) => mask | (1n << BigInt(capability)), 0n);
+
+/** Sets the effective, permitted and inheritable capabilities (capset(2)). */
+function capsetStep(arena: Arena, effective: readonly number[]): Step {
+  const mask = maskOf(effective);
+  const low = Number(mask & 0xffffffffn);
+  const high = Number(mask >> 32n);
+  const bytes = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
+  const header = arena.bytes(bytes([CAPABILITY_VERSION_3, 0]));
+  const sets = arena.bytes(bytes([low, low, low, high, high, high]));
+  return { name: 'capset', arguments: [header, sets], what: 'set its capabilities' };
+}
+
+const prctl = (what: string, ...values: readonly number[]): Step => ({
+  name: 'prctl',
+  arguments: [...values, 0, 0, 0, 0].slice(0, 5),
+  what,
+});
+
+/** Before the user is changed. `count`: how many capabilities the kernel has. */
+export function boundingSteps({ bounding }: CapabilitySets, count: number): readonly Step[] {
+  const what = 'limit its capabilities';
+  const dropped = Array.from({ length: count }, (_, capability) => capability).filter((it) => !bounding.includes(it));
+  return [...dropped.map((capability) => prctl(what, PR_CAPBSET_DROP, capability)), prctl(what, PR_SET_KEEPCAPS, 1)];
+}
+
+/** After the user was changed. The ambient set is what a program of another user than root gets. */
+export function capabilitySteps(arena: Arena, { effective }: CapabilitySets, isRoot: boolean): readonly Step[] {
+  const what = 'set its capabilities';
+  const ambient = isRoot ? [] : effective;
+  return [
+    capsetStep(arena, effective),
+    ...ambient.map((capability) => prctl(what, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)),
+  ];
+}
+
+export const noNewPrivilegesStep = (): Step => prctl('forbid new privileges', PR_SET_NO_NEW_PRIVS, 1);

@@ -1,0 +1,338 @@
+// Namespaces, mounts and capabilities of children, on this machine. They need root.
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, test } from 'node:test';
+import { type ChildRequest, type LinuxMount, type LinuxPlan, type ProcessEnd, SHARED_LINUX } from '@meseta/base';
+import { createChildProcesses } from './child-processes.js';
+
+const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
+const nobody = 65534;
+const root = mkdtempSync(`${tmpdir()}/meseta-isolation-`);
+chmodSync(root, 0o755);
+const mountsBefore = read('/proc/self/mountinfo');
+after(() => {
+  // Nothing of a container's mounts reaches the machine.
+  assert.equal(read('/proc/self/mountinfo'), mountsBefore);
+  rmSync(root, { recursive: true, force: true });
+});
+
+const made = createChildProcesses();
+assert.ok(made.ok, made.ok ? '' : made.error);
+const children = made.value;
+const ends = new Map<number, ProcessEnd>();
+let notify = (): void => {};
+children.watch((pid, end) => {
+  ends.set(pid, end);
+  notify();
+});
+
+/** SIGCHLD alone does not keep a process going. */
+async function endOf(pid: number): Promise<ProcessEnd> {
+  const timer = setInterval(() => {}, 1000);
+  try {
+    for (;;) {
+      const end = ends.get(pid);
+      if (end !== undefined) return end;
+      await new Promise<void>((resolve) => {
+        notify = resolve;
+      });
+    }
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function read(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+const capEff = (): string => /^CapEff:\s*(\w+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+
+/** The namespaces of this kind that a process is in. */
+const namespacesOfProcesses = (kind: string): ReadonlySet<string> =>
+  new Set(
+    readdirSync('/proc').flatMap((name) => {
+      try {
+        return [readlinkSync(`/proc/${name}/ns/${kind}`)];
+      } catch {
+        return [];
+      }
+    }),
+  );
+
+async function until(isMet: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!isMet()) {
+    assert.ok(performance.now() < deadlineMs, 'it does not happen');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+let directories = 0;
+function newDirectory(): string {
+  const path = `${root}/${directories++}`;
+  mkdirSync(path);
+  return path;
+}
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function requestIn(
+  path: string,
+  script: string,
+  linux: Partial<LinuxPlan>,
+  more: Partial<ChildRequest> = {},
+): ChildRequest {
+  const { dev, ino } = statSync(path);
+  return {
+    program: '/bin/sh',
+    argv: ['sh', '-c', script],
+    environment: { PATH },
+    directory: { path, identity: `${dev}:${ino}` },
+    output: 'files',
+    user: undefined,
+    limits: [],
+    cgroups: [],
+    record: undefined,
+    linux: { ...SHARED_LINUX, ...linux },
+    ...more,
+  };
+}
+
+/** Runs a script to its end. Returns what it wrote, or why it was not started. */
+async function run(
+  path: string,
+  script: string,
+  linux: Partial<LinuxPlan>,
+  more: Partial<ChildRequest> = {},
+): Promise<string> {
+  const started = children.start(requestIn(path, script, linux, more));
+  if (!started.ok) return started.error;
+  await endOf(started.value.pid);
+  return read(`${path}/stdout`) + read(`${path}/stderr`);
+}
+
+const bind = (source: string, target: string, isReadOnly = false): LinuxMount => ({
+  kind: 'bind',
+  source: { root: source, names: [] },
+  target,
+  isReadOnly,
+});
+
+/** A root file system with the shell of this machine. */
+function newRoot(): string {
+  const path = newDirectory();
+  for (const name of ['bin', 'lib', 'lib64', 'usr']) mkdirSync(`${path}/${name}`);
+  return path;
+}
+/** The programs and libraries of this machine, in a root. */
+const MACHINE: readonly LinuxMount[] = ['/usr', '/bin', '/lib', '/lib64']
+  .filter((path) => existsSync(path))
+  .map((path) => bind(realpathSync(path), path, true));
+
+test(
+  'ISOLATION-1: a pid namespace shows only the processes of the container, which end with its first one',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    const script = `
+    ls -d /proc/[0-9]* | wc -l; tr '\\0' '\\n' < /proc/1/cmdline; grep -E 'Cap(Eff|Bnd)' /proc/1/status
+    (sleep 1000 & echo $!) > pid; nohup setsid sleep 1001 > /dev/null & exit 137`;
+    const started = children.start(requestIn(path, script, { namespaces: ['mount', 'pid'] }));
+    assert.ok(started.ok, started.ok ? '' : started.error);
+    const inside = readlinkSync(`/proc/${started.value.pid}/ns/pid`);
+    assert.deepEqual(await endOf(started.value.pid), { kind: 'exited', code: 137 });
+    const [count, ...rest] = read(`${path}/stdout`).split('\n');
+    assert.ok(Number(count) <= 4, count);
+    assert.deepEqual(rest, ['meseta-init', 'CapEff:\t0000000000000000', 'CapBnd:\t0000000000000000', '']);
+    await until(() => !namespacesOfProcesses('pid').has(inside));
+  },
+);
+
+test('a signal from outside reaches the first process of a container with a pid namespace', asRoot, async () => {
+  const path = newDirectory();
+  const started = children.start(requestIn(path, 'exec sleep 1000', { namespaces: ['mount', 'pid'] }));
+  assert.ok(started.ok);
+  process.kill(started.value.pid, 'SIGTERM');
+  assert.deepEqual(await endOf(started.value.pid), { kind: 'signaled', signal: 15 });
+});
+
+test(
+  'CHILDREN-6: a process enters the namespaces of a running container, and of no process that reuses its pid',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    const other = newDirectory();
+    const shared = newDirectory();
+    const linux: Partial<LinuxPlan> = {
+      namespaces: ['mount', 'pid', 'ipc', 'uts'],
+      hostname: 'inside',
+      mounts: [bind(shared, other)],
+    };
+    const first = children.start(requestIn(path, 'exec sleep 1000', linux));
+    assert.ok(first.ok, first.ok ? '' : first.error);
+    const startTicks = Number(
+      read(`/proc/${first.value.pid}/stat`)
+        .replace(/^.*\) /s, '')
+        .split(' ')[19],
+    );
+    const enter = { pid: first.value.pid, startTicks };
+    const script = `echo inside > ${other}/file; hostname; ls -d /proc/[0-9]* | wc -l; readlink /proc/self/ns/ipc`;
+    const [name, count, ipc] = (await run(path, script, linux, { enter })).split('\n');
+    assert.deepEqual([name, ipc], ['inside', readlinkSync(`/proc/${first.value.pid}/ns/ipc`)]);
+    assert.ok(Number(count) <= 5, count);
+    assert.equal(read(`${shared}/file`), 'inside\n');
+    const reused = children.start(requestIn(path, 'true', linux, { enter: { ...enter, startTicks: startTicks + 1 } }));
+    assert.match(reused.ok ? '' : reused.error, /^process \d+ has ended$/);
+    process.kill(first.value.pid, 'SIGKILL');
+    await endOf(first.value.pid);
+  },
+);
+
+test('a mount is seen in the container only, and a read-only one can not be written to', asRoot, async () => {
+  const path = newDirectory();
+  const source = newDirectory();
+  mkdirSync(`${path}/volume`);
+  writeFileSync(`${source}/file`, 'of the machine\n');
+  const script = 'cat volume/file; (echo x > volume/file) 2> /dev/null || echo refused';
+  for (const [isReadOnly, end] of [
+    [true, 'refused\n'],
+    [false, ''],
+  ] as const) {
+    const mounts = [bind(source, `${path}/volume`, isReadOnly)];
+    rmSync(`${path}/stdout`, { force: true });
+    assert.equal(await run(path, script, { namespaces: ['mount'], mounts }), `of the machine\n${end}`);
+  }
+  assert.equal(read(`${source}/file`), 'x\n');
+  assert.deepEqual(readdirSync(`${path}/volume`), []);
+});
+
+test('MOUNTS-1: no link that another user can replace leads to the source of a mount', asRoot, async () => {
+  const path = newDirectory();
+  const secret = newDirectory();
+  mkdirSync(`${path}/volume`);
+  writeFileSync(`${secret}/file`, 'secret\n');
+  const users = newDirectory();
+  symlinkSync(secret, `${users}/link`);
+  symlinkSync(`${users}/link`, `${root}/trusted-link`);
+  const show = (source: LinuxMount): Promise<string> => {
+    rmSync(`${path}/stdout`, { force: true });
+    return run(path, 'cat volume/file', { namespaces: ['mount'], mounts: [source] });
+  };
+  // Only root can replace these.
+  assert.equal(await show(bind(`${root}/trusted-link`, `${path}/volume`)), 'secret\n');
+  chownSync(users, nobody, nobody);
+  const expected = /a symbolic link that others than root can replace is not followed/;
+  assert.match(await show(bind(`${users}/link`, `${path}/volume`)), expected);
+  assert.match(await show(bind(`${root}/trusted-link`, `${path}/volume`)), expected);
+  const below = { kind: 'bind', source: { root: users, names: ['link'] }, target: `${path}/volume` } as const;
+  assert.match(await show({ ...below, isReadOnly: false }), expected);
+});
+
+test('ISOLATION-2: a link in the place of a mount point ends the launch, and nothing is mounted', asRoot, async () => {
+  const path = newDirectory();
+  const source = newDirectory();
+  symlinkSync('/etc', `${path}/volume`);
+  const started = await run(path, 'ls /etc', { namespaces: ['mount'], mounts: [bind(source, `${path}/volume`)] });
+  assert.match(started, /^Failed to mount .*\/volume: Too many levels of symbolic links/);
+});
+
+test('MOUNTS-2: links in a root file system lead to nothing outside of it', asRoot, async () => {
+  const path = newDirectory();
+  const source = newDirectory();
+  const outside = newDirectory();
+  const inside = newRoot();
+  writeFileSync(`${source}/file`, 'mounted\n');
+  symlinkSync(outside, `${inside}/absolute`);
+  symlinkSync(`../../../../../..${outside}`, `${inside}/relative`);
+  symlinkSync('../../../../../../../../etc', `${inside}/etc`);
+  mkdirSync(`${inside}/own`);
+  symlinkSync('/own', `${inside}/link`);
+  const show = (target: string): Promise<string> => {
+    const mounts = [...MACHINE, bind(source, target)];
+    const linux: Partial<LinuxPlan> = { namespaces: ['mount', 'pid'], root: inside, mounts, workingDirectory: '/' };
+    return run(path, `cat ${target}/file`, linux);
+  };
+  // What they name is not in the root, and is not made through them.
+  for (const target of ['/absolute/a', '/relative/b', '/etc/c'])
+    assert.match(await show(target), /^EEXIST: |: Too many levels/, target);
+  assert.deepEqual([readdirSync(outside), existsSync('/etc/c')], [[], false]);
+  assert.equal(await show('/link/volume'), 'mounted\n');
+  assert.deepEqual(readdirSync(`${inside}/own`), ['volume']);
+});
+
+test('a container with a root of its own sees that root, with its own /proc, /dev and /sys', asRoot, async () => {
+  const path = newDirectory();
+  const inside = newRoot();
+  const sandbox = '/mnt/sandbox';
+  const linux: Partial<LinuxPlan> = {
+    namespaces: ['mount', 'pid', 'uts'],
+    root: inside,
+    mounts: [...MACHINE, bind(path, sandbox)],
+    workingDirectory: sandbox,
+    hostname: 'inside',
+  };
+  const script = `pwd; ls /; ls -d /proc/[0-9]* | wc -l; echo x > /dev/null; echo y > written; hostname
+    ls /dev; head -c 4 /dev/zero | wc -c; mkdir /sys/x 2> /dev/null || echo no; ls /proc/1/root/`;
+  const lines = (await run(path, script, linux)).split('\n');
+  const listed = ['bin', 'dev', 'lib', 'lib64', 'mnt', 'proc', 'sys', 'usr'];
+  assert.deepEqual(lines.slice(0, 1 + listed.length), [sandbox, ...listed]);
+  assert.ok(Number(lines[1 + listed.length]) <= 4);
+  const devices = ['fd', 'full', 'mqueue', 'null', 'ptmx', 'pts', 'random', 'shm', 'stderr', 'stdin', 'stdout', 'tty'];
+  const after = lines.slice(2 + listed.length);
+  assert.deepEqual(after.slice(0, -1), ['inside', ...devices, 'urandom', 'zero', '4', 'no', ...after.slice(-9, -1)]);
+  assert.equal(read(`${path}/written`), 'y\n');
+});
+
+test('CHILDREN-3: a program has exactly its capabilities, and gets no others by its file', asRoot, async () => {
+  const path = newDirectory();
+  chownSync(path, nobody, nobody);
+  const script = "grep -E 'Cap(Eff|Bnd)|NoNewPrivs' /proc/self/status | cut -f 2 | tr '\\n' ' '";
+  const capabilities = { effective: [0, 13], bounding: [0, 13] };
+  const user = { uid: nobody, groups: [nobody] };
+  const both = '0000000000002001 0000000000002001';
+  const show = async (linux: Partial<LinuxPlan>, more: Partial<ChildRequest> = {}): Promise<string> => {
+    rmSync(`${path}/stdout`, { force: true });
+    rmSync(`${path}/stderr`, { force: true });
+    return run(path, script, linux, more);
+  };
+  assert.equal(await show({ capabilities }), `${both} 0 `);
+  assert.equal(await show({ capabilities, noNewPrivileges: true }), `${both} 1 `);
+  assert.equal(await show({ capabilities }, { user }), `${both} 0 `);
+  assert.match(await show({ capabilities: { effective: [], bounding: [13] } }, { user }), /^0{16} 0{12}2000 0 $/);
+  // A capability that this process does not have.
+  const missing = [24, 63].find((bit) => ((BigInt(`0x${capEff()}`) >> BigInt(bit)) & 1n) === 0n) ?? 63;
+  const refused = await show({ capabilities: { effective: [missing], bounding: [missing] } }, { user });
+  assert.match(refused, /^Failed to set its capabilities: /);
+});
+
+test(
+  'a container without the capability for it makes no devices, mounts nothing and sees no memory of others',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    const linux: Partial<LinuxPlan> = {
+      namespaces: ['mount', 'pid'],
+      capabilities: { effective: [0, 1], bounding: [0, 1] },
+      noNewPrivileges: true,
+    };
+    const script = `mknod device c 1 3 2> /dev/null || echo no device; mount -t tmpfs none /mnt 2> /dev/null || echo no mount
+    cat /proc/1/environ 2> /dev/null | wc -c; nsenter -t 1 -m true 2> /dev/null || echo not entered`;
+    assert.equal(await run(path, script, linux), 'no device\nno mount\n0\nnot entered\n');
+  },
+);

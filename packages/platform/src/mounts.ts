@@ -1,0 +1,215 @@
+// Copies of parts of the file system as descriptors ("detached mounts"), which a new container attaches. They are gone when
+// their descriptors are closed, so nothing of them stays on the machine. Linux 5.12.
+//
+// Boundary: the functions throw; the caller turns that into an error value. Descriptors are the caller's.
+// MOUNTS-1: a source is opened name by name. A link is followed only in a directory that only this process' user can write
+//   to; names below it that a task may replace are never followed (DirectoryBelow).
+// MOUNTS-2: a target in a container's own root is made and opened within that root, whatever links are in it.
+import { closeSync, constants, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
+import type { DirectoryBelow } from '@meseta/base';
+import { isProtected } from './directory-handles.js';
+import * as libc from './libc.js';
+import { Refused, statOfDescriptor } from './system-results.js';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
+const MAX_LINKS = 40;
+
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
+const OPEN_TREE_CLONE = 1;
+const OPEN_TREE_CLOEXEC = O_CLOEXEC;
+const MOUNT_ATTR_RDONLY = 1n;
+/** Mounts of the machine reach the copy, and no mount in the copy reaches the machine (mount_namespaces(7)). */
+const MS_FROM_MACHINE = BigInt(1 << 19);
+export const RESOLVE_NO_SYMLINKS = 4;
+export const RESOLVE_IN_ROOT = 0x10;
+
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+const MOUNT_ATTR_NOSUID_NOEXEC = 2 | 8;
+
+/** A failed call of the C library. */
+function check(result: number, what: string): number {
+  if (result >= 0) return result;
+  throw new Refused(`${what}: ${libc.strerror(libc.lastError())}`);
+}
+
+const words = (...values: readonly bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
+
+/** struct open_how (openat2(2)). */
+export const openHow = (flags: number, resolve: number): Uint8Array => words(BigInt(flags), 0n, BigInt(resolve));
+
+export const OPEN_TARGET = O_PATH | O_CLOEXEC;
+
+const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+
+/** Opens one name in an open directory, which is closed. A link is itself opened. */
+function step(directory: number, name: string): number {
+  try {
+    return openSync(`/proc/self/fd/${directory}/${name}`, O_PATH | O_NOFOLLOW);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+const openRootDirectory = (): number => openSync('/', O_PATH | O_DIRECTORY);
+
+/** MOUNTS-1. Opens a path of the machine. */
+export function openTrusted(path: string): number {
+  let at = openRootDirectory();
+  const rest = namesOf(path).reverse();
+  let links = 0;
+  for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+    const around = statOfDescriptor(at);
+    const target = isProtected(around) ? linkTarget(at, name) : undefined;
+    if (target !== undefined) {
+      links++;
+      for (const each of namesOf(target).reverse()) rest.push(each);
+      if (links > MAX_LINKS) {
+        closeSync(at);
+        throw new Refused(`${path}: more than ${MAX_LINKS} symbolic links`);
+      }
+      if (target.startsWith('/')) {
+        closeSync(at);
+        at = openRootDirectory();
+      }
+      continue;
+    }
+    at = step(at, name);
+    refuseLink(at, path);
+  }
+  return at;
+}
+
+function linkTarget(directory: number, name: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${directory}/${name}`);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseLink(opened: number, path: string): void {
+  if (statOfDescriptor(opened).kind !== 'symlink') return;
+  closeSync(opened);
+  throw new Refused(`${path}: a symbolic link that others than root can replace is not followed`);
+}
+
+/** MOUNTS-1. */
+export function openBelow({ root, names }: DirectoryBelow): number {
+  let at = openTrusted(root);
+  for (const name of names) {
+    at = step(at, name);
+    refuseLink(at, [root, ...names].join('/'));
+  }
+  return at;
+}
+
+/** A detached copy of what `opened` refers to, with the mounts in it. Mounts of the container don't reach the machine. */
+export function cloneTree(opened: number, isReadOnly: boolean): number {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+  const tree = check(libc.open_tree(opened, '', flags), 'copy a mount');
+  // struct mount_attr: set, clear, propagation, user namespace.
+  const attributes = words(isReadOnly ? MOUNT_ATTR_RDONLY : 0n, 0n, MS_FROM_MACHINE, 0n);
+  if (libc.mount_setattr(tree, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes) === 0) return tree;
+  const reason = libc.strerror(libc.lastError());
+  closeSync(tree);
+  throw new Refused(`set the attributes of a mount: ${reason}`);
+}
+
+/** MOUNTS-2. Opens a path within `root`, undefined if it is missing. */
+function openInRoot(root: number, path: string): number | undefined {
+  const opened = libc.openat2(root, path, openHow(OPEN_TARGET, RESOLVE_IN_ROOT));
+  if (opened >= 0) return opened;
+  const error = libc.lastError();
+  if (error === libc.errno.ENOENT) return undefined;
+  throw new Refused(`${path}: ${libc.strerror(error)}`);
+}
+
+const TARGET_MODE = 0o755;
+
+/** MOUNTS-2. Makes a directory or an empty file, with the directories above it. What exists stays. */
+export function makeTarget(root: number, path: string, isDirectory: boolean): void {
+  const names = namesOf(path);
+  let at = check(libc.openat2(root, '.', openHow(OPEN_TARGET, RESOLVE_IN_ROOT)), path);
+  try {
+    for (const [index, name] of names.entries()) {
+      const prefix = names.slice(0, index + 1).join('/');
+      let next = openInRoot(root, prefix);
+      if (next === undefined) {
+        const isLast = index === names.length - 1;
+        const inDirectory = `/proc/self/fd/${at}/${name}`;
+        // Neither follows a link in the name.
+        if (isLast && !isDirectory) closeSync(openSync(inDirectory, O_WRONLY | O_CREAT | O_EXCL, 0o644));
+        else mkdirSync(inDirectory, TARGET_MODE);
+        next = openInRoot(root, prefix);
+      }
+      if (next === undefined) throw new Refused(`${path}: ${name} can't be made`);
+      closeSync(at);
+      at = next;
+    }
+  } finally {
+    closeSync(at);
+  }
+}
+
+const S_IFCHR = 0o020000;
+const DEVICE_MODE = 0o666;
+
+/** Devices that every container has, with their numbers (the kernel's admin-guide/devices). */
+const DEVICES: readonly (readonly [name: string, major: number, minor: number])[] = [
+  ['null', 1, 3],
+  ['zero', 1, 5],
+  ['full', 1, 7],
+  ['random', 1, 8],
+  ['urandom', 1, 9],
+  ['tty', 5, 0],
+];
+
+const LINKS: readonly (readonly [name: string, target: string])[] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+];
+
+/** A detached /dev with the devices that every container has. */
+export function createDevices(): number {
+  const config = check(libc.fsopen('tmpfs', FSOPEN_CLOEXEC), 'make /dev');
+  try {
+    check(libc.fsconfig(config, FSCONFIG_SET_STRING, 'mode', '755'), 'make /dev');
+    check(libc.fsconfig(config, FSCONFIG_SET_STRING, 'size', '64k'), 'make /dev');
+    check(libc.fsconfig(config, FSCONFIG_CMD_CREATE, null, null), 'make /dev');
+    const devices = check(libc.fsmount(config, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NOEXEC), 'make /dev');
+    try {
+      fillDevices(`/proc/self/fd/${devices}`);
+    } catch (error) {
+      closeSync(devices);
+      throw error;
+    }
+    return devices;
+  } finally {
+    closeSync(config);
+  }
+}
+
+function fillDevices(path: string): void {
+  const before = process.umask(0);
+  try {
+    for (const [name, major, minor] of DEVICES) {
+      check(libc.mknod(`${path}/${name}`, S_IFCHR | DEVICE_MODE, (major << 8) | minor), `make /dev/${name}`);
+    }
+    for (const [name, target] of LINKS) symlinkSync(target, `${path}/${name}`);
+    for (const name of ['pts', 'shm', 'mqueue']) mkdirSync(`${path}/${name}`, TARGET_MODE);
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** The real path of an open directory. */
+export const pathOfDescriptor = (opened: number): string => readlinkSync(`/proc/self/fd/${opened}`);
