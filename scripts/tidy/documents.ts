@@ -37,6 +37,20 @@ export function checkQuotes({ path, text }: Source, read: (path: string) => stri
   });
 }
 
+/** A step of an exercise says next to which line its code goes, in the file that it or an earlier step names. */
+const STEP = /(?:In `([^`]+)`,\s+)?\b(?:after|before)\s+the\s+line\s+`(.+?)`:\n/g;
+
+/** The line of each step is in its file, once. */
+export function checkSteps({ path, text }: Source, read: (path: string) => string | undefined): Violation[] {
+  let file = '';
+  return [...text.matchAll(STEP)].flatMap(([, named, line = '']) => {
+    file = named ?? file;
+    const lines = (read(file) ?? '').split('\n').filter((it) => it.trim() === line);
+    if (lines.length === 1) return [];
+    return [{ path, rule: 'documents', detail: `${lines.length} times in ${file}, expected once: ${line}` }];
+  });
+}
+
 const withoutIndentation = (text: string): string =>
   text
     .split('\n')

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { checkDocument, checkQuotes } from './documents.js';
+import { checkDocument, checkQuotes, checkSteps } from './documents.js';
 import { checkCitations, checkInvariants } from './invariants.js';
 import {
   areaOf,
@@ -217,6 +217,20 @@ test('code that a document quotes is in the file', () => {
   assert.deepEqual(found('   a,\n   g();'), ['not in a/y.ts: a,\ng();']);
   const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
   none(sourcesMatching(/\.md$/).flatMap((document) => checkQuotes(document, read)));
+});
+
+test('the line that a step of an exercise names is in its file, once', () => {
+  const found = (step: string): string[] =>
+    checkSteps({ path: 'docs/x.md', text: step }, (path) =>
+      path === 'a.ts' ? '  f();\n  g();\n  g();\n' : undefined,
+    ).map(({ detail }) => detail);
+  assert.deepEqual(found('In `a.ts`, after the line `f();`:\n'), []);
+  assert.deepEqual(found('In `a.ts`, after the line `f();`:\n and before the\n line `h();`:\n'), [
+    '0 times in a.ts, expected once: h();',
+  ]);
+  assert.deepEqual(found('In `a.ts`, after the line `g();`:\n'), ['2 times in a.ts, expected once: g();']);
+  const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+  none(sourcesMatching(/\.md$/).flatMap((document) => checkSteps(document, read)));
 });
 
 test('imports are found, comments and strings are not code, and an area is known by its path', () => {
