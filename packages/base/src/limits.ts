@@ -70,6 +70,20 @@ export const LIMITS = table({
     beyond: '400 that names the field; a launch with it fails',
     source: 'Meseta',
   },
+  attachedOutputs: {
+    most: 100,
+    unit: 'items',
+    what: "The clients that read one container's output",
+    beyond: '503 that names the limit',
+    source: 'Meseta',
+  },
+  attachedInput: {
+    most: 2 ** 20,
+    unit: 'bytes',
+    what: 'A record of ATTACH_CONTAINER_INPUT; the next one is read once the container has taken it',
+    beyond: '400 that names the limit',
+    source: 'Meseta',
+  },
   waitingUpdates: {
     most: 1000,
     unit: 'items',

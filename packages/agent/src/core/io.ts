@@ -65,7 +65,7 @@ export type AgentInput =
       /** The claims of the caller's token; undefined where executors don't authenticate. */
       readonly claims?: Readonly<Record<string, string>> | undefined;
     }
-  /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_..., ATTACH_CONTAINER_OUTPUT); answered by `callReply`. */
+  /** A call about containers that calls launch (LAUNCH_, WAIT_, KILL_, REMOVE_...), or the first record of ATTACH_...; answered by `callReply`. */
   | { readonly kind: 'containerCall'; readonly connection: ConnectionId; readonly call: AgentCall }
   /** The client of a WAIT call has disconnected before the answer. `id`: the container of the call. */
   | { readonly kind: 'containerCallClosed'; readonly connection: ConnectionId; readonly id: ContainerID }
@@ -132,8 +132,7 @@ export type AgentEffect =
       readonly status: 200 | 202 | 400 | 404 | 500;
       readonly text: string;
       readonly response?: AgentResponse;
-      /** The sandbox of the launched or attached container, with its output in `stdout` and `stderr`. */
-      readonly sandbox?: string;
+      readonly container?: AttachableContainer;
     }
   | { readonly kind: 'measureDisk' }
   | { readonly kind: 'removeSandbox'; readonly containerId: ContainerId; readonly path: string }
@@ -141,6 +140,14 @@ export type AgentEffect =
   | ({ readonly kind: 'log' } & LogLine)
   /** Ends the process: with status 0 after an ordered end, else 1. */
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
+
+/** The running container that a call has launched, or attaches to. */
+export interface AttachableContainer {
+  /** In the launcher. */
+  readonly containerId: ContainerId;
+  /** Has its output in `stdout` and `stderr`. */
+  readonly sandbox: string;
+}
 
 /** Why a task is being ended, and when SIGKILL follows. Kept across a restart of the agent. */
 export interface Kill {
@@ -203,6 +210,10 @@ export interface NestedContainerRecord {
   readonly sandbox: string;
   /** The user of it and of what is nested in it; undefined: its parent's, or the agent's own. */
   readonly user?: string | undefined;
+  /** LAUNCH_NESTED_CONTAINER_SESSION launched it: it has an input, and it is destroyed when its client or the agent ends. */
+  readonly isSession?: true;
+  /** It has a terminal, which is its input too. */
+  readonly hasTerminal?: true;
   readonly resources: readonly Resource[];
   readonly state: 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;

@@ -273,10 +273,15 @@ test('the replies to calls for unknown, running and ended nested containers', ()
       ['without a parent', world, { value: 'n' }, none],
       ['an id that is none', world, { value: 'a.b', parent: { value: parent } }, { ...none, attach: 400 }],
       ['in no container', world, elsewhere, { launch: 400, wait: 404, kill: 404, remove: 500, attach: 404 }],
-      ['in a nested one that is not here', world, inElsewhere, { launch: 400, wait: 404, kill: 404, remove: 200 }],
-      ['never launched', world, nested, { wait: 404, kill: 404, remove: 200, attach: 404 }],
-      ['running', running, nested, { launch: 202, wait: undefined, kill: 200, remove: 500, attach: 200 }],
-      ['ended', ended, nested, { launch: undefined, wait: 200, kill: 404, remove: 200 }],
+      [
+        'in a nested one that is not here',
+        world,
+        inElsewhere,
+        { launch: 400, wait: 404, kill: 404, remove: 200, attach: 500 },
+      ],
+      ['never launched', world, nested, { wait: 404, kill: 404, remove: 200, attach: 500 }],
+      ['running', running, nested, { launch: 202, wait: undefined, kill: 200, remove: 500, attach: 500 }],
+      ['ended', ended, nested, { launch: undefined, wait: 200, kill: 404, remove: 200, attach: 500 }],
     ];
   for (const [what, make, id, expected] of cases) {
     const acts = ACTS.filter((act) => act in expected);

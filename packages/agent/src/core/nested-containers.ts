@@ -13,6 +13,8 @@
 // NESTED-5: no nested container gets the id of the container of a task or executor, whatever its state: it would have the
 //     same sandbox, and the same nested containers.
 // NESTED-6: the number of containers in one outermost container is limited, and so is that of standalone containers.
+// NESTED-7: a container that a session call launched does not outlive its client: one that an earlier process of the agent
+//     launched is destroyed.
 import { type ContainerId, overLimit, uuid } from '@meseta/base';
 import type {
   Capabilities,
@@ -37,12 +39,12 @@ import {
 } from './environment.js';
 import { executorOf, userOf } from './executors.js';
 import { SIGKILL } from './exit-status.js';
-import type { ConnectionId, NestedContainerRecord } from './io.js';
+import type { AttachableContainer, ConnectionId, NestedContainerRecord } from './io.js';
 import { endNested, forgetNested, outermost, pathOf, putNested, signalContainer } from './nested-records.js';
 import { findMissingLimit } from './resource-limits.js';
 import { type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import { agentIdOf, type NestedContainer, type WaitingCall } from './state.js';
-import { checkContainerCall } from './validation.js';
+import { checkContainerCall, containerIdOf } from './validation.js';
 import { persistentVolumes } from './volumes.js';
 import { replyToWait } from './waiting-calls.js';
 
@@ -73,21 +75,53 @@ export function handleContainerCall(ctx: Context, connection: ConnectionId, call
   }
   const launch = call.launch_container ?? call.launch_nested_container ?? call.launch_nested_container_session;
   if (launch !== undefined) {
-    launchNested(ctx, connection, launch);
+    launchNested(ctx, connection, launch, call.launch_nested_container_session !== undefined);
     return;
   }
   const wait = call.wait_container ?? call.wait_nested_container;
   const kill = call.kill_container ?? call.kill_nested_container;
   const remove = call.remove_container ?? call.remove_nested_container;
-  const id = (wait ?? kill ?? remove ?? call.attach_container_output)?.container_id;
+  const id = containerIdOf(call);
   if (id === undefined) return;
   const nested = ctx.state.nestedContainers.get(pathOf(id));
   if (remove !== undefined) removeNested(ctx, connection, id, nested);
   else if (kill !== undefined) killContainer(ctx, connection, id, nested, kill.signal ?? SIGKILL);
   else if (wait !== undefined)
     handleWait(ctx, id, nested, { connection, isNested: call.wait_nested_container !== undefined });
-  else if (nested === undefined || isEndReported(nested)) replyUnknownContainer(ctx, connection, id);
-  else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', sandbox: nested.record.sandbox });
+  else attach(ctx, connection, id, nested);
+}
+
+/** Mesos' command line knows it by this text. */
+const NOT_ATTACHABLE = 'I/O switchboard server was disabled for this container';
+
+/** Mesos knows the containers of executors that run; a failure of its containerizer is a 500. */
+function attach(ctx: Context, connection: ConnectionId, id: ContainerID, nested: NestedContainer | undefined): void {
+  if (!ctx.state.runs.has(outermost(id) as ContainerId)) return replyUnknownContainer(ctx, connection, id);
+  const found = nested === undefined ? attachableRun(ctx, id) : attachableNested(nested.record);
+  if (found === undefined) reply(ctx, connection, 500, `Unknown container ${pathOf(id)}`);
+  else if (found === 'disabled') reply(ctx, connection, 500, NOT_ATTACHABLE);
+  else ctx.effects.push({ kind: 'callReply', connection, status: 200, text: '', container: found });
+}
+
+type Attachable = AttachableContainer | 'disabled' | undefined;
+
+function attachableNested({ state, isSession, hasTerminal, containerId, sandbox }: NestedContainerRecord): Attachable {
+  if (state !== 'running') return undefined;
+  return isSession || hasTerminal ? { containerId, sandbox } : 'disabled';
+}
+
+/** The container of a task or of an executor: it is attached to if it has a terminal. */
+function attachableRun(ctx: Context, id: ContainerID): Attachable {
+  const containerId = findRun(ctx, id);
+  if (containerId === undefined) return undefined;
+  const run = taskRunOf(ctx, containerId);
+  if (run !== undefined) {
+    const terminal = taskOfRun(run.framework, run.run)?.info.container?.tty_info;
+    return terminal === undefined ? 'disabled' : { containerId, sandbox: run.run.sandbox };
+  }
+  const executor = executorOf(ctx, containerId)?.executor;
+  if (executor === undefined || executor.kind === 'default') return executor && 'disabled';
+  return executor.info.container?.tty_info === undefined ? 'disabled' : { containerId, sandbox: executor.sandbox };
 }
 
 function handleWait(ctx: Context, id: ContainerID, nested: NestedContainer | undefined, call: WaitingCall): void {
@@ -165,7 +199,7 @@ function reply(ctx: Context, connection: ConnectionId, status: 200 | 202 | 400 |
   ctx.effects.push({ kind: 'callReply', connection, status, text });
 }
 
-function launchNested(ctx: Context, connection: ConnectionId, request: LaunchRequest): void {
+function launchNested(ctx: Context, connection: ConnectionId, request: LaunchRequest, isSession: boolean): void {
   const id = request.container_id;
   const known = ctx.state.nestedContainers.get(pathOf(id));
   if (isIdTaken(ctx, id) || (known !== undefined && known.record.state !== 'ended')) {
@@ -191,6 +225,8 @@ function launchNested(ctx: Context, connection: ConnectionId, request: LaunchReq
     containerId: uuid(ctx.state.random) as ContainerId,
     sandbox: nestedSandboxPath(inherited.sandbox, id.value as ContainerId),
     user: userIn(ctx, inherited, request.command),
+    ...(isSession && { isSession }),
+    ...(request.container?.tty_info !== undefined && { hasTerminal: true }),
     resources: request.resources ?? [],
     state: 'launching',
     pid: undefined,
@@ -270,7 +306,7 @@ export function userOfLaunch(
 }
 
 const specOf = (
-  { containerId, sandbox, resources, user }: NestedContainerRecord,
+  { containerId, sandbox, resources, user, isSession }: NestedContainerRecord,
   inherited: Inherited,
   request: LaunchRequest,
 ): ContainerSpec => ({
@@ -278,7 +314,11 @@ const specOf = (
   sandbox,
   user,
   command: request.command ?? {},
-  environment: { ...inherited.environment, MESOS_SANDBOX: sandbox, ...variablesOf(request.command) },
+  environment: {
+    ...inherited.environment,
+    ...(isSession ? {} : { MESOS_SANDBOX: sandbox }),
+    ...variablesOf(request.command),
+  },
   uris: request.command?.uris ?? [],
   rlimits: request.container?.rlimit_info,
   resources,
@@ -290,6 +330,7 @@ const specOf = (
     sandbox: inherited.sandbox,
     volumes: inherited.volumes,
   },
+  ...(isSession && { isSession }),
 });
 
 /** What a container with this id inherits; undefined if its parent does not run. */
@@ -306,7 +347,8 @@ function inheritedOf(ctx: Pick<Context, 'state'>, { parent }: ContainerID): Inhe
   if (nested !== undefined) {
     const user = nested.user ?? inheritedOf(ctx, parent)?.user;
     const { containerId, sandbox } = nested;
-    return nested.state === 'running' ? { ...bare, containerId, user, sandbox } : undefined;
+    const environment = { ...bare.environment, MESOS_SANDBOX: sandbox };
+    return nested.state === 'running' ? { ...bare, containerId, user, environment, sandbox } : undefined;
   }
   const containerId = findRun(ctx, parent);
   if (containerId === undefined) return undefined;
@@ -392,7 +434,9 @@ export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent):
       putNested(ctx, { ...rest, record });
       save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
       if (launching === undefined) return true;
-      ctx.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', sandbox: record.sandbox });
+      const { containerId, sandbox } = record;
+      const container = { containerId, sandbox };
+      ctx.effects.push({ kind: 'callReply', connection: launching, status: 200, text: '', container });
       return true;
     }
     case 'launchFailed':
@@ -440,7 +484,9 @@ export function matchNested(ctx: Context, found: ReadonlyMap<ContainerId, Recove
       continue;
     }
     putNested(ctx, { ...nested, record: { ...nested.record, state: 'running', pid: container.pid } });
-    // NESTED-3: the parent ended while no agent ran, or is in no record.
-    if (id.parent !== undefined && !isRunning(ctx, id.parent)) signalContainer(ctx, containerId, SIGKILL);
+    // NESTED-7; NESTED-3: the parent ended while no agent ran, or is in no record.
+    const { isSession } = nested.record;
+    if (isSession || (id.parent !== undefined && !isRunning(ctx, id.parent)))
+      signalContainer(ctx, containerId, SIGKILL);
   }
 }

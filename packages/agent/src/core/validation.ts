@@ -45,6 +45,7 @@ export const containerIdOf = (call: AgentCall): ContainerID | undefined =>
     call.kill_nested_container ??
     call.remove_nested_container ??
     call.launch_nested_container_session ??
+    call.attach_container_input ??
     call.attach_container_output ??
     call.launch_container ??
     call.wait_container ??
@@ -53,6 +54,10 @@ export const containerIdOf = (call: AgentCall): ContainerID | undefined =>
   )?.container_id;
 
 export function checkContainerCall(call: AgentCall): Problem {
+  const input = call.attach_container_input;
+  if (input !== undefined && input.type !== 'CONTAINER_ID') {
+    return `attach_container_input.type: expected CONTAINER_ID in the first record, got ${input.type ?? 'nothing'}`;
+  }
   const id = containerIdOf(call);
   if (id === undefined) return 'container_id: is missing';
   const isNested = call.type?.includes('_NESTED_') === true;

@@ -77,6 +77,10 @@ function findFlagProblem(flags: AgentFlags): string | undefined {
   if (!(flags.gc_disk_headroom >= 0 && flags.gc_disk_headroom <= 1)) {
     return `Flag --gc_disk_headroom: expected a number from 0 to 1, got ${flags.gc_disk_headroom}`;
   }
+  if (flags.http_heartbeat_interval <= 0) {
+    const given = formatDuration(flags.http_heartbeat_interval);
+    return `Flag --http_heartbeat_interval: expected more than 0, got ${given}`;
+  }
   const role = validateRole(flags.default_role);
   return role.ok ? undefined : `Flag --default_role: ${role.error}`;
 }
@@ -196,9 +200,7 @@ async function run(
   localIp: string,
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
-  const workDir = resolve(flags.work_dir);
-  const startMs = realClock.now().monoMs;
-  const files = createFiles();
+  const [workDir, startMs, files] = [resolve(flags.work_dir), realClock.now().monoMs, createFiles()];
   const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
   if (!resources.ok) return resources;
   const modules = modulesOf(flags);
@@ -249,6 +251,7 @@ async function run(
     containerizer,
     files,
     logging: createLoggingLevel(log, realClock),
+    heartbeatMs: flags.http_heartbeat_interval,
     ...calls,
     ...processFacts,
   });

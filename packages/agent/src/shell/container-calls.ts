@@ -2,34 +2,30 @@
 // stream of a container's output (Mesos: docs/operator-http-api.md).
 //
 // Owns: the calls that wait for the core's answer.
-// CONTAINER-CALLS-1: a session's container is killed when the client closes the stream of its output.
-// CONTAINER-CALLS-2: an output stream ends when the container has ended and all its output is sent.
-// CONTAINER-CALLS-3: output that a client does not read is not buffered: the stream waits.
-// CONTAINER-CALLS-4: a call that waits for the end of a container is forgotten when its client disconnects.
-import type { ServerResponse } from 'node:http';
-import { agentCalls, type Refusal, refusal } from '@meseta/api';
-import type { ContainerId, ExecutorId } from '@meseta/base';
-import { createOutputReader } from '@meseta/containers/streams/output-reader';
+// CONTAINER-CALLS-1: a call that waits for the end of a container is forgotten when its client disconnects.
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { agentCalls, answerType, type Refusal, refusal } from '@meseta/api';
+import { type ContainerId, type ExecutorId, err, ok, type Result } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
-import { closeWithClient } from '@meseta/platform/client-end';
-import { drained } from '@meseta/platform/send-rendering';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
-import type { AgentCall, AgentProcessIODataType, CommandInfo, ContainerID } from '@meseta/wire';
-import { AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
-import { acceptedType, JSON_TYPE, type MediaType, RECORDIO_TYPE } from '@meseta/wire/media';
-import { encodeRecord } from '@meseta/wire/recordio';
-import type { AgentEffect, AgentInput, ConnectionId, ExecutorRecord } from '../core/io.js';
+import type { AgentCall, CommandInfo, ContainerID } from '@meseta/wire';
+import { AgentResponseCodec } from '@meseta/wire/codecs';
+import { JSON_TYPE, RECORDIO_TYPE } from '@meseta/wire/media';
+import type { AgentEffect, AgentInput, AttachableContainer, ConnectionId, ExecutorRecord } from '../core/io.js';
 import { userOfLaunch } from '../core/nested-containers.js';
 import { outermost } from '../core/nested-records.js';
 import { type FrameworkRecord, tasksOf } from '../core/state.js';
 import { checkContainerCall, containerIdOf } from '../core/validation.js';
+import type { Attachments } from './attachments.js';
+import { type OutputOptions, streamOutput } from './container-output.js';
 import type { Exchange, HttpOptions } from './http.js';
+import { type StreamMedia, streamMedia } from './stream-media.js';
 
 export type CallReply = Extract<AgentEffect, { readonly kind: 'callReply' }>;
 
 export interface ContainerCalls {
   ask(call: AgentCall): Promise<CallReply>;
-  /** Asks with a WAIT call. undefined: the client has disconnected (CONTAINER-CALLS-4). */
+  /** Asks with a WAIT call. undefined: the client has disconnected (CONTAINER-CALLS-1). */
   askWhileConnected(call: AgentCall, client: ServerResponse): Promise<CallReply | undefined>;
   reply(effect: CallReply): void;
 }
@@ -73,6 +69,7 @@ const CONTAINER_CALLS = [
   'KILL_NESTED_CONTAINER',
   'REMOVE_NESTED_CONTAINER',
   'LAUNCH_NESTED_CONTAINER_SESSION',
+  'ATTACH_CONTAINER_INPUT',
   'ATTACH_CONTAINER_OUTPUT',
   'LAUNCH_CONTAINER',
   'WAIT_CONTAINER',
@@ -85,8 +82,8 @@ export const isContainerCall = ({ type }: AgentCall): boolean => (CONTAINER_CALL
 type ContainerCallType = (typeof CONTAINER_CALLS)[number];
 
 /** Authorizes a call: for a nested container by its outermost container, for a standalone one by itself. */
-function findDenial(
-  { core, gate }: ContainerCallOptions,
+export function findDenial(
+  { core, gate }: Pick<ContainerCallOptions, 'core' | 'gate'>,
   principal: Principal | undefined,
   call: AgentCall,
 ): Refusal | undefined {
@@ -97,6 +94,8 @@ function findDenial(
   const command = (call.launch_nested_container ?? call.launch_nested_container_session ?? call.launch_container)
     ?.command;
   const run = core.state.runs.get((id && outermost(id)) as ContainerId);
+  // As in Mesos: who may attach to a container is known once it is.
+  if (run === undefined && (type === 'ATTACH_CONTAINER_INPUT' || type === 'ATTACH_CONTAINER_OUTPUT')) return undefined;
   const framework = run && core.state.frameworks.get(run.frameworkId);
   const executor = run && framework?.executors.get(run.executorId);
   const object = {
@@ -138,10 +137,10 @@ const nestedTypes: Partial<Record<ContainerCallType, ContainerCallType>> = {
 };
 
 /** The part of the agent that the calls use. */
-export interface ContainerCallOptions extends Pick<HttpOptions, 'files'> {
+export interface ContainerCallOptions extends OutputOptions {
   readonly core: Pick<HttpOptions['core'], 'state'>;
   readonly gate: Pick<HttpOptions['gate'], 'authorizer'>;
-  readonly containerCalls: Pick<ContainerCalls, 'ask' | 'askWhileConnected'>;
+  readonly attachments: Attachments;
 }
 
 export async function answerContainerCall(
@@ -153,70 +152,44 @@ export async function answerContainerCall(
   if (problem !== undefined) return answerText(response, 400, problem);
   const denied = findDenial(options, principal, call);
   if (denied !== undefined) return refuse(response, denied);
-  const isStream = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION' || call.type === 'ATTACH_CONTAINER_OUTPUT';
-  const { accept } = request.headers;
-  const asRecords = accept?.split(',').some((part) => part.trim().split(';')[0] === RECORDIO_TYPE) === true;
-  const media = acceptedType(asRecords ? (request.headers['message-accept'] as string | undefined) : accept);
-  if (media === undefined) {
-    const text = `Header '${asRecords ? 'Message-Accept' : 'Accept'}': expected application/json or application/x-protobuf`;
-    return refuse(response, refusal('notAcceptable', text));
-  }
+  const media = mediaOf(request.headers, call);
+  if (!media.ok) return refuse(response, media.error);
   const isWait = call.type === 'WAIT_CONTAINER' || call.type === 'WAIT_NESTED_CONTAINER';
   const reply = await (isWait
     ? options.containerCalls.askWhileConnected(call, response)
     : options.containerCalls.ask(call));
   if (reply === undefined) return;
-  if (reply.status === 200 && reply.sandbox !== undefined && isStream) {
-    const headers = asRecords
-      ? { 'Content-Type': RECORDIO_TYPE, 'Message-Content-Type': media }
-      : { 'Content-Type': media };
-    response.writeHead(200, headers);
-    await streamOutput(options, response, media, call, reply.sandbox);
-  } else if (reply.response !== undefined) {
-    const body =
-      media === JSON_TYPE ? AgentResponseCodec.write(reply.response) : AgentResponseCodec.encode(reply.response);
-    answerBody(response, reply.status, { 'Content-Type': media }, Buffer.from(body));
-  } else answerText(response, reply.status, reply.text);
+  const { container } = reply;
+  if (container !== undefined && isStreamed(call)) return attachOutput(options, response, media.value, call, container);
+  if (reply.response === undefined) return answerText(response, reply.status, reply.text);
+  const { record: type } = media.value;
+  const body =
+    type === JSON_TYPE ? AgentResponseCodec.write(reply.response) : AgentResponseCodec.encode(reply.response);
+  answerBody(response, reply.status, { 'Content-Type': type }, Buffer.from(body));
 }
 
-/** CONTAINER-CALLS-1, CONTAINER-CALLS-2, CONTAINER-CALLS-3. */
-async function streamOutput(
-  { containerCalls, files }: ContainerCallOptions,
-  response: ServerResponse,
-  media: MediaType,
-  call: AgentCall,
-  sandbox: string,
-): Promise<void> {
-  const isSession = call.type === 'LAUNCH_NESTED_CONTAINER_SESSION';
-  const container_id = containerIdOf(call);
-  if (container_id === undefined) return;
-  const send = async (type: AgentProcessIODataType, data: Buffer): Promise<void> => {
-    const io = { type: 'DATA', data: { type, data: data.toString('base64') } } as const;
-    const bytes = media === JSON_TYPE ? Buffer.from(AgentProcessIOCodec.write(io)) : AgentProcessIOCodec.encode(io);
-    if (!response.write(encodeRecord(bytes))) await drained(response);
-  };
-  response.flushHeaders();
-  const reader = createOutputReader(files, sandbox, isSession ? 'start' : 'end', send);
-  let hasEnded = false;
-  const onClose = (): void => {
-    reader.stop();
-    if (isSession && !hasEnded)
-      void containerCalls.ask({ type: 'KILL_NESTED_CONTAINER', kill_nested_container: { container_id } });
-  };
-  // The client may have closed the connection during the launch.
-  if (response.destroyed) onClose();
-  else response.on('close', onClose);
-  closeWithClient(response);
-  const wait = { type: 'WAIT_CONTAINER', wait_container: { container_id } } as const;
-  const waited = await containerCalls.askWhileConnected(wait, response);
-  if (waited === undefined) return;
-  if (waited.status === 500) {
-    // Too many calls wait for the container (LIMITS.waitingCalls): its end would not be noticed.
-    response.destroy();
-    return;
+const isStreamed = ({ type }: AgentCall): boolean =>
+  type === 'LAUNCH_NESTED_CONTAINER_SESSION' || type === 'ATTACH_CONTAINER_OUTPUT';
+
+function mediaOf(headers: IncomingHttpHeaders, call: AgentCall): Result<StreamMedia, Refusal> {
+  if (call.type === 'ATTACH_CONTAINER_INPUT') {
+    return err(refusal('unsupportedMediaType', `Header 'Content-Type': expected ${RECORDIO_TYPE} for ${call.type}`));
   }
-  hasEnded = true;
-  await reader.finish();
-  // The ended container is not removed: Mesos' command line asks for its status after the session (NESTED-2).
-  response.end();
+  if (isStreamed(call)) return streamMedia(headers);
+  const type = answerType(headers.accept);
+  return type.ok ? ok({ headers: {}, record: type.value }) : type;
+}
+
+async function attachOutput(
+  options: ContainerCallOptions,
+  response: ServerResponse,
+  media: StreamMedia,
+  call: AgentCall,
+  { containerId, sandbox }: AttachableContainer,
+): Promise<void> {
+  const detach = options.attachments.attachOutput(containerId);
+  if (typeof detach === 'string') return refuse(response, refusal('unavailable', detach));
+  if (response.closed) detach();
+  else response.once('close', detach);
+  await streamOutput(options, response, media, call, sandbox);
 }

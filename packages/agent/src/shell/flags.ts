@@ -290,7 +290,10 @@ export const agentFlags = {
   http_command_executor: booleanFlag({ default: false, help: 'Passed to tasks in their environment.' }),
   http_credentials: pathFlag({ help: 'A file with principals and their secrets, for basic authentication.' }),
   http_executor_domain_sockets: booleanFlag({ ...ignored, default: false }),
-  http_heartbeat_interval: textFlag({ ...ignored, default: '30secs' }),
+  http_heartbeat_interval: durationFlag({
+    default: '30secs',
+    help: "The interval between the heartbeats of a stream of a container's output.",
+  }),
   image_gc_config: textFlag(ignored),
   image_providers: textFlag(ignored),
   image_provisioner_backend: textFlag(ignored),

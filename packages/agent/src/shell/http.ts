@@ -16,6 +16,7 @@ import type { Approver } from '../views/approver.js';
 import { containersJson, flagsJson, type ProcessFacts, statePieces, statisticsListJson } from '../views/v0.js';
 import { approverOf } from './approver-of.js';
 import { attachedList, rootsFor } from './attached-files.js';
+import { createAttachments } from './attachments.js';
 import type { ContainerCalls } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
 import type { ExecutorApi } from './executor-api.js';
@@ -37,6 +38,8 @@ export interface HttpOptions {
   readonly logFile: string | undefined;
   readonly executorApi: ExecutorApi;
   readonly containerCalls: ContainerCalls;
+  /** Between the heartbeats of a stream of output. */
+  readonly heartbeatMs: number;
   /** Metrics of connections and of messages that were dropped, by name. */
   portMetrics(): Metrics;
   /** The duration of the start, with the recovery of an earlier agent's state. */
@@ -94,6 +97,7 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
   const { core } = options;
   const bodies = createBodyReader();
+  const operatorOptions = { ...options, attachments: createAttachments() };
   const facts = (): ProcessFacts => ({
     version: buildInfo,
     flags: options.shown,
@@ -111,7 +115,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
       attached: ({ approver }) => attachedList(core.state, approver, options.logFile),
       filesFor: ({ approver }) => rootsFor(core.state, approver, options.logFile),
     }),
-    operator: (exchange) => answerCall(options, bodies, exchange),
+    operator: (exchange) => answerCall(operatorOptions, bodies, exchange),
     executor: (exchange) => options.executorApi.handle(bodies, exchange),
     resourceProvider: notImplemented('resource providers'),
     health: ({ response }) => answerText(response, 200),

@@ -8,19 +8,35 @@ import { browse, readPart } from '@meseta/platform/shown-files';
 import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
 import { AgentCallCodec, AgentResponseCodec } from '@meseta/wire/codecs';
-import { JSON_TYPE } from '@meseta/wire/media';
+import { JSON_TYPE, RECORDIO_TYPE } from '@meseta/wire/media';
 import type { Approver } from '../views/approver.js';
 import type { MeasuredPodTask } from '../views/v0.js';
 import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTasks } from '../views/v1.js';
 import { responsePieces } from '../views/v1-pieces.js';
 import { rootsFor } from './attached-files.js';
+import type { Attachments } from './attachments.js';
 import { answerContainerCall, isContainerCall } from './container-calls.js';
+import { answerInput } from './container-input.js';
 import { currentMetrics } from './current-metrics.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { measureContainers, measureNested } from './measure.js';
+import { findStrayHeader } from './stream-media.js';
 
-export async function answerCall(options: HttpOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
+export interface OperatorOptions extends HttpOptions {
+  readonly attachments: Attachments;
+}
+
+export async function answerCall(options: OperatorOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
   const { request, response, principal, approver } = exchange;
+  const stray = findStrayHeader(request.headers);
+  if (stray !== undefined) {
+    refuse(response, stray);
+    return;
+  }
+  if (request.headers['content-type'] === RECORDIO_TYPE) {
+    await answerInput(options, exchange);
+    return;
+  }
   const body = await bodies.read(request);
   if (!body.ok) {
     answerText(response, body.error.status, body.error.message, { Connection: 'close' });

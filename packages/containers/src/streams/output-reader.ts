@@ -24,6 +24,8 @@ const PART_BYTES = 65_536;
 const POLL_INTERVAL_MS = 500;
 
 export interface OutputReader {
+  /** Resolves when it is settled where the reading begins: what is written later is reported. */
+  readonly begun: Promise<void>;
   /** Reports the remaining output, then stops. */
   finish(): Promise<void>;
   stop(): void;
@@ -110,9 +112,12 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
     }
   }
 
-  return async (sandbox: DirectoryHandle): Promise<void> => {
-    let position = known ?? (await findEnd(sandbox, name));
-    known = position;
+  const begin = async (sandbox: DirectoryHandle): Promise<Position> => {
+    known ??= await findEnd(sandbox, name);
+    return known;
+  };
+  const read = async (sandbox: DirectoryHandle): Promise<void> => {
+    let position = await begin(sandbox);
     // OUTPUT-READER-4: a task that rotates its files without pause does not prolong a reading either.
     for (let fileCount = 0; fileCount <= KEPT_FILES && !isStopped(); fileCount++) {
       const current = await findFile(sandbox, name);
@@ -120,13 +125,15 @@ function createStreamReader({ name, from, onOutput, isStopped }: StreamSource) {
       const file = rotated ?? current;
       if (file === undefined) return;
       const isSame = file.stat.identity === position.identity && file.stat.sizeBytes >= position.offsetBytes;
-      const read = await readFile(sandbox, file, rotated !== undefined || isSame ? position.offsetBytes : 0);
-      if (read === undefined) return;
-      position = rotated === undefined ? { ...position, ...read } : { ...START, newestRotated: rotated.stat.identity };
+      const reached = await readFile(sandbox, file, rotated !== undefined || isSame ? position.offsetBytes : 0);
+      if (reached === undefined) return;
+      position =
+        rotated === undefined ? { ...position, ...reached } : { ...START, newestRotated: rotated.stat.identity };
       known = position;
       if (rotated === undefined) return;
     }
   };
+  return { begin, read };
 }
 
 async function findEnd(sandbox: DirectoryHandle, name: string): Promise<Position> {
@@ -152,16 +159,23 @@ export function createOutputReader(
     createStreamReader({ name, from, onOutput: (data) => onOutput(type, data), isStopped }),
   );
 
+  let onBegun = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    onBegun = resolve;
+  });
+
   async function readStreams(): Promise<void> {
     if (stopped) return;
     const sandbox = await openSandbox(files, sandboxPath);
-    if (!sandbox.ok) return;
+    if (!sandbox.ok) return onBegun();
     if (watcher === undefined && !stopped) {
       const watching = sandbox.value.watch(() => void readNext());
       // Where the sandbox can't be watched the timer reads.
       watcher = watching.ok ? watching.value : { close: () => {} };
     }
-    await Promise.all(streams.map((readStream) => readStream(sandbox.value)));
+    await Promise.all(streams.map(({ begin }) => begin(sandbox.value)));
+    onBegun();
+    await Promise.all(streams.map(({ read }) => read(sandbox.value)));
     sandbox.value.close();
   }
 
@@ -184,6 +198,7 @@ export function createOutputReader(
     watcher?.close();
   };
   return {
+    begun,
     async finish() {
       await readNext();
       stop();
