@@ -7,6 +7,7 @@ import { launchExecutor } from './executor-launch.js';
 import { sendDurableOperation } from './operations.js';
 import { launchPodTask } from './pods.js';
 import { announceRegistered } from './registration.js';
+import { signalContainer } from './run-end.js';
 import { forward } from './status-updates.js';
 
 export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
@@ -31,6 +32,8 @@ export function doAfterCommitWork(ctx: Context, work: AfterCommitWork): void {
     case 'removeContainer':
       ctx.effects.push({ kind: 'removeContainer', containerId: work.containerId });
       return;
+    case 'signal':
+      return signalContainer(ctx, work.containerId, work.signal);
     case 'exit':
       ctx.effects.push({ kind: 'exit', status: work.status, message: work.message });
       return;

@@ -31,6 +31,8 @@ export type AfterCommitWork =
   | { readonly kind: 'forward'; readonly frameworkId: FrameworkId; readonly taskId: TaskId }
   | { readonly kind: 'sendOperation'; readonly uuid: OperationUuid }
   | { readonly kind: 'removeContainer'; readonly containerId: ContainerId }
+  /** The first signal of a kill; SIGKILL destroys the container. */
+  | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
   | { readonly kind: 'exit'; readonly status: 0 | 1; readonly message: string };
 
 /** Writes the record with the other changes of this step; `undefined` deletes it. */

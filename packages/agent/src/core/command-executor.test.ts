@@ -10,6 +10,7 @@ import {
   frameworkOf,
   launched,
   registeredWorld,
+  rejoin,
   run,
   runToRunning,
   states,
@@ -116,6 +117,36 @@ test('RUN-END-1: a kill sends SIGTERM and, after the grace period, SIGKILL; a la
     event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
   });
   assert.deepEqual([last(world).state, last(world).message], ['TASK_KILLED', 'Command terminated with signal Killed']);
+});
+
+test('RUN-END-2: the end that a signal causes is that of a kill, also for an agent that was killed before it was told of the end', () => {
+  for (const kill_policy of [undefined, { grace_period: { nanoseconds: 0 } }]) {
+    const world = registeredWorld();
+    const containerId = runToRunning(world, taskOf('t'));
+    const signals = () => world.effects.filter(({ kind }) => kind === 'signal' || kind === 'destroy').length;
+    world.durable = false;
+    const kill = { framework_id: { value: 'f-1' }, task_id: { value: 't' }, ...(kill_policy && { kill_policy }) };
+    world.message({ name: 'KillTaskMessage', body: kill });
+    assert.equal(signals(), 0);
+    world.flush();
+    assert.equal(signals(), 1);
+    world.durable = true;
+    world.restart([{ containerId, state: 'ended', status: { kind: 'signaled', signal: 15 } }]);
+    rejoin(world);
+    acknowledgeAll(world);
+    assert.equal(states(world).at(-1), 'TASK_KILLED');
+  }
+});
+
+test('RUN-END-2: a container that ends while the kill is written gets no signal', () => {
+  const world = registeredWorld();
+  const containerId = runToRunning(world, taskOf('t'));
+  world.durable = false;
+  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  exit(world, containerId, 0);
+  world.durable = true;
+  world.flush();
+  assert.ok(!world.effects.some(({ kind }) => kind === 'signal' || kind === 'destroy'));
 });
 
 test('TASK_KILLING is sent only to frameworks with the capability TASK_KILLING_STATE', () => {

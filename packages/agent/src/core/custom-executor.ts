@@ -11,10 +11,11 @@ import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { ContainerEvent, ExitStatus } from '@meseta/containers/types';
 import type { ExecutorEvent, KillPolicy, TaskInfo } from '@meseta/wire';
 import { isTerminal, taskStateFor } from '@meseta/wire/task-states';
+import { whenDurable } from './checkpoint.js';
 import { type Context, log, send } from './context.js';
 import { isConnected, sendToExecutor } from './executor-channel.js';
 import { endExecutor, executorOf, isEnding, putExecutor, reportExecutorExited } from './executors.js';
-import { exitMessage, limitationStatus, preemptedStatus, waitStatusOf } from './exit-status.js';
+import { exitMessage, limitationStatus, preemptedStatus, SIGKILL, waitStatusOf } from './exit-status.js';
 import type { ExecutorRecord, Kill } from './io.js';
 import { startRegistrationIfRecovered } from './registration.js';
 import { setKillTimer } from './run-end.js';
@@ -58,7 +59,7 @@ export function destroyUnsubscribedExecutor(ctx: Context, containerId: Container
   destroyExecutor(ctx, found.framework, found.executor, 'notSubscribed');
 }
 
-/** Ends an executor without a grace period. */
+/** Ends an executor without a grace period (RUN-END-2). */
 export function destroyExecutor(
   ctx: Context,
   framework: FrameworkRecord,
@@ -68,7 +69,7 @@ export function destroyExecutor(
   const killed = { ...executor, kill: executor.kill ?? { why, sinceWallMs: ctx.now.wallMs, graceMs: 0 } };
   putExecutor(ctx, framework, killed);
   cancelTimer(ctx, { kind: 'registerExecutor', containerId: executor.containerId });
-  ctx.effects.push({ kind: 'destroy', containerId: executor.containerId });
+  whenDurable(ctx, framework, { kind: 'signal', containerId: executor.containerId, signal: SIGKILL });
 }
 
 /** Queues a task or task group for delivery to the executor. */

@@ -2,15 +2,16 @@
 // may end others (PODS-1).
 //
 // RUN-END-1: the first reason for a kill stays; later kills can only shorten the grace period.
-// RUN-END-2: for a checkpointing framework the kill is on disk, so that an agent that restarts continues it.
+// RUN-END-2: for a checkpointing framework the kill is on disk before a signal is sent: an agent that restarts continues it,
+//     and takes the end that the signal causes for that of a kill.
 
 import type { ContainerId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
 import type { KillPolicy } from '@meseta/wire';
-import { afterCommit } from './checkpoint.js';
+import { afterCommit, whenDurable } from './checkpoint.js';
 import { type Context, cancelContainerTimers } from './context.js';
 import { endExecutor } from './executors.js';
-import { SIGTERM } from './exit-status.js';
+import { SIGKILL, SIGTERM } from './exit-status.js';
 import type { ContainerRecord, Kill, PodTaskRecord } from './io.js';
 import { endNested, pathOf } from './nested-records.js';
 import { endPodIfEmpty } from './pods.js';
@@ -50,15 +51,16 @@ export function killRun(
     return;
   }
   if (run.state === 'launching') {
-    if (earlier === undefined) ctx.effects.push({ kind: 'destroy', containerId });
+    if (earlier === undefined) whenDurable(ctx, framework, { kind: 'signal', containerId, signal: SIGKILL });
     return;
   }
   if (earlier === undefined) {
     if (knowsKilling(framework.info) && why !== 'maxCompletion' && why !== 'preempted')
       report(ctx, framework, killed, { state: 'TASK_KILLING' });
-    if (kill.graceMs > 0) ctx.effects.push({ kind: 'signal', containerId, signal: SIGTERM });
+    const signal = kill.graceMs > 0 ? SIGTERM : SIGKILL;
+    whenDurable(ctx, framework, { kind: 'signal', containerId, signal });
   }
-  setKillTimer(ctx, killed);
+  if (earlier !== undefined || kill.graceMs > 0) setKillTimer(ctx, killed);
 }
 
 /** Sets the timer for SIGKILL at the end of the grace period, or sends it if that is over; also after a restart. */
@@ -67,6 +69,13 @@ export function setKillTimer(ctx: Context, { containerId, kill }: ContainerRecor
   const leftMs = kill.graceMs - Math.max(0, ctx.now.wallMs - kill.sinceWallMs);
   if (leftMs > 0) setTimer(ctx, { kind: 'kill', containerId }, leftMs);
   else destroyRun(ctx, containerId);
+}
+
+/** RUN-END-2. A container that has ended meanwhile is left alone. */
+export function signalContainer(ctx: Context, containerId: ContainerId, signal: number): void {
+  if (!ctx.state.runs.has(containerId)) return;
+  if (signal === SIGKILL) ctx.effects.push({ kind: 'destroy', containerId });
+  else ctx.effects.push({ kind: 'signal', containerId, signal });
 }
 
 export function destroyRun(ctx: Context, containerId: ContainerId): void {
