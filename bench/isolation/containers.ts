@@ -1,0 +1,120 @@
+// A containerizer on this machine for the experiments, with or without isolation.
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
+import type { ContainerId } from '@meseta/base';
+import { readCgroupLayout } from '@meseta/containers/cgroups/host';
+import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
+import { cgroupsOptions } from '@meseta/containers/testing/isolation';
+import type { ContainerEvent, Limitation } from '@meseta/containers/types';
+import { realClock } from '@meseta/platform';
+import { createFiles } from '@meseta/platform/files';
+import { connectLines } from '@meseta/platform/line-connections';
+import { createOutbound } from '@meseta/platform/outbound';
+import { createProcesses } from '@meseta/platform/processes';
+import type { Resource } from '@meseta/wire';
+
+const WATCH_INTERVAL_MS = 100;
+const PIDS_LIMIT = 100;
+
+export interface Running {
+  readonly id: ContainerId;
+  readonly sandbox: string;
+  /** Resolves when it has ended, with the limit that it exceeded. */
+  readonly ended: Promise<Limitation | undefined>;
+}
+
+export interface Machine {
+  readonly containers: Containerizer;
+  /** Launches a shell command with a share of the machine's processors; resolves when it has started. */
+  launch(name: string, command: string, share: number, megabytes: number, disk: number): Promise<Running>;
+  end(container: Running): Promise<void>;
+  close(): Promise<void>;
+}
+
+const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } });
+
+export async function openMachine(isIsolated: boolean): Promise<Machine> {
+  const root = mkdtempSync(`${tmpdir()}/meseta-bench-isolation-`);
+  const files = createFiles();
+  const layout = readCgroupLayout(files, cgroupsOptions.hierarchy);
+  const cgroup = `meseta-bench-${process.pid}`;
+  const listeners = new Map<string, (event: ContainerEvent) => void>();
+  const made = await createContainerizer({
+    runtimeDir: `${root}/run`,
+    workDir: root,
+    clock: realClock,
+    isolation: {
+      names: isIsolated ? 'cgroups/cpu,cgroups/mem,cgroups/pids,disk/du' : 'posix/cpu,posix/mem',
+      diskWatchIntervalMs: WATCH_INTERVAL_MS,
+      enforceDiskQuota: isIsolated,
+      launcher: isIsolated ? 'linux' : 'posix',
+      cgroups: { ...cgroupsOptions, root: cgroup, pidsLimit: PIDS_LIMIT },
+    },
+    rotation: undefined,
+    files,
+    processes: createProcesses(),
+    outbound: createOutbound(),
+    connectLines,
+    supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
+    fetcher: {
+      cacheDir: `${root}/cache`,
+      cacheBytes: 0,
+      frameworksHome: undefined,
+      stallTimeoutMs: 1000,
+      maxUriBytes: 1e9,
+      maxTaskBytes: 1e9,
+    },
+    onEvent: (event) => listeners.get(event.containerId)?.(event),
+  });
+  if (!made.ok) throw new Error(made.error);
+  const containers = made.value;
+  for (const warning of containers.warnings) throw new Error(`this machine can't show isolation: ${warning}`);
+  let count = 0;
+  return {
+    containers,
+    async launch(name, command, share, megabytes, disk) {
+      const id = `${name}-${count++}` as ContainerId;
+      const sandbox = `${root}/${id}`;
+      mkdirSync(sandbox);
+      const resources = [scalar('cpus', cpus().length * share), scalar('mem', megabytes), scalar('disk', disk)];
+      let onEnded = (_limitation: Limitation | undefined): void => {};
+      const ended = new Promise<Limitation | undefined>((resolve) => {
+        onEnded = resolve;
+      });
+      await new Promise<void>((started, failed) => {
+        listeners.set(id, (event) => {
+          if (event.kind === 'started') started();
+          else if (event.kind === 'launchFailed') failed(new Error(event.message));
+          else onEnded(event.limitation);
+        });
+        containers.launch({
+          containerId: id,
+          sandbox,
+          user: undefined,
+          command: { value: command },
+          environment: { PATH: '/usr/bin:/bin' },
+          uris: [],
+          rlimits: undefined,
+          resources,
+          container: undefined,
+          volumes: [],
+        });
+      });
+      return { id, sandbox, ended };
+    },
+    async end({ id, ended }) {
+      containers.destroy(id);
+      await ended;
+      containers.remove(id);
+    },
+    async close() {
+      await containers.close();
+      rmSync(root, { recursive: true, force: true });
+      for (const { mountPoint } of layout.controllers.values()) {
+        if (existsSync(`${mountPoint}/${cgroup}`)) rmdirSync(`${mountPoint}/${cgroup}`);
+      }
+    },
+  };
+}
