@@ -1,12 +1,11 @@
 // A containerizer on this machine for the experiments, with or without isolation.
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
-import { readCgroupLayout } from '@meseta/containers/cgroups/host';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
-import { cgroupsOptions } from '@meseta/containers/testing/isolation';
+import { cgroupsOptions, removeTestCgroups, testCgroup } from '@meseta/containers/testing/isolation';
 import type { ContainerEvent, Limitation } from '@meseta/containers/types';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
@@ -37,9 +36,6 @@ const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR
 
 export async function openMachine(isIsolated: boolean): Promise<Machine> {
   const root = mkdtempSync(`${tmpdir()}/meseta-bench-isolation-`);
-  const files = createFiles();
-  const layout = readCgroupLayout(files, cgroupsOptions.hierarchy);
-  const cgroup = `meseta-bench-${process.pid}`;
   const listeners = new Map<string, (event: ContainerEvent) => void>();
   const made = await createContainerizer({
     runtimeDir: `${root}/run`,
@@ -49,11 +45,15 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
       names: isIsolated ? 'cgroups/cpu,cgroups/mem,cgroups/pids,disk/du' : 'posix/cpu,posix/mem',
       diskWatchIntervalMs: WATCH_INTERVAL_MS,
       enforceDiskQuota: isIsolated,
-      launcher: isIsolated ? 'linux' : 'posix',
-      cgroups: { ...cgroupsOptions, root: cgroup, pidsLimit: PIDS_LIMIT },
+      cgroups: { ...cgroupsOptions, root: testCgroup, pidsLimit: PIDS_LIMIT },
+      capabilities: { effective: undefined, bounding: undefined },
+      pid: { mayNotShareAgents: false },
+      ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
     },
+    launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
+    warn: (message) => console.error(message),
     rotation: undefined,
-    files,
+    files: createFiles(),
     processes: createProcesses(),
     outbound: createOutbound(),
     connectLines,
@@ -112,9 +112,7 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
     async close() {
       await containers.close();
       rmSync(root, { recursive: true, force: true });
-      for (const { mountPoint } of layout.controllers.values()) {
-        if (existsSync(`${mountPoint}/${cgroup}`)) rmdirSync(`${mountPoint}/${cgroup}`);
-      }
+      await removeTestCgroups();
     },
   };
 }

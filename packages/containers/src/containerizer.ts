@@ -69,7 +69,7 @@ export interface Containerizer {
   /** Kills every process; `exited` follows. The fetch of a container that has not started is aborted. */
   destroy(containerId: ContainerId): void;
   probe(containerId: ContainerId, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
-  /** What the container uses, as its isolators measure it. undefined: it isn't running. */
+  /** What the container, or those that share its cgroup, use, as isolators measure it. undefined: none of them runs. */
   usage(containerId: ContainerId): Promise<Usage | undefined>;
   /** Forgets an ended container and removes its runtime files, but not its sandbox. */
   remove(containerId: ContainerId): void;
@@ -383,9 +383,13 @@ function createCalls(
       return runProbe(container.record, probe, timeoutMs);
     },
     async usage(containerId) {
-      if (state.get(containerId)?.phase !== 'running') return undefined;
-      const processes = await launcher.processes(containerId);
       const used: Usage = {};
+      if (state.get(containerId)?.phase !== 'running') {
+        const shared = context.isolators.flatMap((isolator) => isolator.sharedUsage?.(containerId) ?? []);
+        for (const each of shared) Object.assign(used, each);
+        return shared.length === 0 ? undefined : used;
+      }
+      const processes = await launcher.processes(containerId);
       for (const { usage } of context.isolators) Object.assign(used, await usage?.(containerId, processes));
       return used;
     },

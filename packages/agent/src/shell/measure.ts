@@ -37,11 +37,15 @@ async function measureExecutor(containerizer: Containerizer, shown: ShownExecuto
       .filter(({ state }) => state === 'running')
       .map(async (run) => ({ run, used: await containerizer.usage(run.containerId) })),
   );
+  const shared = await containerizer.usage(executor.containerId);
   return {
     ...shown,
     status: statusOf(executor),
-    // A pod's usage is that of its tasks.
-    statistics: statisticsOf(shown, sumOf(podTasks.flatMap(({ used }) => (used === undefined ? [] : [used])))),
+    // A pod's usage is that of its tasks, and of the cgroup that they share.
+    statistics: statisticsOf(
+      shown,
+      sumOf([shared, ...podTasks.map(({ used }) => used)].filter((used) => used !== undefined)),
+    ),
     podTasks: podTasks.map(({ run, used }) => {
       const tasks = shown.tasks.filter(({ info }) => run.kind === 'podTask' && info.task_id.value === run.taskId);
       const { resources: _own, ...info } = executor.info;

@@ -43,6 +43,10 @@ export interface ContainerCgroups {
   /** Removes the container, and its cgroup with the last one that shares it. */
   cleanUp(containerId: string): Promise<void>;
   cgroupOf(containerId: string): Cgroup | undefined;
+  /** The cgroup with the name of a container; whether the container itself, or only others, are in it. */
+  groupNamed(
+    containerId: string,
+  ): { readonly cgroup: Cgroup; readonly demand: Demand; readonly isMember: boolean } | undefined;
   /** Whether a container has this cgroup. */
   isUsed(cgroup: Cgroup): boolean;
   /** Where the cgroup of a container is that may not be prepared. */
@@ -214,6 +218,12 @@ export function createContainerCgroups(
     recover: (alive) => recover(context, alive),
     cleanUp: (containerId) => cleanUp(context, containerId),
     cgroupOf: (containerId) => groupOf(containerId)?.cgroup,
+    groupNamed(containerId) {
+      const group = groups.get(containerId);
+      if (group === undefined) return undefined;
+      const { cgroup, members } = group;
+      return { cgroup, demand: demandOfMembers(members), isMember: members.has(containerId) };
+    },
     isUsed: ({ id }) => groups.has(id),
     locate: (record) => cgroupWithId(context, groupIdOf(context, record)),
     demandOf(containerId) {

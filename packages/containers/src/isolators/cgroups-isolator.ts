@@ -91,12 +91,20 @@ export function createCgroupIsolator(
     cleanUp: (containerId) => cgroups.cleanUp(containerId),
   };
   if (usage === undefined) return { isolator, cgroups };
-  const measure: Isolator['usage'] = (containerId) => {
-    const cgroup = cgroups.cgroupOf(containerId);
-    const demand = cgroups.demandOf(containerId);
-    return cgroup === undefined || demand === undefined ? {} : usage(cgroup, demand);
+  return {
+    isolator: {
+      ...isolator,
+      usage(containerId) {
+        const found = cgroups.groupNamed(containerId);
+        return found?.isMember === true ? usage(found.cgroup, found.demand) : {};
+      },
+      sharedUsage(containerId) {
+        const found = cgroups.groupNamed(containerId);
+        return found?.isMember === false ? usage(found.cgroup, found.demand) : undefined;
+      },
+    },
+    cgroups,
   };
-  return { isolator: { ...isolator, usage: measure }, cgroups };
 }
 
 /** Reads the control file of a cgroup; undefined if this kernel does not have it. */

@@ -1,23 +1,20 @@
 // What the limits of cgroups do to real containers on the kernel of this machine. Needs root and the controllers.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { until } from '@meseta/platform/testing/until';
 import type { Resource } from '@meseta/wire';
 import { findHierarchies } from '../cgroups/container-cgroups.js';
 import { readCgroupLayout } from '../cgroups/host.js';
-import { parseProcessIds } from '../cgroups/parse.js';
-import { listCgroups, removeCgroup } from '../cgroups/tree.js';
-import { cgroupsOptions } from '../testing/isolation.js';
+import { cgroupsOptions, testCgroup as root } from '../testing/isolation.js';
 import { next, output, read, type StartOptions, spec, start, root as testRoot } from '../testing/launcher.js';
 import type { Usage } from './isolator.js';
 import type { IsolationOptions } from './select.js';
 
 const files = createFiles();
 const layout = readCgroupLayout(files, '/sys/fs/cgroup');
-const root = `meseta-test-${process.pid}`;
 const NEEDED = ['cpu', 'cpuacct', 'memory', 'pids', 'devices'];
 const found = findHierarchies(layout, { 1: NEEDED, 2: undefined });
 const hierarchies = found.ok ? found.value : new Map();
@@ -26,18 +23,6 @@ const kernel = { skip };
 const placeOf = (controller: string, id: string): string => `${hierarchies.get(controller)?.mountPoint}/${root}/${id}`;
 const control = (controller: string, id: string, file: string): string =>
   read(`${placeOf(controller, id)}/${file}`).trim();
-
-/** Nothing is left when a test has failed. */
-after(async () => {
-  const mounted = [...layout.controllers.values(), ...(layout.unified === undefined ? [] : [layout.unified])];
-  const roots = mounted.map(({ mountPoint }) => `${mountPoint}/${root}`).filter((place) => existsSync(place));
-  for (const place of roots) {
-    for (const cgroup of (await listCgroups(files, place)).toReversed()) {
-      for (const pid of parseProcessIds(read(`${cgroup}/cgroup.procs`))) process.kill(pid, 'SIGKILL');
-      await removeCgroup(files, cgroup);
-    }
-  }
-});
 
 const isolation = (names: string, flags: Partial<IsolationOptions['cgroups']> = {}): StartOptions => ({
   launcher: 'linux',
@@ -263,6 +248,10 @@ test(
     assert.equal(control('memory', 'pod', 'memory.soft_limit_in_bytes'), String(160 * 2 ** 20));
     assert.equal(control('cpu', 'pod', 'cpu.shares'), String(Math.floor(1.1 * 1024)));
     assert.equal(control('memory', 'own', 'memory.limit_in_bytes'), String(64 * 2 ** 20));
+    // What they use together is the usage of the pod, and of none of them.
+    assert.ok(((await containers.usage('pod' as ContainerId))?.mem_total_bytes ?? 0) > 0);
+    assert.equal((await containers.usage('one' as ContainerId))?.mem_total_bytes, undefined);
+    assert.ok(((await containers.usage('own' as ContainerId))?.mem_total_bytes ?? 0) > 0);
     for (const id of ['one', 'inner', 'own']) {
       containers.destroy(id as ContainerId);
       await next('exited', id);

@@ -68,6 +68,11 @@ export interface Isolator {
   recover?(alive: readonly ContainerRecord[]): Promise<void>;
   /** What the running container uses, of its live processes and of what `watch` has measured. */
   usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage | Promise<Usage>;
+  /**
+   * What the containers use together that share the properties of a container which is no process, as the executor of a pod;
+   * `usage` has none of that. undefined: there are none.
+   */
+  sharedUsage?(containerId: ContainerId): Usage | undefined;
   /** Watches a running container, until `cleanUp`, and reports a limit that it exceeds. */
   watch?(record: ContainerRecord, onLimitation: (limitation: Limitation) => void): void;
   /** The resources of a watched container have changed. */

@@ -1,3 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createFiles } from '@meseta/platform/files';
+import { readCgroupLayout } from '../cgroups/host.js';
+import { parseProcessIds } from '../cgroups/parse.js';
+import { listCgroups, removeCgroup } from '../cgroups/tree.js';
 import type { CgroupsOptions } from '../isolators/cgroups-isolator.js';
 
 /** The defaults of the agent's flags. */
@@ -11,3 +16,21 @@ export const cgroupsOptions: CgroupsOptions = {
   pidsLimit: undefined,
   allowedDevices: undefined,
 };
+
+/** The cgroup that those of all containers of this process' tests are in. */
+export const testCgroup = `meseta-test-${process.pid}`;
+
+/** Kills what a failed test has left, and removes the cgroups of this process' tests. */
+export async function removeTestCgroups(): Promise<void> {
+  const files = createFiles();
+  const { controllers, unified } = readCgroupLayout(files, cgroupsOptions.hierarchy);
+  const mounted = [...controllers.values(), ...(unified === undefined ? [] : [unified])];
+  const roots = new Set(mounted.map(({ mountPoint }) => `${mountPoint}/${testCgroup}`));
+  for (const root of roots) {
+    if (!existsSync(root)) continue;
+    for (const cgroup of (await listCgroups(files, root)).toReversed()) {
+      for (const pid of parseProcessIds(readFileSync(`${cgroup}/cgroup.procs`, 'utf8'))) process.kill(pid, 'SIGKILL');
+      await removeCgroup(files, cgroup);
+    }
+  }
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { afterEach, beforeEach } from 'node:test';
+import { after, afterEach, beforeEach } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
@@ -14,7 +14,7 @@ import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { type Containerizer, type ContainerizerOptions, createContainerizer } from '../containerizer.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
-import { cgroupsOptions } from './isolation.js';
+import { cgroupsOptions, removeTestCgroups, testCgroup } from './isolation.js';
 
 /** Starts a supervisor for the directory that is added to the arguments. */
 const supervisor = { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'supervisor'] };
@@ -40,6 +40,8 @@ afterEach(async () => {
   launched.clear();
   rmSync(root, { recursive: true, force: true });
 });
+
+after(removeTestCgroups);
 
 export function forgetEvents(): void {
   events = [];
@@ -87,7 +89,7 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
       names: 'posix/cpu,posix/mem,disk/du',
       diskWatchIntervalMs: 100,
       enforceDiskQuota: true,
-      cgroups: { ...cgroupsOptions, root: `meseta-test-${process.pid}` },
+      cgroups: { ...cgroupsOptions, root: testCgroup },
       capabilities: { effective: undefined, bounding: undefined },
       pid: { mayNotShareAgents: false },
       ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
