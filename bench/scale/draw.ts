@@ -29,9 +29,9 @@ const drawAllocation = (results: readonly AllocationResult[]): Drawn => {
     marks: true,
     series: [
       series('all agents free', (it) => it.allFreeMs),
-      series('a hundredth came free', (it) => it.hundredthFreedMs),
-      series('one came free', (it) => it.oneFreedMs),
-      series('nothing new', (it) => it.nothingNewMs),
+      series('a hundredth freed', (it) => it.hundredthFreedMs),
+      series('one freed', (it) => it.oneFreedMs),
+      series('nothing changed', (it) => it.nothingNewMs),
     ],
   });
   return { name: 'scale-allocation', svg };
@@ -43,7 +43,7 @@ const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): r
   {
     name: 'scale-launch',
     svg: barPlot({
-      title: 'The load of the NSDI paper: a launch, and a new framework’s overhead',
+      title: 'The load of the NSDI paper: launches, and the overhead of a new framework',
       y: 'milliseconds of virtual time',
       groups: load.map(({ agents }) => grouped(agents)),
       series: [
@@ -57,12 +57,15 @@ const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): r
   {
     name: 'scale-cost',
     svg: barPlot({
-      title: 'The CPU of the master’s core, its sockets and codecs not counted',
+      title: 'CPU of the master’s core, without sockets and codecs',
       y: 'microseconds',
       groups: hold.map(({ agents }) => grouped(agents)),
       series: [
-        { name: 'a task launched', values: hold.map(({ cpuMicrosPerTask }) => cpuMicrosPerTask) },
-        { name: 'an agent of ten tasks re-registered', values: hold.map(({ failover }) => failover.cpuMicrosPerAgent) },
+        { name: 'per launched task', values: hold.map(({ cpuMicrosPerTask }) => cpuMicrosPerTask) },
+        {
+          name: 'per re-registered agent with ten tasks',
+          values: hold.map(({ failover }) => failover.cpuMicrosPerAgent),
+        },
       ],
     }),
   },
@@ -73,8 +76,8 @@ const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): r
       y: 'bytes',
       groups: hold.map(({ agents }) => grouped(agents)),
       series: [
-        { name: 'an agent', values: hold.map(({ bytesPerAgent }) => bytesPerAgent) },
-        { name: 'a task', values: hold.map(({ bytesPerTask }) => bytesPerTask) },
+        { name: 'per agent', values: hold.map(({ bytesPerAgent }) => bytesPerAgent) },
+        { name: 'per task', values: hold.map(({ bytesPerTask }) => bytesPerTask) },
       ],
     }),
   },
@@ -83,7 +86,7 @@ const drawLaunch = (hold: readonly HoldResult[], load: readonly LoadResult[]): r
 const drawFailover = (results: readonly HoldResult[]): Drawn => ({
   name: 'scale-failover',
   svg: linePlot({
-    title: 'Agents with the new master after the old one ended, ten tasks each',
+    title: 'Agents that have re-registered after the end of the leader, ten tasks each',
     x: linear('seconds of virtual time'),
     y: linear('share of the agents'),
     marks: false,
@@ -123,7 +126,7 @@ function drawSharing(results: readonly SharingResult[]): readonly Drawn[] {
     {
       name: 'sharing-utilisation',
       svg: linePlot({
-        title: `${cpus} cpus: in four static quarters, and shared`,
+        title: `Utilisation of ${cpus} cpus: four static quarters, and shared`,
         x: linear('minutes'),
         y: linear('% of all cpus in use'),
         marks: false,
@@ -133,12 +136,12 @@ function drawSharing(results: readonly SharingResult[]): readonly Drawn[] {
         ],
       }),
     },
-    { name: 'sharing-static', svg: kinds(samples.static, 'Each workload on a quarter of its own') },
-    { name: 'sharing-shared', svg: kinds(samples.shared, 'All four on the whole cluster') },
+    { name: 'sharing-static', svg: kinds(samples.static, 'Static: each workload on a quarter') },
+    { name: 'sharing-shared', svg: kinds(samples.shared, 'Shared: all four on the whole cluster') },
     {
       name: 'sharing-speed-up',
       svg: barPlot({
-        title: 'How many times as fast on the shared cluster as on a quarter',
+        title: 'Speed-up of the shared cluster over a quarter',
         y: 'speed-up',
         reference: 1,
         groups: workloads.map(({ name }) => name),

@@ -33,12 +33,12 @@ const GIB = 2 ** 30;
 const held = (results: readonly HoldResult[]): string =>
   bySize(results, [
     ['tasks', (it) => exactly(it.tasks)],
-    ['all of them run after (s)', (it) => shown(it.fillSeconds)],
+    ['time until all of them run (s)', (it) => shown(it.fillSeconds)],
     ['ACCEPT to TASK_RUNNING, p50 / p99 (ms)', ({ launchMs }) => `${shown(launchMs.p50)} / ${shown(launchMs.p99)}`],
-    ['CPU of the master’s core a task (us)', (it) => shown(it.cpuMicrosPerTask)],
-    ['the whole simulation: bytes an agent', (it) => exactly(it.bytesPerAgent)],
-    ['bytes a task', (it) => exactly(it.bytesPerTask)],
-    ['heap with everything running (GiB)', (it) => shown(it.heapBytes / GIB)],
+    ['CPU of the master’s core per task (us)', (it) => shown(it.cpuMicrosPerTask)],
+    ['memory of the whole simulation per agent (bytes)', (it) => exactly(it.bytesPerAgent)],
+    ['memory per task (bytes)', (it) => exactly(it.bytesPerTask)],
+    ['heap while all tasks run (GiB)', (it) => shown(it.heapBytes / GIB)],
   ]);
 
 /** Of the largest cluster, what costs a hundredth of all or more. */
@@ -49,7 +49,7 @@ function steps(results: readonly HoldResult[]): string {
   const totalMs = all.reduce((sum, [, { ms }]) => sum + ms, 0);
   const shownOf = all.filter(([, { ms }]) => ms >= totalMs / 100).sort(([, a], [, b]) => b.ms - a.ms);
   return table(
-    [`answer to, with ${exactly(largest.agents)} agents`, 'steps', 'us a step', 'us a task'],
+    [`input, with ${exactly(largest.agents)} agents`, 'steps', 'us per step', 'us per task'],
     shownOf.map(([kind, { steps: count, ms }]) => [
       `\`${kind}\``,
       exactly(count),
@@ -62,29 +62,29 @@ function steps(results: readonly HoldResult[]): string {
 const failover = (results: readonly HoldResult[]): string =>
   bySize(results, [
     ['a new master is elected (s)', ({ failover: it }) => shown(it.electedSeconds)],
-    ['half of the agents are back', ({ failover: it }) => shown(it.halfOfAgentsSeconds)],
-    ['all agents and all tasks', ({ failover: it }) => shown(it.allAgentsSeconds)],
-    ['all frameworks', ({ failover: it }) => shown(it.allFrameworksSeconds)],
-    ['CPU of the new master’s core in that time (s)', ({ failover: it }) => shown(it.masterCpuSeconds)],
-    ['the same an agent with its tasks (us)', ({ failover: it }) => shown(it.cpuMicrosPerAgent)],
+    ['half of the agents have re-registered (s)', ({ failover: it }) => shown(it.halfOfAgentsSeconds)],
+    ['all agents with all tasks (s)', ({ failover: it }) => shown(it.allAgentsSeconds)],
+    ['all frameworks have re-subscribed (s)', ({ failover: it }) => shown(it.allFrameworksSeconds)],
+    ['CPU of the new master’s core meanwhile (s)', ({ failover: it }) => shown(it.masterCpuSeconds)],
+    ['the same per agent with its tasks (us)', ({ failover: it }) => shown(it.cpuMicrosPerAgent)],
   ]);
 
 const loaded = (results: readonly LoadResult[]): string =>
   bySize(results, [
-    ['launched a second', (it) => shown(it.launchedPerSecond)],
-    ['places that ran a task', (it) => percent(it.busy)],
+    ['tasks launched per second', (it) => shown(it.launchedPerSecond)],
+    ['task slots in use', (it) => percent(it.busy)],
     ['ACCEPT to TASK_RUNNING, p50 / p99 (ms)', ({ launchMs }) => `${shown(launchMs.p50)} / ${shown(launchMs.p99)}`],
     [
       'overhead of the single task, p50 / max (ms)',
       (it) => `${shown(it.overheadMs.p50)} / ${shown(it.overheadMs.max)}`,
     ],
-    ['CPU of the master’s core a task (us)', (it) => shown(it.cpuMicrosPerTask)],
-    ['the same a second of virtual time (s)', (it) => shown((it.cpuMicrosPerTask * it.launchedPerSecond) / 1e6)],
+    ['CPU of the master’s core per task (us)', (it) => shown(it.cpuMicrosPerTask)],
+    ['the same per second of virtual time (s)', (it) => shown((it.cpuMicrosPerTask * it.launchedPerSecond) / 1e6)],
   ]);
 
 const allocated = (results: readonly AllocationResult[]): string =>
   table(
-    ['agents', 'all free (ms)', 'a hundredth came free', 'one came free', 'nothing new'],
+    ['agents', 'all free (ms)', 'a hundredth freed (ms)', 'one freed (ms)', 'nothing changed (ms)'],
     results.map((it) => [
       exactly(it.agents),
       ...[it.allFreeMs, it.hundredthFreedMs, it.oneFreedMs, it.nothingNewMs].map(shown),
@@ -98,9 +98,9 @@ function shared(results: readonly SharingResult[]): string {
     mean(results.map(({ workloads }) => of(workloads[index] as WorkloadResult) ?? Number.NaN));
   const cell = (index: number, side: 'static' | 'shared'): string => {
     const served = meanOf(index, (it) => it.served?.[side]);
-    if (!Number.isNaN(served)) return `${percent(served)} of what was wanted ran`;
+    if (!Number.isNaN(served)) return `${percent(served)} of the wanted instances run`;
     const jobs = meanOf(index, (it) => it.jobsEnded[side]);
-    return `${shown(meanOf(index, (it) => it.jobSeconds?.[side]))} s a job (${shown(jobs)} jobs)`;
+    return `${shown(meanOf(index, (it) => it.jobSeconds?.[side]))} s per job (${shown(jobs)} jobs)`;
   };
   const rows = first.workloads.map(({ name }, index): Row => {
     const all = speedUps(results, index);
