@@ -36,6 +36,7 @@ const made = await createContainerizer({
     capabilities: { effective: undefined, bounding: undefined },
     pid: { mayNotShareAgents: false },
     ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+    ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
   },
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },
   warn: (message) => process.stderr.write(`${message}\n`),

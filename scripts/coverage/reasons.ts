@@ -31,7 +31,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^flag master max_executors_per_agent$/, "only in Mesos' builds with its network isolator"],
   [/^flag master registry_strict$/, 'removed in Mesos: always strict'],
   [
-    /^flag agent (?:appc_|egress_|ingress_|eth0_name|lo_name|ephemeral_ports|maximum_|minimum_|network_enable_|network_link_speed|network_rate_|enforce_container_ports|check_agent_port_range_only|container_ports_)/,
+    /^flag agent (?:appc_|egress_|ingress_|eth0_name|lo_name|ephemeral_ports|maximum_|minimum_|network_enable_|network_link_speed|network_rate_)/,
     "of an isolator that is not there (Appc, Linux' traffic control)",
   ],
   [/^flag agent systemd_/, 'containers outlive the agent without systemd'],

@@ -232,6 +232,7 @@ async function cleanUp({ context, push }: Parts, containerId: ContainerId): Prom
 /** The launcher's part of each plan, and the isolators of this machine. */
 async function prepareIsolation(
   options: ContainerizerOptions,
+  processesOf: Launcher['processes'],
 ): Promise<Result<PlanContext & { readonly warnings: readonly string[] }, string>> {
   const { files, processes, clock, isolation, launcher, warn } = options;
   const facts = await findHostFacts(files, processes);
@@ -239,7 +240,7 @@ async function prepareIsolation(
   const reason = cgroups.ok ? '' : cgroups.error;
   const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
   const selected = selectIsolators(
-    { files, clock, processes, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
+    { files, clock, processes, processesOf, warn, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
     host,
   );
   if (!selected.ok) return selected;
@@ -263,7 +264,8 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   const recordsDir = `${options.runtimeDir}/records`;
   const made = await files.makeDirectory(recordsDir, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
-  const prepared = await prepareIsolation(options);
+  let running: Launcher | undefined;
+  const prepared = await prepareIsolation(options, async (containerId) => running?.processes(containerId) ?? []);
   if (!prepared.ok) return prepared;
   const context = prepared.value;
   const { host } = context;
@@ -275,6 +277,7 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   };
   const launcher = await createPosixLauncher({ ...options, onEvent });
   if (!launcher.ok) return err(`containers: ${launcher.error}`);
+  running = launcher.value;
 
   let isClosed = false;
   let onRecovered = (_containers: readonly RecoveredContainer[]): void => {};

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createLoop, err, type Files, formatDuration, hostOf, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
+import { type PortOptions, watchedPortsOf } from '@meseta/containers/isolators/network-ports';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
@@ -206,7 +207,7 @@ async function run(
   const modules = modulesOf(flags);
   if (!modules.ok) return modules;
   const { oversubscription, thresholds, limits } = modules.value;
-  const made = await openContainerizer(options, inputs, files, limits);
+  const made = await openContainerizer(options, inputs, files, limits, resources.value);
   if (!made.ok) return made;
   const containerizer = made.value;
   for (const warning of containerizer.warnings) log.warning(warning);
@@ -327,13 +328,25 @@ export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | '
   return resolve(flags.fetcher_cache_dir, own);
 }
 
-const openContainerizer = (
+/** The options of the isolator network/ports. */
+function portOptionsOf(flags: AgentFlags, resources: readonly Resource[]): Result<PortOptions, string> {
+  const own = resources.flatMap(({ name, ranges }) => (name === 'ports' ? (ranges?.range ?? []) : []));
+  const watched = watchedPortsOf(own, flags.check_agent_port_range_only, flags.container_ports_isolated_range);
+  if (!watched.ok) return watched;
+  const watchIntervalMs = flags.container_ports_watch_interval;
+  return ok({ watchIntervalMs, enforce: flags.enforce_container_ports, watched: watched.value });
+}
+
+async function openContainerizer(
   { flags, supervisor, log }: AgentProcessOptions,
   inputs: Inputs,
   files: Files,
   rotation: RotationLimits | undefined,
-): Promise<Result<Containerizer, string>> =>
-  createContainerizer({
+  resources: readonly Resource[],
+): Promise<Result<Containerizer, string>> {
+  const ports = portOptionsOf(flags, resources);
+  if (!ports.ok) return ports;
+  return createContainerizer({
     runtimeDir: resolve(flags.runtime_dir),
     workDir: resolve(flags.work_dir),
     files,
@@ -362,6 +375,7 @@ const openContainerizer = (
         mayNotShareAgents: flags.disallow_sharing_agent_ipc_namespace,
         defaultShmBytes: flags.default_container_shm_size,
       },
+      ports: ports.value,
     },
     launcher: {
       name: flags.launcher,
@@ -379,6 +393,7 @@ const openContainerizer = (
     },
     onEvent: (event) => inputs.push({ kind: 'containerEvent', event }),
   });
+}
 
 async function configOf(
   flags: AgentFlags,

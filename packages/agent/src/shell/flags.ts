@@ -23,8 +23,8 @@ import {
   valueFlag,
 } from '@meseta/platform';
 import { peerFlags } from '@meseta/platform/peer-flags';
-import { parseAttributes } from '@meseta/resources';
-import type { CapabilityInfo, DomainInfo } from '@meseta/wire';
+import { parseAttributes, parseResources } from '@meseta/resources';
+import type { CapabilityInfo, DomainInfo, ValueRange } from '@meseta/wire';
 import { CapabilityInfoCodec, DomainInfoCodec } from '@meseta/wire/codecs';
 
 function parseEnvironment(text: string): Result<Readonly<Record<string, string>>, string> {
@@ -46,6 +46,12 @@ function parseDomain(text: string): Result<DomainInfo, string> {
     : err('expected a JSON object such as {"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}');
 }
 
+function parsePortRanges(text: string): Result<readonly ValueRange[], string> {
+  const parsed = parseResources(`ports:${text}`, '*');
+  return parsed.ok ? ok(parsed.value[0]?.ranges?.range ?? []) : err('expected ranges of ports, such as [0-35000]');
+}
+
+const portRangesFlag = (options: { readonly help: string }) => valueFlag(parsePortRanges, asGiven, options);
 const attributesFlag = (options: { readonly help: string }) => valueFlag(parseAttributes, asGiven, options);
 const domainFlag = (options: { readonly help: string }) => valueFlag(parseDomain, DomainInfoCodec.write, options);
 const SECRET_NAME = /pass|secret|token|credential|key|auth|private/i;
@@ -174,7 +180,10 @@ export const agentFlags = {
     default: 'mesos',
     help: 'The cgroup that those of all containers are in. Agents on one machine need different ones.',
   }),
-  check_agent_port_range_only: textFlag({ ...ignored, default: 'false' }),
+  check_agent_port_range_only: booleanFlag({
+    default: false,
+    help: 'The isolator network/ports watches only the ports of this agent.',
+  }),
   container_disk_watch_interval: durationFlag({
     default: '15secs',
     help: 'How often the isolator disk/du measures the disk usage of a container.',
@@ -182,8 +191,13 @@ export const agentFlags = {
   container_logger: textFlag({
     help: 'org_apache_mesos_LogrotateContainerLogger limits the size of stdout and stderr; --modules has its parameters.',
   }),
-  container_ports_isolated_range: textFlag(ignored),
-  container_ports_watch_interval: textFlag({ ...ignored, default: '30secs' }),
+  container_ports_isolated_range: portRangesFlag({
+    help: 'The ports that the isolator network/ports watches, such as [0-35000]; all, if not given.',
+  }),
+  container_ports_watch_interval: durationFlag({
+    default: '30secs',
+    help: 'How often the isolator network/ports looks for the ports on which containers listen.',
+  }),
   containerizers: containerizersFlag({ ...ignored, default: 'mesos' }),
   credential: pathFlag({ help: 'A file with the principal and secret for the master.' }),
   csi_plugin_config_dir: textFlag(ignored),
@@ -238,7 +252,10 @@ export const agentFlags = {
     default: false,
     help: 'Whether a container that exceeds its disk resources is destroyed; needs the isolator disk/du.',
   }),
-  enforce_container_ports: textFlag({ ...ignored, default: 'false' }),
+  enforce_container_ports: booleanFlag({
+    default: false,
+    help: 'Ends containers that listen on ports which they do not have; needs the isolator network/ports.',
+  }),
   ephemeral_ports_per_container: textFlag({ ...ignored, default: '1024' }),
   eth0_name: textFlag(ignored),
   executor_environment_variables: environmentFlag({

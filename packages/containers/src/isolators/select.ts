@@ -18,6 +18,7 @@ import { type CapabilityOptions, createLinuxCapabilities } from './linux-capabil
 import { linuxNnp } from './linux-nnp.js';
 import { createNamespacesIpc, type IpcOptions } from './namespaces-ipc.js';
 import { createNamespacesPid, type PidOptions } from './namespaces-pid.js';
+import { createNetworkPorts, type NetworkPortsOptions, type PortOptions } from './network-ports.js';
 import { posixCpu } from './posix-cpu.js';
 import { posixMem } from './posix-mem.js';
 import { posixRlimits } from './posix-rlimits.js';
@@ -37,6 +38,7 @@ export interface IsolationOptions {
   readonly capabilities: CapabilityOptions;
   readonly pid: PidOptions;
   readonly ipc: IpcOptions;
+  readonly ports: PortOptions;
 }
 
 export interface Isolation {
@@ -50,6 +52,8 @@ interface Ports {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly processes: Pick<Processes, 'self'>;
+  readonly processesOf: NetworkPortsOptions['processesOf'];
+  readonly warn: (message: string) => void;
 }
 
 interface Selecting extends Ports, IsolationOptions {
@@ -92,6 +96,7 @@ const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   ['namespaces/ipc', ({ ipc }) => createNamespacesIpc(ipc)],
   ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
   ['linux/nnp', () => linuxNnp],
+  ['network/ports', ({ ports, ...options }) => createNetworkPorts({ ...options, ...ports })],
 ]);
 
 /** Names of Mesos for several isolators, and older names. */
@@ -116,7 +121,6 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['linux/seccomp', 'this agent has no seccomp profiles'],
   ['network/cni', NO_NETWORKS],
   ['network/port_mapping', NO_NETWORKS],
-  ['network/ports', 'this agent does not watch the ports of tasks'],
   ['volume/csi', 'this agent has no CSI plugins'],
   ['volume/image', NO_IMAGES],
   ['volume/secret', 'this agent has no secret volumes'],

@@ -93,6 +93,7 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
       capabilities: { effective: undefined, bounding: undefined },
       pid: { mayNotShareAgents: false },
       ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+      ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
       ...options.isolation,
     },
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
