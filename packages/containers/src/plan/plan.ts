@@ -3,7 +3,15 @@
 //
 // PLAN-1: no value of a task is ever evaluated: each is passed on as a whole word.
 // PLAN-2: a plan that can't be carried out exactly is refused with the reason; no part of a spec is dropped silently.
-import { type ChildInput, err, type LinuxPlan, ok, type ProcessLimit, type Result } from '@meseta/base';
+import {
+  type ChildInput,
+  type ContainerId,
+  err,
+  type LinuxPlan,
+  ok,
+  type ProcessLimit,
+  type Result,
+} from '@meseta/base';
 import type { HostFacts, Isolator, PlanPatch, VolumeLink } from '../isolators/isolator.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
 import { mergeLinuxPlans } from './linux-plan.js';
@@ -55,6 +63,8 @@ export interface LaunchPlan {
   readonly oomScoreAdjustment?: number;
   /** undefined: it has the agent's own namespaces, file system and privileges. */
   readonly linux: LinuxPlan | undefined;
+  /** The running container whose namespaces and privileges it has, in place of `linux`. */
+  readonly inside?: ContainerId;
 }
 
 /** A plan without the directory, which is made later. */
@@ -153,7 +163,14 @@ export function planContainer(
     if (!patch.ok) return patch;
     plan = applyPatch(plan, patch.value);
   }
-  return ok(plan);
+  return spec.isSession === true && host.linux.ok ? moveInside(plan, spec.outer) : ok(plan);
+}
+
+/** A session sees what its parent sees. The executor of a pod is no container, so there is nothing to see. */
+function moveInside(plan: ContainerPlan, outer: ContainerSpec['outer']): Result<ContainerPlan, string> {
+  if (outer === undefined || outer.pod !== undefined) return ok(plan);
+  if (plan.links.length > 0) return err('container.volumes: a session has the volumes of its parent');
+  return ok({ ...plan, command: { ...plan.command, linux: undefined, inside: outer.containerId } });
 }
 
 /** As in Mesos, only sessions and containers with a terminal have an input. */

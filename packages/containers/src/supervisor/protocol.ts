@@ -3,7 +3,7 @@
 import type { ChildRequest, WindowSize } from '@meseta/base';
 import type { ExitStatus } from '../types.js';
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** The socket in the directory of the records. */
 export const SOCKET_NAME = 'supervisor';
@@ -26,8 +26,15 @@ export type SupervisorRequest =
   /**
    * Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. `cgroup`: the
    * container's processes are those of this cgroup, which the plan joins; without it they are those of its session.
+   * `inside`: the running container whose namespaces and privileges it has.
    */
-  | { readonly kind: 'launch'; readonly id: string; readonly plan: ProcessPlan; readonly cgroup?: string | undefined }
+  | {
+      readonly kind: 'launch';
+      readonly id: string;
+      readonly plan: ProcessPlan;
+      readonly cgroup?: string | undefined;
+      readonly inside?: string | undefined;
+    }
   /**
    * Runs a process beside a container, in its namespaces and without output; at the timeout its process group is killed.
    * `ran` follows.

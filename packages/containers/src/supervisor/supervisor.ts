@@ -45,16 +45,19 @@ interface Context {
   readonly readTable: ReturnType<typeof createTableReader>;
 }
 
-function launch(context: Context, { id, plan, cgroup }: Extract<SupervisorRequest, { kind: 'launch' }>): void {
+function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'launch' }>): void {
+  const { id, plan, cgroup, inside } = request;
   const { state } = context;
   const { records, children, containers, bootId } = state;
   const fail = (message: string): void => state.onEvent({ kind: 'failed', id, message });
   const name = recordName(id);
-  const linux = plan.linux === undefined ? undefined : { ...plan.linux, mounts: [] };
-  const setting = { cgroup, cgroups: plan.cgroups, linux };
+  const parent = inside === undefined ? undefined : containers.get(inside);
+  if (inside !== undefined && parent?.phase !== 'running') return fail('its parent container does not run');
+  const { linux = plan.linux, enter } = parent === undefined ? {} : placeBeside(parent);
+  const setting = { cgroup, cgroups: plan.cgroups, linux: linux && { ...linux, mounts: [] } };
   const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path, setting }));
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
-  const started = children.start({ ...plan, output: 'files', record: records.pathOf(name) });
+  const started = children.start({ ...plan, linux, enter, output: 'files', record: records.pathOf(name) });
   if (!started.ok) {
     records.remove(name);
     return fail(started.error);

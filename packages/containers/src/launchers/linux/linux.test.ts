@@ -1,7 +1,7 @@
 // The linux launcher on this machine: cgroups, namespaces and volumes of real containers. It needs root and cgroups.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
-import { after, afterEach, before, test } from 'node:test';
+import { after, afterEach, test } from 'node:test';
 import type { ContainerInfo } from '@meseta/wire';
 import {
   alive,
@@ -27,17 +27,15 @@ const own = `${HIERARCHY}/meseta-test-${process.pid}`;
 const start = (names = 'filesystem/linux,volume/host_path,namespaces/pid,namespaces/ipc') =>
   startContainerizer({ launcher: 'linux', isolation: { names } });
 
-const mountsOfMachine = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+/** The mounts in the directory of the running test. */
+const mountsOfTest = (): readonly string[] =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(root));
 const cgroupsLeft = (): readonly string[] =>
   existsSync(own) ? readdirSync(own, { withFileTypes: true }).flatMap((it) => (it.isDirectory() ? [it.name] : [])) : [];
 
-let mountsBefore = '';
-before(() => {
-  mountsBefore = mountsOfMachine();
-});
-afterEach(() => {
-  assert.equal(mountsOfMachine(), mountsBefore);
-});
+afterEach(() => assert.deepEqual(mountsOfTest(), []));
 after(() => {
   assert.deepEqual(cgroupsLeft(), []);
   if (existsSync(own)) rmdirSync(own);
@@ -92,8 +90,13 @@ test(
 
 test('a signal reaches every process of a container, also those that left its session', asRoot, async () => {
   const containers = await start('posix/cpu');
-  const trap = 'sh -c \'trap "echo got >> signals; exit 0" TERM; echo up >> up; while :; do sleep 0.05; done\'';
-  const it = spec('signalled', { value: `(setsid setsid ${trap} &); ${trap}; wait` });
+  // When the first one has ended, the others are killed: it ends last.
+  const end = 'while [ $(wc -l < signals) -lt 2 ]; do sleep 0.02; done; exit 0';
+  const trap = (last: string): string =>
+    `trap "echo got >> signals; ${last}" TERM; echo up >> up; while :; do sleep 0.05; done`;
+  const script = `(setsid setsid sh ./other &); ${trap(end.replace('$', '\\$'))}`;
+  const it = spec('signalled', { value: script });
+  writeFileSync(`${it.sandbox}/other`, trap('exit 0'));
   containers.launch(it);
   await next('started', 'signalled');
   await untilFile(`${it.sandbox}/up`, (text) => text === 'up\nup\n');
@@ -218,3 +221,41 @@ test('with ipc_mode PRIVATE a container has its own /dev/shm of the size that it
   assert.notEqual(lines[2], readlinkSync('/proc/self/ns/ipc'));
   assert.equal(existsSync(name), false);
 });
+
+test(
+  'a session is in the namespaces of its parent, with its privileges, and ends with an unknown parent',
+  asRoot,
+  async () => {
+    const containers = await startContainerizer({
+      launcher: 'linux',
+      isolation: {
+        names: 'filesystem/linux,volume/host_path,namespaces/pid,linux/capabilities,linux/nnp',
+        capabilities: { effective: { capabilities: ['CHOWN'] }, bounding: { capabilities: ['CHOWN'] } },
+      },
+    });
+    mkdirSync(`${root}/host`);
+    writeFileSync(`${root}/host/file`, 'of the machine\n');
+    const command = { value: 'cp shared/file /dev/null && echo up > up; exec sleep 1000' };
+    const parent = spec('parent', command, { container: volume(`${root}/host`) });
+    containers.launch(parent);
+    await next('started', 'parent');
+    await untilFile(`${parent.sandbox}/up`);
+    const script =
+      "cat shared/file; tr '\\0' ' ' < /proc/1/cmdline; grep CapEff /proc/self/status | cut -f 2; ps -e | wc -l";
+    const outer = { containerId: parent.containerId, sandbox: parent.sandbox, volumes: [] };
+    const session = spec('session', { value: script }, { isSession: true, outer });
+    const text = await run(session, containers);
+    assert.match(text, /^of the machine\nmeseta-init 0{15}1\n[4-7]\n$/);
+    const orphan = spec(
+      'orphan',
+      { value: 'true' },
+      { isSession: true, outer: { ...outer, containerId: spec('no', {}).containerId } },
+    );
+    containers.launch(orphan);
+    await until(() => events.some(({ containerId }) => containerId === 'orphan'));
+    const event = events.find(({ containerId }) => containerId === 'orphan');
+    assert.equal(event?.kind === 'launchFailed' && event.message, 'its parent container does not run');
+    containers.destroy(parent.containerId);
+    await next('exited', 'parent');
+  },
+);

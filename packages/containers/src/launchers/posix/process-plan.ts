@@ -28,4 +28,5 @@ export const launchRequest = (id: ContainerId, plan: LaunchPlan): SupervisorRequ
   id,
   plan: processPlan(plan),
   cgroup: plan.cgroup,
+  inside: plan.inside,
 });
