@@ -49,6 +49,7 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
       capabilities: { effective: undefined, bounding: undefined },
       pid: { mayNotShareAgents: false },
       ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+      ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
     },
     launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
     warn: (message) => console.error(message),
