@@ -52,7 +52,10 @@ export const catalog: Readonly<Record<string, Entry>> = {
     summary: 'Runs one command on the cluster and prints its output.',
     load: async () => (await import('./commands/run.js')).run,
   },
-  task: { summary: 'Manages tasks: list, logs, kill.', load: async () => (await import('./commands/task.js')).task },
+  task: {
+    summary: 'Manages tasks: list, logs, exec, attach, kill.',
+    load: async () => (await import('./commands/task.js')).task,
+  },
   framework: {
     summary: 'Manages frameworks: list, teardown.',
     load: async () => (await import('./commands/framework.js')).framework,

@@ -77,18 +77,21 @@ export interface CommandDeclaration<O extends OptionTable> {
   readonly about?: string;
   readonly options: O;
   readonly choices?: readonly string[];
+  /** From this positional on (1 is the first) arguments are passed on, also those that begin with a dash. */
+  readonly verbatimFrom?: number;
   readonly run: (values: Values<O>, positionals: readonly string[], path: string) => Promise<number>;
 }
 
 export function defineCommand<const O extends OptionTable>(declaration: CommandDeclaration<O>): Command {
-  const { summary, about, choices = [], run } = declaration;
+  const { summary, about, choices = [], verbatimFrom, run } = declaration;
   const options = { ...declaration.options, help: HELP_OPTION };
   return {
     summary,
     options,
     choices,
     async run(path, argv) {
-      const { values, positionals } = parse(path, { args: [...argv], options, allowPositionals: true });
+      const args = verbatimFrom === undefined ? [...argv] : markVerbatim(argv, options, verbatimFrom);
+      const { values, positionals } = parse(path, { args, options, allowPositionals: true });
       if ((values as { readonly help?: boolean }).help) {
         process.stdout.write(helpText(path, declaration.positionals, about ?? summary, options));
         return EXIT.done;
@@ -97,6 +100,16 @@ export function defineCommand<const O extends OptionTable>(declaration: CommandD
       return run(values as Values<O>, positionals, path);
     },
   };
+}
+
+/** Inserts `--` before the positional of this number, unless the arguments have one before it. */
+function markVerbatim(argv: readonly string[], options: OptionTable, number: number): string[] {
+  const args = [...argv];
+  const { tokens } = parseArgs({ args, options, allowPositionals: true, strict: false, tokens: true });
+  const first = tokens.filter(({ kind }) => kind === 'positional')[number - 1]?.index ?? args.length;
+  const terminator = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? args.length;
+  if (first < terminator) args.splice(first, 0, '--');
+  return args;
 }
 
 /** Parses with node:util; its errors become a CommandError that refers to the help. */

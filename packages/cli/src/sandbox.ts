@@ -1,5 +1,7 @@
 // The files of a task, read through its agent.
 import { authorizationOf, connectAgent, type Task } from '@meseta/sdk';
+import type { Agent } from '@meseta/sdk/agent-streams';
+import { mastersOf } from '@meseta/sdk/masters';
 import type { Cluster } from './cluster.js';
 import { CommandError } from './command.js';
 
@@ -27,9 +29,16 @@ interface StateFramework {
   readonly completed_executors?: readonly StateExecutor[];
 }
 
+/** The agent at `address` (`ip:port`). Its scheme is that of the master: a cluster has TLS on all its ports, or on none. */
+export async function agentOf({ address: master, credential }: Cluster, address: string): Promise<Agent> {
+  const found = await mastersOf(master).find();
+  return { url: `${found.ok && found.value.startsWith('https:') ? 'https' : 'http'}://${address}`, credential };
+}
+
 /** The sandbox of the task on the agent at `address` (`ip:port`), found in its /state (Mesos: docs/sandbox.md). */
 export async function sandboxOf(cluster: Cluster, address: string, task: TaskName): Promise<Sandbox> {
-  const answer = await fetch(`http://${address}/state`, {
+  const { url } = await agentOf(cluster, address);
+  const answer = await fetch(`${url}/state`, {
     headers: authorizationOf(cluster.credential),
   }).catch((error: unknown) => {
     throw new CommandError(`the agent at ${address} does not answer: ${String(error)}`);
@@ -44,7 +53,7 @@ export async function sandboxOf(cluster: Cluster, address: string, task: TaskNam
     .flatMap((framework) => [...(framework.executors ?? []), ...(framework.completed_executors ?? [])])
     .find((candidate) => hasRun(candidate, task));
   if (executor === undefined) throw new CommandError(`the agent at ${address} has no task ${task.task_id.value}`);
-  const client = connectAgent(address, cluster.credential);
+  const client = connectAgent(url, cluster.credential);
   return {
     directory: executor.directory,
     read: async (path, offset) => {
@@ -75,7 +84,7 @@ export async function followFile(
     const bytes = await sandbox.read(path, offset);
     if (bytes.length > 0) {
       offset += bytes.length;
-      out.write(bytes);
+      if (!out.write(bytes)) await new Promise((resolve) => out.once('drain', resolve));
       continue;
     }
     if (last) return;

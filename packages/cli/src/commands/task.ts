@@ -1,31 +1,11 @@
-// `meseta task`: lists tasks, shows their output, ends them.
-import type { Task } from '@meseta/sdk';
+// `meseta task`: lists tasks, shows their output, runs commands beside them, ends them.
 import { isTerminal, scalarSum } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printRows } from '../cluster.js';
+import { answerOf, clusterOf, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { followFile, sandboxOf } from '../sandbox.js';
-
-interface Listed {
-  readonly task: Task;
-  readonly hostname: string | undefined;
-  /** `ip:port` of its agent; undefined while the agent is not registered. */
-  readonly address: string | undefined;
-}
-
-async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
-  const [tasks, agents] = await Promise.all([
-    answerOf(cluster, cluster.master.call('GET_TASKS')),
-    answerOf(cluster, cluster.master.call('GET_AGENTS')),
-  ]);
-  const known = new Map((agents.agents ?? []).map((agent) => [agent.agent_info.id?.value, agent]));
-  return [tasks.pending_tasks, tasks.tasks, tasks.unreachable_tasks, tasks.completed_tasks]
-    .flatMap((list) => list ?? [])
-    .map((task) => {
-      const agent = known.get(task.agent_id.value);
-      return { task, hostname: agent?.agent_info.hostname, address: agent?.pid?.split('@')[1] };
-    });
-}
+import { findTask, fullName, type Listed, NAMES, tasksOf } from '../tasks.js';
+import { attach, exec } from './task-session.js';
 
 const list = defineCommand({
   summary: 'Lists the tasks of the cluster.',
@@ -54,7 +34,8 @@ const columns = [
   { title: 'mem', value: ({ task }: Listed) => scalarSum(task.resources, 'mem'), align: 'right' as const },
 ];
 
-const NAMES = 'TASK is the id of a task, or FRAMEWORK/TASK if several frameworks use the id.';
+/** The output is asked for more often. */
+const STATE_POLL_MS = 2000;
 
 const logs = defineCommand({
   summary: 'Prints the output of a task.',
@@ -71,8 +52,14 @@ const logs = defineCommand({
     if (found.address === undefined)
       throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
     const sandbox = await sandboxOf(cluster, found.address, found.task);
-    const isOver = async (): Promise<boolean> =>
-      !values.follow || isTerminal(findTask(await tasksOf(cluster), fullName(found.task)).task.state);
+    let askedMs = performance.now();
+    const isOver = async (): Promise<boolean> => {
+      if (!values.follow) return true;
+      if (performance.now() - askedMs < STATE_POLL_MS) return false;
+      const { task } = findTask(await tasksOf(cluster), fullName(found.task));
+      askedMs = performance.now();
+      return isTerminal(task.state);
+    };
     await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
     return EXIT.done;
   },
@@ -106,19 +93,4 @@ const kill = defineCommand({
   },
 });
 
-export const task: Group = { summary: 'Manages the tasks of the cluster.', verbs: { list, logs, kill } };
-
-const fullName = (task: Task): string => `${task.framework_id.value}/${task.task_id.value}`;
-
-/** The task of this name; one that runs takes precedence over those that have ended. */
-function findTask(tasks: readonly Listed[], name: string): Listed {
-  const named = tasks.filter(({ task }) => task.task_id.value === name || fullName(task) === name);
-  const running = named.filter(({ task }) => !isTerminal(task.state));
-  const [found, another] = running.length > 0 ? running : named;
-  if (found === undefined) throw new CommandError(`no task ${name}`);
-  if (another !== undefined) {
-    const names = named.map(({ task }) => fullName(task)).join(', ');
-    throw new CommandError(`several frameworks have a task ${name}: name one of ${names}`);
-  }
-  return found;
-}
+export const task: Group = { summary: 'Manages the tasks of the cluster.', verbs: { list, logs, exec, attach, kill } };

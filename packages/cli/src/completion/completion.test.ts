@@ -18,7 +18,7 @@ test('every command, verb and option is in the scripts of all shells', async () 
 test('bash completes commands, verbs, options and flags', async () => {
   const table: readonly (readonly [line: string, candidates: string])[] = [
     ['ta', 'task'],
-    ['task ', 'list logs kill'],
+    ['task ', 'list logs exec attach kill'],
     ['task list --a', '--all'],
     ['agent dr', 'drain'],
     ['agent --zk_', '--zk_session_timeout='],

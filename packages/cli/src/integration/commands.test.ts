@@ -60,7 +60,7 @@ async function runAll(lines: readonly Line[]): Promise<void> {
 test('a wrong command line ends with status 2 and names the argument', async () => {
   await runAll([
     ['frobnicate', 2, /unknown command 'frobnicate'/],
-    ['task kil', 2, /unknown verb 'kil', expected one of list, logs, kill/],
+    ['task kil', 2, /unknown verb 'kil', expected one of list, logs, exec, attach, kill/],
     ['task list --bogus', 2, /Unknown option '--bogus'/],
     ['task logs', 2, /expected TASK, got nothing/],
     ['run --timeout=1 -- true', 2, /--timeout: expected a duration such as 15secs/],

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exitCodeOfStatus } from './commands/task-session.js';
+import { hasDetachKeys } from './task-session.js';
+
+test('the keys to detach are found in one piece of input, and across two', () => {
+  const table: readonly (readonly [before: number | undefined, bytes: readonly number[], found: boolean])[] = [
+    [undefined, [0x10, 0x11], true],
+    [undefined, [0x61, 0x10, 0x11, 0x62], true],
+    [0x10, [0x11], true],
+    [undefined, [0x11], false],
+    [0x61, [0x11, 0x10], false],
+    [0x10, [0x10], false],
+    [0x10, [0x61, 0x11], false],
+  ];
+  for (const [before, bytes, found] of table)
+    assert.equal(hasDetachKeys(before, Buffer.from(bytes)), found, String(bytes));
+});
+
+test('a status of wait(2) is an exit status, or 128 + the signal', () => {
+  const table = [
+    [0, 0],
+    [3 << 8, 3],
+    [255 << 8, 255],
+    [9, 137],
+    [11 | 0x80, 139],
+  ] as const;
+  for (const [status, code] of table) assert.equal(exitCodeOfStatus(status), code);
+});

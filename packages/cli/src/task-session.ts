@@ -1,0 +1,131 @@
+// A session of the person at the terminal with a container: what they type is its input, and its output is shown.
+//
+// Owns: the modes of the terminal while the session lasts.
+// TASK-SESSION-1: the terminal has its former modes when the session has ended, however it has.
+import { type AgentProcessIO, type ContainerID, MesetaError } from '@meseta/sdk';
+import { type Agent, type ContainerInput, openInput } from '@meseta/sdk/agent-streams';
+
+const HEARTBEAT_MS = 30_000;
+/** Ctrl-P Ctrl-Q. */
+const DETACH = Buffer.from([0x10, 0x11]);
+
+export interface SessionOptions {
+  /** The terminal here is that of the container. */
+  readonly isTerminal: boolean;
+  /** Sends the standard input. */
+  readonly isInteractive: boolean;
+  /** Ctrl-P Ctrl-Q ends the session; the container goes on. */
+  readonly canDetach: boolean;
+}
+
+export const windowNow = (): { readonly rows: number; readonly columns: number } => ({
+  rows: process.stdout.rows ?? 24,
+  columns: process.stdout.columns ?? 80,
+});
+
+const windowOf = (window_size: { readonly rows: number; readonly columns: number }): AgentProcessIO => ({
+  type: 'CONTROL',
+  control: { type: 'TTY_INFO', tty_info: { window_size } },
+});
+const dataOf = (bytes: Buffer): AgentProcessIO => ({
+  type: 'DATA',
+  data: { type: 'STDIN', data: bytes.toString('base64') },
+});
+const heartbeat: AgentProcessIO = {
+  type: 'CONTROL',
+  control: { type: 'HEARTBEAT', heartbeat: { interval: { nanoseconds: HEARTBEAT_MS * 1e6 } } },
+};
+
+/** Returns a function that restores the modes. */
+function enterRawMode(): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => {};
+  stdin.setRawMode(true);
+  const restore = (): void => void stdin.setRawMode(false);
+  process.once('exit', restore);
+  return () => {
+    process.off('exit', restore);
+    restore();
+  };
+}
+
+/** Whether the keys to detach end in these bytes, which follow the byte `before`. */
+export const hasDetachKeys = (before: number | undefined, bytes: Buffer): boolean =>
+  (before === DETACH[0] && bytes[0] === DETACH[1]) || bytes.includes(DETACH);
+
+/** Sends the standard input until its end. Returns whether the person has detached. */
+async function sendInput(input: ContainerInput, { canDetach }: SessionOptions): Promise<boolean> {
+  let last: number | undefined;
+  for await (const chunk of process.stdin) {
+    const bytes = chunk as Buffer;
+    if (canDetach && hasDetachKeys(last, bytes)) return true;
+    last = bytes.at(-1);
+    await input.send(dataOf(bytes));
+  }
+  // A DATA without bytes is the end.
+  await input.send(dataOf(Buffer.alloc(0)));
+  return false;
+}
+
+async function show(output: AsyncIterable<AgentProcessIO>): Promise<void> {
+  for await (const { data } of output) {
+    if (data?.data === undefined) continue;
+    const stream = data.type === 'STDERR' ? process.stderr : process.stdout;
+    if (!stream.write(Buffer.from(data.data, 'base64'))) await new Promise((resolve) => stream.once('drain', resolve));
+  }
+}
+
+function startInput(agent: Agent, container: ContainerID, options: SessionOptions) {
+  const input = openInput(agent, container);
+  const beats = setInterval(() => void input.send(heartbeat), HEARTBEAT_MS);
+  const resize = (): void => void input.send(windowOf(windowNow()));
+  if (options.isTerminal) {
+    // Another size first, so that what runs there draws itself again.
+    if (options.canDetach) void input.send(windowOf({ rows: 0, columns: 0 }));
+    resize();
+    process.stdout.on('resize', resize);
+  }
+  const detached = sendInput(input, options).then((hasDetached) => {
+    if (hasDetached || !options.isTerminal) input.end();
+    return hasDetached;
+  });
+  return {
+    detached,
+    ended: input.ended,
+    stop() {
+      clearInterval(beats);
+      process.stdout.off('resize', resize);
+      input.end();
+      process.stdin.destroy();
+    },
+  };
+}
+
+/**
+ * Shows the output until it ends, and sends the input meanwhile. Returns why it has ended. Throws a MesetaError if the input
+ * is refused before.
+ */
+export async function runSession(
+  agent: Agent,
+  container: ContainerID,
+  output: AsyncIterable<AgentProcessIO>,
+  options: SessionOptions,
+): Promise<'ended' | 'detached'> {
+  const shown = show(output).then(() => 'ended' as const);
+  if (!options.isInteractive) return shown;
+  const restore = options.isTerminal ? enterRawMode() : () => {};
+  const input = startInput(agent, container, options);
+  const never = new Promise<never>(() => {});
+  const detached = input.detached.then((hasDetached) => (hasDetached ? ('detached' as const) : never));
+  // The end of the input is none of the session; a container that has ended before it was attached to is a 500.
+  const refused = input.ended.then(
+    () => never,
+    (error: unknown) => (error instanceof MesetaError && error.status === 500 ? never : Promise.reject(error)),
+  );
+  try {
+    return await Promise.race([shown, detached, refused]);
+  } finally {
+    input.stop();
+    restore();
+  }
+}
