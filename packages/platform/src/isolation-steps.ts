@@ -5,7 +5,7 @@
 // descriptors, and paths without links. Nothing stays on the machine: mounts and namespaces end with their processes.
 // ISOLATION-1: what can't be done as asked ends the child, and with it the launch.
 // ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import type { CapabilitySets, LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
 import type { Step } from './child-steps.js';
@@ -39,6 +39,8 @@ const MS_RDONLY = 1;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_NOEXEC = 8;
+const MS_REMOUNT = 32;
+const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
 /** Mounts of the machine reach the container, and no mount of the container reaches the machine (mount_namespaces(7)). */
 const MS_FROM_MACHINE = 0x80000;
@@ -168,6 +170,42 @@ function rootSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation)
   ];
 }
 
+/** What of /proc and /sys a container with a root of its own must not change, as the owner of the files is root in it too. */
+const READ_ONLY_PATHS = ['proc/bus', 'proc/fs', 'proc/irq', 'proc/sys', 'proc/sysrq-trigger'];
+/** What it must not read. */
+const HIDDEN_FILES = ['proc/kcore', 'proc/keys', 'proc/sched_debug', 'proc/timer_list'];
+const HIDDEN_DIRECTORIES = ['proc/acpi', 'proc/scsi', 'sys/firmware'];
+
+/** Not every kernel has all of these paths; this process sees which. */
+function protectionSteps(arena: Arena, { root, placeholder }: OpenedIsolation): readonly Step[] {
+  if (root === undefined) return [];
+  const target = arena.text('/proc/self/fd/0');
+  const nothing = arena.text('/dev/null');
+  const tmpfs = arena.text('tmpfs');
+  const quiet = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const mount = (source: bigint | number, type: bigint | number, flags: number, what: string): Step => ({
+    name: 'mount',
+    arguments: [source, target, type, flags, 0],
+    what,
+  });
+  const protect = (path: string, mounts: (what: string) => readonly Step[]): readonly Step[] => {
+    if (!existsSync(`/${path}`)) return [];
+    const what = `protect /${path}`;
+    const opening = openAsZero(arena, placeholder, path, RESOLVE_IN_ROOT, what);
+    return mounts(what).flatMap((each) => [...opening, each]);
+  };
+  return [
+    ...READ_ONLY_PATHS.flatMap((path) =>
+      protect(path, (what) => [
+        mount(target, 0, MS_BIND | MS_REC, what),
+        mount(0, 0, MS_BIND | MS_REMOUNT | MS_RDONLY | quiet, what),
+      ]),
+    ),
+    ...HIDDEN_FILES.flatMap((path) => protect(path, (what) => [mount(nothing, 0, MS_BIND, what)])),
+    ...HIDDEN_DIRECTORIES.flatMap((path) => protect(path, (what) => [mount(tmpfs, tmpfs, MS_RDONLY | quiet, what)])),
+  ];
+}
+
 /** ISOLATION-2. */
 function mountSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation): readonly Step[] {
   return mounts.flatMap(({ mount, tree, target }) => {
@@ -223,6 +261,7 @@ export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly 
     ...rootSteps(arena, opened),
     ...mountSteps(arena, opened),
     ...proc,
+    ...protectionSteps(arena, opened),
     ...pivotSteps(arena, opened),
     ...naming,
   ];

@@ -335,3 +335,20 @@ test(
     assert.equal(await run(path, script, linux), 'no device\nno mount\n0\nnot entered\n');
   },
 );
+
+test('root in a root file system of its own changes nothing of the kernel, and reads no memory', asRoot, async () => {
+  const path = newDirectory();
+  const linux: Partial<LinuxPlan> = {
+    namespaces: ['mount', 'pid'],
+    root: newRoot(),
+    mounts: MACHINE,
+    workingDirectory: '/',
+    capabilities: { effective: [0, 1], bounding: [0, 1] },
+  };
+  const script = `
+    for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper; do [ -w $f ] && echo "$f can be written"; done
+    cat /proc/sys/kernel/core_pattern > /dev/null && echo readable
+    for f in /proc/kcore /proc/keys /proc/timer_list; do head -c 1 $f 2> /dev/null; done; ls /sys/firmware
+    umount /proc/sys 2> /dev/null || echo no umount`;
+  assert.equal(await run(path, script, linux), 'readable\nno umount\n');
+});
