@@ -1,5 +1,5 @@
 // kill -9 of the agent at points of a launch, a kill and an end of tasks, then its restart: no task is lost, runs twice, or
-// ends in two ways.
+// ends in two ways. Where this is root, the tasks have cgroups and namespaces of their own.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,10 @@ const TASKS = 4;
 /** The delays before the kill, from the ACCEPT, the KILL, or TASK_RUNNING on. */
 const DELAYS_MS = [0, 3, 8, 15, 25, 40, 70, 120] as const;
 const EXIT_STATUS = 7;
+const ISOLATION =
+  process.getuid?.() === 0
+    ? ['--launcher=linux', '--isolation=cgroups/cpu,cgroups/mem,filesystem/linux,namespaces/pid']
+    : ['--launcher=posix'];
 
 interface Followed {
   /** By task, each update once. */
@@ -118,7 +122,7 @@ function exitedOrNeverRan({ task_id, state, message }: TaskStatus, runs: number)
 }
 
 async function withCluster(run: (cluster: TestCluster, framework: Followed) => Promise<void>): Promise<void> {
-  const cluster = await createTestCluster();
+  const cluster = await createTestCluster({ agentFlags: ISOLATION });
   mkdirSync(join(cluster.directory, 'runs'));
   const framework = follow(cluster.master);
   try {
