@@ -234,13 +234,13 @@ async function prepareIsolation(
   options: ContainerizerOptions,
   processesOf: Launcher['processes'],
 ): Promise<Result<PlanContext & { readonly warnings: readonly string[] }, string>> {
-  const { files, processes, clock, isolation, launcher, warn } = options;
+  const { files, processes, clock, isolation, launcher, runtimeDir, warn } = options;
   const facts = await findHostFacts(files, processes);
   const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
   const reason = cgroups.ok ? '' : cgroups.error;
   const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
   const selected = selectIsolators(
-    { files, clock, processes, processesOf, warn, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
+    { files, clock, processes, processesOf, runtimeDir, warn, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
     host,
   );
   if (!selected.ok) return selected;

@@ -18,6 +18,7 @@ export type Capability =
   | 'rlimits'
   | 'sandboxPathVolumes'
   | 'hostPathVolumes'
+  | 'secretVolumes'
   | 'mounts'
   | 'capabilities'
   | 'ipcNamespaces';

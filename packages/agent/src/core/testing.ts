@@ -58,6 +58,7 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
     rlimits: ok(undefined),
     sandboxPathVolumes: ok(undefined),
     hostPathVolumes: err('needs the isolator volume/host_path'),
+    secretVolumes: err('needs the isolator volume/secret'),
     mounts: err('needs the isolator filesystem/linux'),
     capabilities: err('needs the isolator linux/capabilities'),
     ipcNamespaces: err('needs the isolator namespaces/ipc'),

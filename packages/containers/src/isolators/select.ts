@@ -24,6 +24,7 @@ import { posixMem } from './posix-mem.js';
 import { posixRlimits } from './posix-rlimits.js';
 import { volumeHostPath } from './volume-host-path.js';
 import { createVolumeSandboxPath } from './volume-sandbox-path.js';
+import { createVolumeSecret } from './volume-secret.js';
 
 export interface IsolationOptions {
   /** `--isolation`: names, separated by commas. */
@@ -52,6 +53,8 @@ interface Ports {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly processes: Pick<Processes, 'self'>;
+  /** Absolute; only the agent's user can enter it. */
+  readonly runtimeDir: string;
   readonly processesOf: NetworkPortsOptions['processesOf'];
   readonly warn: (message: string) => void;
 }
@@ -92,6 +95,7 @@ const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   ...[...OF_CGROUPS].map(([name, create]) => [name, ({ ofCgroups }: Selecting) => create(ofCgroups)] as const),
   ['filesystem/linux', () => filesystemLinux],
   ['volume/host_path', () => volumeHostPath],
+  ['volume/secret', createVolumeSecret],
   ['namespaces/pid', ({ pid }) => createNamespacesPid(pid)],
   ['namespaces/ipc', ({ ipc }) => createNamespacesIpc(ipc)],
   ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
@@ -123,7 +127,6 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['network/port_mapping', NO_NETWORKS],
   ['volume/csi', 'this agent has no CSI plugins'],
   ['volume/image', NO_IMAGES],
-  ['volume/secret', 'this agent has no secret volumes'],
 ]);
 
 /** The agent resolves secrets by value in environments itself. */
@@ -147,6 +150,7 @@ const ABSENT: { readonly [Name in Capability]: string } = {
   rlimits: 'needs the isolator posix/rlimits',
   sandboxPathVolumes: 'needs the isolator volume/sandbox_path',
   hostPathVolumes: 'needs the isolator volume/host_path',
+  secretVolumes: 'needs the isolator volume/secret',
   mounts: 'needs the isolator filesystem/linux',
   capabilities: 'needs the isolator linux/capabilities',
   ipcNamespaces: 'needs the isolator namespaces/ipc',
@@ -186,6 +190,7 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
     rlimits: resultOf('rlimits'),
     sandboxPathVolumes: resultOf('sandboxPathVolumes'),
     hostPathVolumes: resultOf('hostPathVolumes'),
+    secretVolumes: resultOf('secretVolumes'),
     mounts: resultOf('mounts'),
     capabilities: resultOf('capabilities'),
     ipcNamespaces: resultOf('ipcNamespaces'),

@@ -12,6 +12,8 @@ import type {
   NetworkInfo,
   NetworkInfoIPAddress,
   SeccompInfo,
+  Secret,
+  SecretValue,
   TTYInfo,
   TTYInfoWindowSize,
   Volume,
@@ -77,14 +79,23 @@ const hostPath = fieldsThatNeed<VolumeSourceHostPath>('hostPathVolumes', {
   }),
 });
 
+const secret = fieldsThatNeed<Secret>('secretVolumes', {
+  type: only((type) => type === 'VALUE', 'expected VALUE: this agent resolves no references'),
+  reference: refused('this agent resolves no references'),
+  value: fields<SecretValue>({ data: supported }),
+});
+
 const volumeSource = fields<VolumeSource>({
   type: only(
-    (type, { capabilities }) => type === 'SANDBOX_PATH' || (type === 'HOST_PATH' && capabilities.hostPathVolumes.ok),
-    'expected SANDBOX_PATH, or HOST_PATH with the isolator volume/host_path',
+    (type, { capabilities }) =>
+      type === 'SANDBOX_PATH' ||
+      (type === 'HOST_PATH' && capabilities.hostPathVolumes.ok) ||
+      (type === 'SECRET' && capabilities.secretVolumes.ok),
+    'expected SANDBOX_PATH, HOST_PATH with the isolator volume/host_path, or SECRET with volume/secret',
   ),
   docker_volume: refused('this agent has no Docker volume drivers'),
   sandbox_path: sandboxPath,
-  secret: refused('this agent has no secret volumes'),
+  secret,
   host_path: hostPath,
   csi_volume: refused('this agent has no CSI plugins'),
 });

@@ -29,6 +29,7 @@ export const planContext: PlanContext = {
     rlimits: ok(undefined),
     sandboxPathVolumes: ok(undefined),
     hostPathVolumes: err('no host paths'),
+    secretVolumes: err('no secrets'),
     mounts: err('no mounts'),
     capabilities: err('no capabilities'),
     ipcNamespaces: err('no namespaces'),
