@@ -192,7 +192,7 @@ test('HANDLES-4: a new file gets its owner; a hard link to a file of another use
   for (const name of ['file', 'folder']) assert.equal(statSync(`${root}/sandbox/${name}`).uid, nobody.uid);
 });
 
-/** A process of nobody that swaps `d` and `link` of a directory as fast as it can, until it is killed. */
+/** A process of the user `nobody` that swaps `d` and `link` of a directory as fast as it can, until it is killed. */
 async function startSwapping(path: string): Promise<() => void> {
   const script = `chdir $ARGV[0] or die; $| = 1; print "ready\n"; for (;;) { rename "d", "t"; rename "link", "d"; rename "d", "link"; rename "t", "d" }`;
   const swapper = spawn('perl', ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'], ...nobody });

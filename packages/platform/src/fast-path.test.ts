@@ -35,7 +35,7 @@ async function hostOfCalls(): Promise<Taken> {
     fastPath: {
       targets: new Set(['/api']),
       headers: { 'X-Own': 'yes' },
-      take(head, body, answer) {
+      tryHandle(head, body, answer) {
         const text = Buffer.from(body).toString('latin1');
         if (text === 'no') return false;
         calls.push(text.slice(0, 10));

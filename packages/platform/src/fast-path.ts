@@ -4,7 +4,7 @@
 // Owns: a connection's bytes from its first call until it closes or goes to node:http.
 // FAST-PATH-1: the calls of a connection are handled one after the other, each after the answer to the previous one.
 // FAST-PATH-2: a request that is no fast-path call, has another target, is too large, does not arrive within
-//     `CALL_TIMEOUT_MS` or is not taken goes to node:http with all its bytes and all later ones, after every earlier call was
+//     `CALL_TIMEOUT_MS` or is not handled goes to node:http with all its bytes and all later ones, after every earlier call was
 //     answered.
 // FAST-PATH-3: of a client that does not read its answers, at most the bytes of one read are buffered; the rest waits in the
 //     kernel.
@@ -33,7 +33,7 @@ export interface FastPath {
    * Handles the call; false leaves it to node:http. The body is valid until this returns. `answer` is called once, at any
    * time, and does nothing if the client has disconnected.
    */
-  take(head: CallHead, body: Uint8Array, answer: (answer: CallAnswer) => void): boolean;
+  tryHandle(head: CallHead, body: Uint8Array, answer: (answer: CallAnswer) => void): boolean;
 }
 
 export interface FastPathOptions {
@@ -135,8 +135,8 @@ function nextCall(connection: Connection): WholeCall | 'more' | 'foreign' {
   return end > unread.length ? 'more' : { head, bodyAt, end };
 }
 
-/** False if the call is not taken (FAST-PATH-2). */
-function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
+/** False if the call is left to node:http (FAST-PATH-2). */
+function tryHandle(connection: Connection, { head, bodyAt, end }: WholeCall): boolean {
   const { socket, options, common, unread } = connection;
   connection.answering = true;
   options.onCall();
@@ -149,7 +149,7 @@ function take(connection: Connection, { head, bodyAt, end }: WholeCall): boolean
     if (socket.write(answerBytes(it, common), 'latin1')) continueReading();
     else socket.once('drain', continueReading);
   };
-  if (options.fastPath.take(head, unread.subarray(bodyAt, end), answer)) {
+  if (options.fastPath.tryHandle(head, unread.subarray(bodyAt, end), answer)) {
     connection.unread = end === unread.length ? NO_BYTES : unread.subarray(end);
     connection.wanted = 0;
     return true;
@@ -165,7 +165,7 @@ function advance(connection: Connection): void {
   while (!connection.answering && connection.unread.length > 0) {
     const next = nextCall(connection);
     if (next === 'more') break;
-    if (next === 'foreign' || !take(connection, next)) return connection.leave();
+    if (next === 'foreign' || !tryHandle(connection, next)) return connection.leave();
   }
   connection.advancing = false;
   const { socket, unread } = connection;

@@ -24,7 +24,7 @@ async function startHost(onRequest: HostOptions['onRequest']): Promise<number> {
     fastPath: {
       targets: new Set(['/plain']),
       headers: {},
-      take(_, body, answer) {
+      tryHandle(_, body, answer) {
         setTimeout(() => answer({ status: 200, text: `plain ${body.length}` }), 20);
         return true;
       },

@@ -35,7 +35,7 @@ async function startHost(options: Partial<HostOptions> = {}): Promise<{ port: nu
     fastPath: {
       targets: new Set(['/plain']),
       headers: {},
-      take(_, body, answer) {
+      tryHandle(_, body, answer) {
         answer({ status: 200, text: `plain ${Buffer.from(body).toString('latin1')}` });
         return true;
       },

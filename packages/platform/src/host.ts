@@ -103,7 +103,7 @@ export interface HostOptions {
    * within `send` or `link`; the address is no longer linked.
    */
   onPeerLost(address: string): void;
-  /** Peers can cause notes at will: log them with `Logger.limited`. */
+  /** Peers can cause any number of notes: log them with `Logger.limited`. */
   onNote?(note: HostNote): void;
   /** The longest body of a message; 64 MiB unless given. */
   readonly maxBodyBytes?: number | undefined;

@@ -1,4 +1,4 @@
-// How many of the log lines that peers can cause at will are written, so that no peer fills the disk with them.
+// Limits the log lines that peers can cause, so that no peer fills the disk with them.
 //
 // Owns: for each kind of line, how many were written and suppressed in the kind's current interval.
 // LOG-LIMIT-1: of one kind at most `LINES_PER_INTERVAL` lines are written in an interval, however many peers cause them.

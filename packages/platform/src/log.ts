@@ -2,7 +2,7 @@
 //
 // Boundary: callers leave out secrets.
 // LOG-1: a line break in a text cannot forge a line.
-// LOG-2: lines that peers can cause at will are limited (log-limit.ts).
+// LOG-2: lines that peers can cause are limited (log-limit.ts).
 import { escapeControls, LIMITS } from '@meseta/base';
 import { createLogLimit } from './log-limit.js';
 import { writeToStderr } from './stderr.js';
@@ -17,7 +17,7 @@ export interface Logger {
   warning(text: string): void;
   error(text: string): void;
   /**
-   * Logs a line that a peer can cause at will. Of each kind only some lines are written in an interval; the number of
+   * Logs a line that a peer can cause as often as it wants. Of each kind only some lines are written in an interval; the number of
    * suppressed ones is logged with the next line of any kind after the interval.
    */
   limited(level: LogLevel, kind: string, text: string): void;

@@ -177,7 +177,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     schedule();
   };
 
-  const end = (job: Job, settle: (waiting: Waiting) => void): void => {
+  const settleJob = (job: Job, settle: (waiting: Waiting) => void): void => {
     jobs.delete(job.key);
     job.waiting.forEach(settle);
     const next = later.get(job.key);
@@ -192,7 +192,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     try {
       step = job.iterator.next();
     } catch (error) {
-      end(job, (waiting) => waiting.reject(error));
+      settleJob(job, (waiting) => waiting.reject(error));
       return;
     }
     if (step.done !== true) {
@@ -201,7 +201,7 @@ export function createRenderQueue(options: RenderQueueOptions): RenderQueue {
     }
     const rendering = { ...job.collector.finish(), memory: step.value };
     if (job.keep) kept.keep(job.key, job.version, rendering);
-    end(job, (waiting) => waiting.resolve(rendering));
+    settleJob(job, (waiting) => waiting.resolve(rendering));
   };
 
   const schedule = createSlices(clock, sliceMs, () => {

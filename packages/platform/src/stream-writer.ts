@@ -7,8 +7,8 @@
 //     largest unsent event; it never delays others. A client that reads receives every event, however large: it would get
 //     an unacknowledged one again after each subscription.
 // STREAM-WRITER-3: `ended` is called at most once, never from within `write`, and never after `end`.
-// STREAM-WRITER-4: who answers one call with many events is told when a backlog of them waits and when it is gone, so that a
-//     client which reads is never cut off for the length of its answer.
+// STREAM-WRITER-4: the sender of many events in answer to one call is notified when a backlog of them waits and when it has been
+//     sent, so that a client that reads is never cut off for the length of its answer.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '@meseta/base';
 import { closeWithClient } from './client-end.js';

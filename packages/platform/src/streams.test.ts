@@ -297,7 +297,7 @@ test('RENDERINGS-6: readers receive one window per turn alternately; disconnecte
   const seen: number[][] = [];
   for (let total = 0; total < 4; ) {
     clock.runDeferred();
-    // A turn for the one that has gone gives nobody anything.
+    // The turn of the closed client writes nothing.
     const before = seen.length;
     for (let i = 0; i < 100 && seen.length === before; i++) {
       await new Promise((resolve) => setTimeout(resolve, 2));

@@ -2,8 +2,8 @@
 //
 // Owns: the term, and the leader that the other masters and this one have elected.
 // Boundary: the coordination decides who leads; the core learns of its election only after the registry was read.
-// LEADERSHIP-1: a master whose term is over, whether it was told so or only its clock says so (it was paused), performs no
-//     effect and answers no request as the leader. It ends, so that its supervisor starts it as a candidate again.
+// LEADERSHIP-1: a master whose term is over, whether the coordination reports it or its own clock shows it (after a pause), performs
+//     no effect and answers no request as the leader. It ends, so that its supervisor starts it as a candidate again.
 import type { Coordination, FencedLog } from '@meseta/coordination';
 import type { Logger } from '@meseta/platform';
 import type { MasterInfo } from '@meseta/wire';
@@ -13,7 +13,7 @@ import { type ElectedMaster, readElectedMaster } from '@meseta/wire/leader-info'
 export interface Leadership {
   /** Contends; resolves with the log of the term once this master is elected. */
   contend(info: MasterInfo): Promise<FencedLog>;
-  /** LEADERSHIP-1: whether this master was elected and its term has ended. Ends the process when it finds that out. */
+  /** LEADERSHIP-1: whether this master was elected and its term has ended. Ends the process when it finds the term ended. */
   isTermOver(): boolean;
   /** The elected master; undefined while none is known. */
   leader(): ElectedMaster | undefined;
@@ -34,7 +34,7 @@ export function createLeadership({ coordination, log, monoMs, onExit }: Leadersh
   let validUntilMonoMs: (() => number) | undefined;
   let isOver = false;
 
-  const end = (reason: string): void => {
+  const endTerm = (reason: string): void => {
     if (isOver) return;
     isOver = true;
     onExit(`this master no longer leads: ${reason}`);
@@ -52,12 +52,12 @@ export function createLeadership({ coordination, log, monoMs, onExit }: Leadersh
       const term = await coordination.contend(Buffer.from(MasterInfoCodec.write(info)));
       log.info(`elected: the term has epoch ${term.epoch}`);
       validUntilMonoMs = term.validUntilMonoMs;
-      void term.lost.then(end);
+      void term.lost.then(endTerm);
       return coordination.openLog(term);
     },
     isTermOver() {
       if (validUntilMonoMs !== undefined && monoMs() >= validUntilMonoMs())
-        end('its term has passed without an answer from the coordination service');
+        endTerm('its term has passed without an answer from the coordination service');
       return isOver;
     },
     leader: () => leader,

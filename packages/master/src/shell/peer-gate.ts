@@ -102,7 +102,7 @@ function createRateLimitQueue({ security, state, clock, log }: PeerGateOptions, 
   return {
     nextMs: () => throttle?.nextMs(),
     tick: (nowMs: number): void => throttle?.take(nowMs).forEach(process),
-    lost(address: string): void {
+    enqueueLoss(address: string): void {
       if (throttle === undefined) return process({ kind: 'lost', address });
       // The drivers at an address may have different limits. Each is lost after its own messages.
       for (const pid of [...(state.links.get(address) ?? [])]) {
@@ -112,8 +112,8 @@ function createRateLimitQueue({ security, state, clock, log }: PeerGateOptions, 
         if (offered?.kind !== 'queued') process(input);
       }
     },
-    /** The error is for the sender. */
-    take(received: ReceivedMessage, wireName: string): string | undefined {
+    /** Returns the error for the sender if the queue is full. */
+    enqueue(received: ReceivedMessage, wireName: string): string | undefined {
       const driver = throttle && driverAt(received.from);
       const input = { kind: 'message', received } as const;
       const offered = driver && throttle?.offer(input, driver.principal, true, clock.now().monoMs);
@@ -213,8 +213,8 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
     authentication.tick(nowMs);
     queue.tick(nowMs);
   });
-  const lost = (address: string): void => {
-    queue.lost(address);
+  const handleLoss = (address: string): void => {
+    queue.enqueueLoss(address);
     wake();
   };
 
@@ -235,19 +235,19 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
       const call = callOfDriver(decoded.value);
       const received = { from, message: call.ok ? call.value : decoded.value, connection };
       if (!identity.mayReachCore(received)) {
-        drop('meseta/unauthenticated_messages', from, `it has not authenticated where ${wireName} came from`);
+        drop('meseta/unauthenticated_messages', from, `it has not authenticated over the connection of ${wireName}`);
         return 'accepted';
       }
       messages.countReceived(from);
-      const error = call.ok ? queue.take(received, wireName) : call.error;
+      const error = call.ok ? queue.enqueue(received, wireName) : call.error;
       if (error !== undefined) fail(received, error);
       wake();
       return identity.isRegisteredOn(received) ? 'registered' : 'accepted';
     },
-    onPeerLost: lost,
+    onPeerLost: handleLoss,
     onConnectionClosed({ id }) {
-      const gone = authentication.connectionClosed(id).filter(identity.isRegistered);
-      for (const address of new Set(gone.map(addressOfPid))) lost(address);
+      const lost = authentication.connectionClosed(id).filter(identity.isRegistered);
+      for (const address of new Set(lost.map(addressOfPid))) handleLoss(address);
     },
     counters: () => new Map([...counters, ...messages.metrics()]),
     close: () => wake.cancel(),

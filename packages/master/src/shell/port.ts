@@ -14,7 +14,7 @@ export interface PortError {
 /** Handlers of the port's traffic. */
 export type PortHandlers = Pick<HostOptions, 'onMessage' | 'onRequest' | 'onPeerLost'> & {
   onConnectionClosed(connection: PeerConnection): void;
-  readonly takeCall: FastPath['take'];
+  readonly tryHandleCall: FastPath['tryHandle'];
 };
 
 export interface MasterPort {
@@ -40,7 +40,7 @@ export async function openPort(config: MasterConfig): Promise<Result<MasterPort,
     fastPath: {
       targets: schedulerTargets,
       headers: SAFE_HEADERS,
-      take: (head, body, answer) => handlers?.takeCall(head, body, answer) ?? false,
+      tryHandle: (head, body, answer) => handlers?.tryHandleCall(head, body, answer) ?? false,
     },
     onConnectionClosed: (connection) => handlers?.onConnectionClosed(connection),
     onPeerLost: (address) => handlers?.onPeerLost(address),

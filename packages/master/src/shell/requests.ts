@@ -72,7 +72,7 @@ export function createRequests({ clock, onStreamClosed, onStreamBacklog }: Reque
     waiting.set(id, request);
     return id;
   };
-  const take = (id: RequestId): WaitingRequest | undefined => {
+  const removeWaiting = (id: RequestId): WaitingRequest | undefined => {
     const request = waiting.get(id);
     waiting.delete(id);
     return request;
@@ -86,13 +86,13 @@ export function createRequests({ clock, onStreamClosed, onStreamBacklog }: Reque
       }),
     addWithoutStream: (answer) => addWaiting({ answer, stream: undefined }),
     reply(id, reply) {
-      const request = take(id);
+      const request = removeWaiting(id);
       if (request === undefined) return;
       if (replies.length === 0) clock.defer(writeReplies);
       replies.push({ request, reply });
     },
     open(request, stream) {
-      const target = take(request)?.stream;
+      const target = removeWaiting(request)?.stream;
       if (target === undefined) return;
       const { response, mediaType } = target;
       const ended = (why: StreamEnd): void => {

@@ -28,18 +28,18 @@ export interface CallRequest {
   addRequest(mediaType: MediaType): RequestId;
 }
 
-export type TakeCall = (request: CallRequest, body: Uint8Array) => void;
+export type HandleCall = (request: CallRequest, body: Uint8Array) => void;
 
 export interface SchedulerApi {
   handle(exchange: Exchange): Promise<void>;
-  readonly take: TakeCall;
+  readonly handleCall: HandleCall;
 }
 
 /** Calls that are answered with a body: only their `Accept` header is checked. */
 const answeredWithBody = new Set<SchedulerCall['type']>(['SUBSCRIBE', 'RECONCILE_OPERATIONS']);
 
 export function createSchedulerApi({ bodies, requests, push, onInvalid }: SchedulerApiOptions): SchedulerApi {
-  const take: TakeCall = (request, body) => {
+  const handleCall: HandleCall = (request, body) => {
     const { principal } = request;
     const decoded = decodeBody(request.contentType, body, SchedulerCallCodec);
     if (!decoded.ok) return request.refuse(decoded.error);
@@ -60,12 +60,12 @@ export function createSchedulerApi({ bodies, requests, push, onInvalid }: Schedu
     push({ kind: 'schedulerCall', request: id, principal, streamId, call: withPrincipal(call, principal) });
   };
   return {
-    take,
+    handleCall,
     async handle(exchange) {
       const { response, principal } = exchange;
       const body = await readBody(bodies, exchange);
       if (body === undefined) return;
-      take(
+      handleCall(
         {
           contentType: header(exchange, 'content-type'),
           accept: header(exchange, 'accept'),

@@ -4,27 +4,27 @@ import { aliasOf, masterEndpoints, statusOf } from '@meseta/api';
 import type { FastPath } from '@meseta/platform/fast-path';
 import type { HttpGate } from '@meseta/security';
 import type { Requests } from './requests.js';
-import type { TakeCall } from './scheduler-api.js';
+import type { HandleCall } from './scheduler-api.js';
 
 export interface SchedulerFastPathOptions {
   readonly gate: HttpGate;
   readonly requests: Requests;
-  readonly take: TakeCall;
+  readonly handleCall: HandleCall;
   isLeading(): boolean;
 }
 
 const endpoint = masterEndpoints.scheduler;
 export const schedulerTargets: ReadonlySet<string> = new Set([endpoint.path, aliasOf.master + endpoint.path]);
 
-export function createSchedulerFastPath(options: SchedulerFastPathOptions): FastPath['take'] {
-  const { gate, requests, take, isLeading } = options;
+export function createSchedulerFastPath(options: SchedulerFastPathOptions): FastPath['tryHandle'] {
+  const { gate, requests, handleCall, isLeading } = options;
   return ({ headers }, body, answer) => {
     const streamId = headers['mesos-stream-id'];
     if (streamId === undefined || !isLeading()) return false;
     const arrived = { method: 'POST', endpoint, rest: '', jsonp: false, certified: false, headers };
     const admitted = gate.admit(arrived, Date.now());
     if (!admitted.ok) return false;
-    take(
+    handleCall(
       {
         contentType: headers['content-type'],
         accept: headers['accept'],

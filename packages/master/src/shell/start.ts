@@ -189,7 +189,7 @@ interface RequestParts {
   push(input: MasterInput): void;
 }
 
-function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 'takeCall'> {
+function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 'tryHandleCall'> {
   const { config, info, master, timings, requests, renders, operators, leadership, push } = parts;
   const { state } = master;
   const startedAtMs = Date.now();
@@ -242,6 +242,6 @@ function requestHandlers(parts: RequestParts): Pick<PortHandlers, 'onRequest' | 
         throw cause;
       },
     }),
-    takeCall: createSchedulerFastPath({ gate, requests, take: scheduler.take, isLeading }),
+    tryHandleCall: createSchedulerFastPath({ gate, requests, handleCall: scheduler.handleCall, isLeading }),
   };
 }

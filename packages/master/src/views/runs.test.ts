@@ -9,7 +9,7 @@ interface Item {
 
 const items = (from: number, count: number): Item[] => Array.from({ length: count }, (_, i) => ({ n: from + i }));
 
-/** What a list comes to, and how many of its records were written for it. */
+/** The bytes of a list, and the number of its records that were encoded for it. */
 function render(list: readonly Item[], earlier: RunsByList | undefined) {
   const lists = createLists(earlier);
   let writes = 0;

@@ -131,7 +131,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     });
   };
 
-  const end = (how: 'killed' | 'exited' | 'powerOff'): void => {
+  const endProcess = (how: 'killed' | 'exited' | 'powerOff'): void => {
     if (how === 'powerOff') {
       containerizer.powerOff();
       boots++;
@@ -161,14 +161,14 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
     },
     push: (input) => process?.driven.push(input),
     crash(how, downMs) {
-      end(how);
+      endProcess(how);
       startAt(timeline.nowMs() + downMs);
     },
     start() {
       const core = createAgent(optionsOf(node, index, boots), world.random(`${name} core ${starts++}`));
       process = startProcess(world, node, core, (message) => {
         world.journal.record(name, 'exits', message);
-        end('exited');
+        endProcess('exited');
         startAt(timeline.nowMs() + between(random, 1_000, 5_000));
       });
       timeline.after(0, () => {

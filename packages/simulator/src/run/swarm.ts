@@ -26,7 +26,7 @@ export async function runSwarm({ seeds, workers, startWorker, outcome, goOn }: S
     new Promise((resolve, reject) => {
       const worker = startWorker();
       let finished = false;
-      const give = (): void => {
+      const sendNextSeed = (): void => {
         const seed = next();
         if (seed !== undefined) worker.send(seed);
         else {
@@ -36,11 +36,11 @@ export async function runSwarm({ seeds, workers, startWorker, outcome, goOn }: S
       };
       worker.on('message', (message) => {
         outcome(message as Outcome);
-        give();
+        sendNextSeed();
       });
       worker.on('error', reject);
       worker.on('exit', (code) => (finished ? resolve() : reject(new Error(`a worker ended with status ${code}`))));
-      give();
+      sendNextSeed();
     });
   await Promise.all(Array.from({ length: workers }, work));
 }

@@ -132,7 +132,7 @@ const pass = (stage: Stage, ms: number): void => stage.world.timeline.runUntil(s
 function takeOffer(stage: Stage, actor: Actor, agent: string | undefined): Offer {
   const at = actor.offers.findLastIndex((it) => agent === undefined || stage.nameOf(it.agent_id.value) === agent);
   const [offer] = at < 0 ? [] : actor.offers.splice(at, 1);
-  if (offer === undefined) throw new Error(`no offer of ${agent ?? 'any agent'} is held`);
+  if (offer === undefined) throw new Error(`no offer of ${agent ?? 'any agent'} is open`);
   return offer;
 }
 

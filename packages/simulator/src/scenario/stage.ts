@@ -93,11 +93,11 @@ const transcriber = (stage: Stage): World['observers'][number] => ({
   schedulerReceived(client, event) {
     const name = client.name.split('.')[0] ?? '';
     const actor = stage.frameworks.get(name);
-    if (actor !== undefined && event.type !== 'HEARTBEAT') hear(stage, client.name, actor, event);
+    if (actor !== undefined && event.type !== 'HEARTBEAT') transcribeEvent(stage, client.name, actor, event);
   },
 });
 
-function hear(stage: Stage, name: string, actor: Actor, event: SchedulerEvent): void {
+function transcribeEvent(stage: Stage, name: string, actor: Actor, event: SchedulerEvent): void {
   if (event.offers !== undefined) actor.offers.push(...(event.offers.offers ?? []));
   const rescinded = event.rescind?.offer_id.value;
   if (rescinded !== undefined) {
