@@ -1,4 +1,5 @@
 // Probes of the cluster after it has recovered.
+import { type FrameworkPlan, PLAIN_FRAMEWORK } from '../schedulers/framework-plan.js';
 import { startFramework } from '../schedulers/scripts.js';
 import type { Cluster } from './cluster.js';
 
@@ -10,18 +11,13 @@ export function probeGuarantees({ world, masters, frameworks }: Cluster): void {
   const quotas = masters.leader()?.core.state.registrar.durable.quotas ?? new Map();
   let index = FIRST_INDEX;
   for (const role of quotas.keys()) {
-    const plan = {
-      kind: 'hoarder' as const,
+    const plan: FrameworkPlan = {
+      ...PLAIN_FRAMEWORK,
+      kind: 'hoarder',
       role,
-      partitionAware: true,
-      checkpoint: true,
-      failoverTimeoutMs: 3_600_000,
       alive: 0,
       total: 0,
       longestTaskMs: 0,
-      launches: 'commands' as const,
-      reconcilesAtRandom: false,
-      speaks: 'http' as const,
     };
     frameworks.set(index, startFramework(world, masters, index, plan));
     index++;

@@ -1,23 +1,18 @@
 // Plans that tests write by hand: a small cluster on a quiet network, and the faults that the test is about.
 import { QUIET_NETWORK } from '../engine/network.js';
 import type { Fault } from '../faults/all.js';
-import type { FrameworkPlan } from '../schedulers/framework-plan.js';
+import { type FrameworkPlan, PLAIN_FRAMEWORK } from '../schedulers/framework-plan.js';
 import { type Plan, planOf } from './plan.js';
 
 const numbered = <T>(items: readonly T[]): ReadonlyMap<number, T> => new Map(items.map((item, index) => [index, item]));
 
 export const frameworkPlan = (changes: Partial<FrameworkPlan>): FrameworkPlan => ({
+  ...PLAIN_FRAMEWORK,
   kind: 'runner',
   role: 'red',
-  partitionAware: true,
-  checkpoint: true,
-  failoverTimeoutMs: 3_600_000,
   alive: 4,
   total: 8,
   longestTaskMs: 60_000,
-  launches: 'commands',
-  reconcilesAtRandom: false,
-  speaks: 'http',
   ...changes,
 });
 

@@ -40,6 +40,16 @@ export interface FrameworkPlan {
   readonly updatesPerTask?: number;
 }
 
+/** The fields that plans of frameworks have in common, for plans of one purpose. */
+export const PLAIN_FRAMEWORK = {
+  partitionAware: true,
+  checkpoint: true,
+  failoverTimeoutMs: 3_600_000,
+  launches: 'commands',
+  reconcilesAtRandom: false,
+  speaks: 'http',
+} as const satisfies Partial<FrameworkPlan>;
+
 export interface Activity {
   isQuiesced: boolean;
 }
