@@ -10,6 +10,7 @@ import { join } from 'node:path';
 const POLL_MS = 20;
 const HEALTH_TIMEOUT_MS = 2_000;
 const LOG_LINES_SHOWN = 5;
+const LOOPBACK = '127.0.0.1';
 
 export type DaemonKind = 'master' | 'agent';
 
@@ -40,9 +41,10 @@ export interface DaemonProcessOptions {
   readonly hasOwnSession?: boolean;
 }
 
-/** Flags of a daemon on loopback that keeps all its state below `directory`. */
-export function loopbackFlags(kind: DaemonKind, port: number, directory: string): readonly string[] {
-  const flags = ['--ip=127.0.0.1', '--hostname=localhost', `--port=${port}`, `--work_dir=${directory}`];
+/** Flags of a daemon, on loopback unless an address is given, that keeps all its state below `directory`. */
+export function loopbackFlags(kind: DaemonKind, port: number, directory: string, ip = LOOPBACK): readonly string[] {
+  const hostname = ip === LOOPBACK ? 'localhost' : ip;
+  const flags = [`--ip=${ip}`, `--hostname=${hostname}`, `--port=${port}`, `--work_dir=${directory}`];
   if (kind === 'master') return flags;
   // The defaults lie below /tmp and /var, where another user's may exist.
   return [...flags, `--runtime_dir=${join(directory, 'run')}`, `--fetcher_cache_dir=${join(directory, 'fetch')}`];

@@ -13,7 +13,7 @@ import type { FrameworkInfo, SchedulerCall, SchedulerEvent, SchedulerEventUpdate
 import { type Credential, clientOptions } from './addresses.js';
 import { isFinalRefusal, MesetaError, rejection } from './errors.js';
 import { createEventQueue, type EventQueue } from './event-queue.js';
-import { mastersOf } from './masters.js';
+import { type Masters, mastersOf } from './masters.js';
 import { keepConnected } from './reconnect.js';
 
 /** The interval of heartbeats unless SUBSCRIBED contains another one. */
@@ -60,6 +60,7 @@ export interface Scheduler extends AsyncIterable<SchedulerEvent> {
 }
 
 interface Connection {
+  readonly master: SchedulerClient;
   readonly streamId: string;
   /** Aborted when the subscription is abandoned. */
   readonly life: AbortController;
@@ -67,7 +68,7 @@ interface Connection {
 
 interface Client {
   readonly options: SchedulerOptions;
-  readonly master: SchedulerClient;
+  readonly masters: Masters;
   readonly queue: EventQueue<SchedulerEvent>;
   readonly abort: AbortController;
   frameworkId: string | undefined;
@@ -83,7 +84,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
   const masters = mastersOf(options.master);
   const client: Client = {
     options,
-    master: createSchedulerClient(clientOptions(masters.find, options.credential)),
+    masters,
     queue: createEventQueue(options.maxQueuedEvents ?? 1024),
     abort: new AbortController(),
     frameworkId: options.frameworkId,
@@ -172,7 +173,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
   client.life = life;
   let silenceMs = SILENT_HEARTBEATS * HEARTBEAT_MS;
   try {
-    const events = await unlessSilent(silenceMs, life, () =>
+    const { master, events } = await unlessSilent(silenceMs, life, () =>
       openStream(client, stream.signal, {
         ...(framework_id && { framework_id }),
         type: 'SUBSCRIBE',
@@ -191,7 +192,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
         if (events.id === undefined)
           throw new MesetaError('invalidResponse', 'SUBSCRIBE: no Mesos-Stream-Id in the answer');
         client.frameworkId = event.subscribed.framework_id.value;
-        client.connection = { streamId: events.id, life };
+        client.connection = { master, streamId: events.id, life };
         const seconds = event.subscribed.heartbeat_interval_seconds ?? 0;
         if (seconds > 0) silenceMs = SILENT_HEARTBEATS * 1000 * seconds;
         connected();
@@ -217,13 +218,15 @@ async function unlessSilent<T>(ms: number, life: AbortController, wait: () => Pr
 }
 
 async function openStream(
-  { master }: Client,
+  { masters, options }: Client,
   signal: AbortSignal,
   body: SchedulerCall,
-): Promise<EventStream<SchedulerEvent>> {
+): Promise<{ readonly master: SchedulerClient; readonly events: EventStream<SchedulerEvent> }> {
+  // A client stays with the master that answered it last; each subscription looks for the leader anew.
+  const master = createSchedulerClient(clientOptions(masters.find, options.credential));
   const opened = await master.subscribe(body, signal);
   if (!opened.ok) throw rejection('SUBSCRIBE', opened.error);
-  return opened.value;
+  return { master, events: opened.value };
 }
 
 function frameworkInfo(options: FrameworkOptions, id: { readonly value: string } | undefined): FrameworkInfo {
@@ -249,8 +252,8 @@ async function call(client: Client, body: SchedulerCall): Promise<void> {
   if (connection === undefined || frameworkId === undefined) {
     throw new MesetaError('disconnected', `${body.type}: not subscribed at the moment`);
   }
-  const { streamId, life } = connection;
-  const called = await client.master.call({ framework_id: { value: frameworkId }, ...body }, streamId, life.signal);
+  const { master, streamId, life } = connection;
+  const called = await master.call({ framework_id: { value: frameworkId }, ...body }, streamId, life.signal);
   if (called.ok) return;
   if (isStale(called.error)) life.abort();
   throw rejection(body.type ?? 'call', called.error);

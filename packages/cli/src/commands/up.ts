@@ -1,11 +1,23 @@
 // `meseta up`: starts a cluster on this machine and runs a workload on it.
-import { defineCommand, EXIT, parseNumber } from '../command.js';
+import type { ServerKind } from '@meseta/coordination/local-server';
+import { defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import { type LocalCluster, startLocalCluster } from '../up/local-cluster.js';
 import { allFinished, progressLine, summarize } from '../up/summary.js';
 import { runWorkload } from '../up/workload.js';
 
 const options = {
   tasks: { type: 'string', default: '200', value: 'N', help: 'the number of tasks (default 200; 0 for none)' },
+  masters: {
+    type: 'string',
+    default: '1',
+    value: 'N',
+    help: 'the number of masters (default 1); several elect a leader in a ZooKeeper or etcd that is started too',
+  },
+  coordinator: {
+    type: 'string',
+    value: 'NAME',
+    help: 'zookeeper or etcd, for several masters (default: the one that is installed)',
+  },
   agents: { type: 'string', default: '2', value: 'N', help: 'the number of agents (default 2)' },
   port: { type: 'string', default: '5050', value: 'N', help: 'the first port to try for the master (default 5050)' },
   resources: {
@@ -24,6 +36,8 @@ const options = {
 
 interface Values {
   readonly tasks: string;
+  readonly masters: string;
+  readonly coordinator?: string | undefined;
   readonly agents: string;
   readonly port: string;
   readonly resources: string;
@@ -34,7 +48,7 @@ interface Values {
 export const up = defineCommand({
   summary: 'Starts a cluster on this machine and runs a workload on it.',
   positionals: '',
-  about: `Starts a master and agents on this machine's loopback, runs tasks of a few kinds through the scheduler API,
+  about: `Starts one or more masters and agents on this machine's loopback, runs tasks of a few kinds through the scheduler API,
 prints a summary, and stays up until Ctrl-C, which removes the cluster.`,
   options,
   run: (values) => runUp(values),
@@ -46,8 +60,12 @@ async function runUp(values: Values): Promise<number> {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
   });
-  print('Starting a master and agents on loopback ...');
+  const masters = parseMasters('up', values.masters);
+  const coordinator = parseCoordinator('up', values.coordinator);
+  print(`Starting ${masters === 1 ? 'a master' : `${masters} masters`} and agents on loopback ...`);
   const cluster = await startLocalCluster({
+    masters,
+    coordinator,
     agents: parseNumber('up', 'agents', values.agents),
     port: parseNumber('up', 'port', values.port),
     workDir: values['work-dir'],
@@ -69,12 +87,25 @@ async function runUp(values: Values): Promise<number> {
   }
 }
 
+const MAX_MASTERS = 9;
+const NAME_WIDTH = 11;
+
+export function parseMasters(path: string, text: string): number {
+  const masters = parseNumber(path, 'masters', text);
+  if (Number.isInteger(masters) && masters >= 1 && masters <= MAX_MASTERS) return masters;
+  throw usageError(path, `--masters: expected a number from 1 to ${MAX_MASTERS}, got '${text}'`);
+}
+
+export function parseCoordinator(path: string, text: string | undefined): ServerKind | undefined {
+  if (text === undefined || text === 'zookeeper' || text === 'etcd') return text;
+  throw usageError(path, `--coordinator: expected zookeeper or etcd, got '${text}'`);
+}
+
 function describe(cluster: LocalCluster): void {
-  print(`  master   http://${cluster.master}`);
-  cluster.agents.forEach((address, at) => {
-    print(`  agent-${at + 1}  http://${address}`);
-  });
-  print(`  logs     ${cluster.workDir}\n`);
+  if (cluster.coordinator !== undefined) print(`  ${cluster.coordinator.padEnd(NAME_WIDTH)}${cluster.address}`);
+  for (const { name, address } of [...cluster.masters, ...cluster.agents])
+    print(`  ${name.padEnd(NAME_WIDTH)}http://${address}`);
+  print(`  ${'logs'.padEnd(NAME_WIDTH)}${cluster.workDir}\n`);
 }
 
 async function work(cluster: LocalCluster, tasks: number, exit: boolean, interrupted: Promise<void>): Promise<number> {
@@ -82,15 +113,15 @@ async function work(cluster: LocalCluster, tasks: number, exit: boolean, interru
   if (tasks > 0) {
     print(`Running ${tasks} tasks ...`);
     const show = createProgressLine();
-    const progress = await runWorkload(cluster.master, tasks, (now) => show.update(progressLine(now)));
+    const progress = await runWorkload(cluster.address, tasks, (now) => show.update(progressLine(now)));
     show.end(progressLine(progress));
     print(`\n${summarize(progress, performance.now())}`);
     status = allFinished(progress) ? EXIT.done : EXIT.failed;
   }
   if (exit) return status;
   print(`\nThe cluster stays up. Try, in another terminal:`);
-  print(`  meseta run --master=${cluster.master} --command='echo hello; hostname'`);
-  print(`  meseta agent list --master=${cluster.master}`);
+  print(`  meseta run --master=${cluster.address} --command='echo hello; hostname'`);
+  print(`  meseta agent list --master=${cluster.address}`);
   print('Ctrl-C ends it.');
   await interrupted;
   return status;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { skipWithout } from '@meseta/coordination/testing/servers';
 import { until } from '@meseta/platform/testing/until';
 
 const TASKS = 12;
@@ -18,6 +19,61 @@ function processesWith(text: string): readonly string[] {
     }
   });
 }
+
+for (const kind of ['zookeeper', 'etcd'] as const) {
+  test(`LOCAL-CLUSTER-1, LOCAL-CLUSTER-2: meseta up --masters=3 elects in ${kind}, starts a killed master again, and leaves no process`, {
+    skip: skipWithout(kind),
+  }, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const argv = [
+      '--masters=3',
+      `--coordinator=${kind}`,
+      '--agents=1',
+      '--tasks=6',
+      '--port=15600',
+      `--work-dir=${directory}`,
+    ];
+    const up = spawn(process.execPath, ['bin/meseta', 'up', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    up.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    const ended = new Promise((resolve) => up.once('exit', resolve));
+    t.after(() => up.kill('SIGINT'));
+    await until(
+      () => `the cluster stays up: ${output}`,
+      () => output.includes('Ctrl-C ends it'),
+      120_000,
+    );
+    assert.match(output, /^ *TASK_FINISHED +6$/m);
+    const mastersAt = (): readonly string[] => processesWith(`--work_dir=${directory}/master-2`);
+    const [killed] = mastersAt();
+    process.kill(Number(killed), 'SIGKILL');
+    await until('a new process of master-2', () => mastersAt().length === 1 && mastersAt()[0] !== killed);
+    const address = /^ +(?:zookeeper|etcd) +(\S+)$/m.exec(output)?.[1] ?? '';
+    const list = ['bin/meseta', 'agent', 'list', `--master=${address}`];
+    // The killed master may have led; its session lasts some seconds longer.
+    await until('the agents are listed', () => {
+      const listed = spawnSync(process.execPath, list, { encoding: 'utf8' });
+      return /-S0 .* active /.test(listed.stdout);
+    });
+    up.kill('SIGINT');
+    assert.equal(await ended, 0);
+    await until('the end of all processes', () => processesWith(directory).length === 0);
+  });
+}
+
+test('several masters without ZooKeeper and etcd on the machine are refused with the packages to install', () => {
+  const env = { ...process.env, PATH: '/nonexistent' };
+  const argv = ['bin/meseta', 'up', '--masters=3', '--exit', '--tasks=0'];
+  const done = spawnSync(process.execPath, argv, { encoding: 'utf8', env, timeout: 60_000 });
+  assert.equal(done.status, 2, done.stdout + done.stderr);
+  assert.match(
+    done.stderr,
+    /several masters need zookeeper or etcd .* install the package 'zookeeper' or 'etcd-server'/,
+  );
+});
 
 test('WORKLOAD-1, LOCAL-CLUSTER-1: meseta up runs each task once, counts it once, and leaves no process', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));

@@ -1,7 +1,7 @@
 // The real coordination servers of a test file: each is started once, and ends with the file.
 import { after } from 'node:test';
+import { hasServer, type LocalServer, SERVER_PACKAGES, type ServerKind, startLocalServer } from '../local-server.js';
 import type { Skip } from './compliance.js';
-import { hasServer, type LocalServer, SERVER_PACKAGES, type ServerKind, startLocalServer } from './local-server.js';
 import { type CuttableProxy, openProxy } from './proxy.js';
 import { newDirectory } from './stores.js';
 

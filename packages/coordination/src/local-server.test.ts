@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { type ServerKind, startLocalServer } from './local-server.js';
-import { skipWithout } from './servers.js';
-import { newDirectory } from './stores.js';
+import { skipWithout } from './testing/servers.js';
+import { newDirectory } from './testing/stores.js';
 
 const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

@@ -8,8 +8,8 @@ import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { err, ok, type Result } from '@meseta/base';
-import { openConnection } from '../zookeeper/connection.js';
-import { connectFrame, NEW_SESSION } from '../zookeeper/protocol.js';
+import { openConnection } from './zookeeper/connection.js';
+import { connectFrame, NEW_SESSION } from './zookeeper/protocol.js';
 
 export type ServerKind = 'zookeeper' | 'etcd';
 
@@ -19,6 +19,7 @@ export interface LocalServer {
   /** The address without a path: `zk://127.0.0.1:2181`. */
   readonly url: string;
   readonly pid: number;
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -68,7 +69,8 @@ export async function startLocalServer(
   const argv = kind === 'etcd' ? await etcdArguments(directory, ip, port) : zooKeeperArguments(directory, ip, port);
   const log = openSync(join(directory, 'log'), 'a', 0o600);
   const [program = '', ...rest] = [...argv, ...(options.arguments ?? [])];
-  const child = spawn(program, rest, { stdio: ['ignore', log, log], cwd: directory });
+  // In a session of its own: Ctrl-C reaches the parent only, which then ends its processes in order.
+  const child = spawn(program, rest, { stdio: ['ignore', log, log], cwd: directory, detached: true });
   closeSync(log);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -87,7 +89,7 @@ export async function startLocalServer(
     await new Promise((resolve) => setTimeout(resolve, CHECK_PAUSE_MS));
   }
   const url = `${kind === 'etcd' ? 'etcd' : 'zk'}://${ip}:${port}`;
-  return ok({ kind, port, url, pid: child.pid ?? 0, stop });
+  return ok({ kind, port, url, pid: child.pid ?? 0, ended, stop });
 }
 
 const hasEnded = ({ exitCode, signalCode, pid }: ChildProcess): boolean =>
