@@ -17,11 +17,14 @@ export const createNamespacesIpc = ({ mayNotShareAgents, defaultShmBytes }: IpcO
   name: 'namespaces/ipc',
   provides: 'ipcNamespaces',
   supports: ({ linux }) => linux,
-  plan({ container }) {
+  plan({ container, outer }) {
     const { ipc_mode: mode, shm_size: shmMegabytes } = container?.linux_info ?? {};
     const own: LinuxPlan['namespaces'] = ['mount', 'ipc'];
     if (mode === 'SHARE_PARENT') {
       if (shmMegabytes !== undefined) return err('container.linux_info.shm_size: expected with ipc_mode PRIVATE only');
+      if (outer !== undefined && outer.pod?.container?.linux_info?.ipc_mode !== 'SHARE_PARENT') {
+        return err('container.linux_info.ipc_mode: a container can share the namespace of the agent only');
+      }
       return mayNotShareAgents
         ? err('container.linux_info.ipc_mode: --disallow_sharing_agent_ipc_namespace forbids SHARE_PARENT')
         : ok({});

@@ -1,6 +1,17 @@
 // The linux launcher on this machine: cgroups, namespaces and volumes of real containers. It needs root and cgroups.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { after, afterEach, test } from 'node:test';
 import type { ContainerInfo } from '@meseta/wire';
 import {
@@ -17,6 +28,7 @@ import {
 } from '../../testing/launcher.js';
 import type { ContainerSpec } from '../../types.js';
 
+const NOBODY = 65534;
 const CGROUPS = '/sys/fs/cgroup';
 const HIERARCHY = [`${CGROUPS}/unified`, CGROUPS, `${CGROUPS}/freezer`].find((path) =>
   existsSync(path.endsWith('freezer') ? path : `${path}/cgroup.procs`),
@@ -257,5 +269,88 @@ test(
     assert.equal(event?.kind === 'launchFailed' && event.message, 'its parent container does not run');
     containers.destroy(parent.containerId);
     await next('exited', 'parent');
+  },
+);
+
+/** Why a container is not launched. */
+async function refusal(it: ContainerSpec, containers: Awaited<ReturnType<typeof start>>): Promise<string> {
+  containers.launch(it);
+  const ended = () =>
+    events.find((event) => event.containerId === it.containerId && event.kind !== 'started') ?? undefined;
+  await until(() => ended() !== undefined);
+  const event = ended();
+  return event?.kind === 'launchFailed' ? event.message : `ended: ${JSON.stringify(event)}`;
+}
+
+test(
+  'ISOLATION-2, MOUNTS-1: links that a task put in its sandbox or volume lead no mount anywhere',
+  asRoot,
+  async () => {
+    const containers = await start();
+    mkdirSync(`${root}/host`);
+    writeFileSync(`${root}/host/file`, 'of the machine\n');
+    mkdirSync(`${root}/secret`, { mode: 0o700 });
+    const inSandbox = spec('target', { value: 'true' }, { container: volume(`${root}/host`) });
+    symlinkSync(`${root}/secret`, `${inSandbox.sandbox}/shared`);
+    assert.match(await refusal(inSandbox, containers), /^volume shared: .*\/shared: is not a directory/);
+    const onTheWay = spec(
+      'way',
+      { value: 'true' },
+      {
+        container: {
+          type: 'MESOS',
+          volumes: [{ container_path: 'way/shared', mode: 'RW', host_path: `${root}/host` }],
+        },
+      },
+    );
+    symlinkSync(`${root}/secret`, `${onTheWay.sandbox}/way`);
+    assert.match(await refusal(onTheWay, containers), /^volume way\/shared: .*\/way: is not a directory/);
+    // A user's directory, whose entries the user can replace at any time.
+    mkdirSync(`${root}/of-nobody`);
+    chownSync(`${root}/of-nobody`, NOBODY, NOBODY);
+    symlinkSync(`${root}/secret`, `${root}/of-nobody/data`);
+    const source = spec('source', { value: 'ls shared' }, { container: volume(`${root}/of-nobody/data`) });
+    assert.match(
+      await refusal(source, containers),
+      /a symbolic link that others than root can replace is not followed/,
+    );
+    assert.deepEqual([readdirSync(`${root}/secret`), cgroupsLeft()], [[], []]);
+  },
+);
+
+test('a path of a volume that leaves the sandbox is refused', asRoot, async () => {
+  const containers = await start();
+  for (const [index, path] of ['../up', 'a/../../up', '/etc', ''].entries()) {
+    const container: ContainerInfo = {
+      type: 'MESOS',
+      volumes: [{ container_path: path, mode: 'RW', host_path: root }],
+    };
+    const text = await refusal(spec(`path-${index}`, { value: 'true' }, { container }), containers);
+    assert.match(
+      text,
+      /container\.volumes\[0\]\.container_path: expected a relative path|expected a path inside/,
+      path,
+    );
+  }
+});
+
+test(
+  'a user without privileges leaves neither its cgroup nor its namespaces, and sees no process of the machine',
+  asRoot,
+  async () => {
+    const containers = await startContainerizer({
+      launcher: 'linux',
+      isolation: { names: 'filesystem/linux,namespaces/pid,linux/nnp' },
+    });
+    chmodSync(root, 0o755);
+    const script = `
+    echo $$ > ${CGROUPS}/unified/cgroup.procs; echo $$ > ${CGROUPS}/freezer/cgroup.procs
+    nsenter -t 1 -m true && echo entered; mount -t tmpfs none . && echo mounted; mknod device c 1 3 && echo made
+    [ -e /proc/${process.pid}/cmdline ] && echo seen; grep -h NoNewPrivs /proc/self/status
+    kill -9 1; sleep 0.1; echo lives`;
+    const it = spec('user', { value: `exec 2> /dev/null; ${script}` }, { user: 'nobody' });
+    chownSync(it.sandbox, NOBODY, NOBODY);
+    assert.equal(await run(it, containers), 'NoNewPrivs:\t1\nlives\n');
+    assert.deepEqual(cgroupsLeft(), []);
   },
 );
