@@ -7,7 +7,7 @@
 // CGROUPS-2: changes of one cgroup are made one after the other, in the order of the calls.
 // CGROUPS-3: after a restart, cgroups without a container are removed; one with processes is left, because it may be of
 //   another agent.
-import { err, type Files, ok, type Result } from '@meseta/base';
+import { err, type Files, isDeepEqual, ok, type Result } from '@meseta/base';
 import type { Resource } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
 import { type Demand, demandOf } from './demand.js';
@@ -36,7 +36,7 @@ type SetLimits = (cgroup: Cgroup, demand: Demand, isNew: boolean) => Applied;
 export interface ContainerCgroups {
   /** Makes the container's cgroup, or adds it to the one that it shares, and applies the limits. */
   prepare(record: ContainerRecord): Promise<Result<Cgroup, string>>;
-  /** The resources of a container have changed. */
+  /** The resources of a container may have changed. */
   update(record: ContainerRecord): Applied;
   /** Adds the containers that run, and removes the cgroups of others. */
   recover(alive: readonly ContainerRecord[]): Promise<void>;
@@ -212,7 +212,9 @@ export function createContainerCgroups(
     async update(record) {
       const group = groupOf(record.containerId);
       if (group === undefined) return ok(undefined);
+      const before = demandOfMembers(group.members);
       group.members.set(record.containerId, record);
+      if (isDeepEqual(before, demandOfMembers(group.members))) return ok(undefined);
       return inTurn(group, () => setLimits(group.cgroup, demandOfMembers(group.members), false));
     },
     recover: (alive) => recover(context, alive),

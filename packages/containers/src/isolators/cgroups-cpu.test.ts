@@ -20,6 +20,7 @@ const period = 'cpu cpu.cfs_period_us 100000';
 const table: readonly [rule: string, Demand, typeof flags, version1: string, version2: string][] = [
   ['1024 shares a processor, rounded down', demand(0.6), flags, 'cpu cpu.shares 614', 'cpu cpu.weight 60'],
   ['at least 2 shares', demand(0.001), flags, 'cpu cpu.shares 2', 'cpu cpu.weight 1'],
+  ['nothing without a request', demand(0), withCfs, '', ''],
   ['at most the largest weight', demand(500), flags, 'cpu cpu.shares 512000', 'cpu cpu.weight 10000'],
   ['10 shares a revocable processor', demand(2, undefined, true), flags, 'cpu cpu.shares 20', 'cpu cpu.weight 2'],
   [

@@ -32,8 +32,9 @@ type CpuOptions = Pick<CgroupsPorts, 'enableCfs' | 'lowPriorityOfRevocableCpus'>
 const limitOf = ({ cpus, cpusLimit }: Demand, { enableCfs }: CpuOptions): number | undefined =>
   cpusLimit ?? (enableCfs ? cpus : undefined);
 
-/** The values of the control files, in the order of their writing. */
+/** The values of the control files, in the order of their writing; none without a request. */
 export function cpuSettings(demand: Demand, options: CpuOptions, version: 1 | 2): readonly Setting[] {
+  if (demand.cpus === 0 && demand.cpusLimit === undefined) return [];
   const isLow = options.lowPriorityOfRevocableCpus && demand.hasRevocableCpus;
   const shares = Math.max(MIN_SHARES, Math.floor((isLow ? SHARES_PER_REVOCABLE_CPU : SHARES_PER_CPU) * demand.cpus));
   const limit = limitOf(demand, options);

@@ -11,7 +11,7 @@ import {
 import type { Demand } from '../cgroups/demand.js';
 import type { CgroupHierarchy, CgroupLayout } from '../cgroups/layout.js';
 import { MAX_CONTROL_FILE_BYTES } from '../cgroups/parse.js';
-import { recordOf } from '../lifecycle.js';
+import { type ContainerRecord, recordOf } from '../lifecycle.js';
 import type { Isolator, Usage } from './isolator.js';
 
 /** The flags of the agent for cgroups. */
@@ -38,6 +38,7 @@ export interface CgroupsPorts extends CgroupsOptions {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly layout: CgroupLayout;
+  readonly warn: (message: string) => void;
   /** Why containers have no cgroups on this agent, whatever the machine has. */
   readonly obstacle: string | undefined;
 }
@@ -66,12 +67,17 @@ export interface CgroupIsolatorParts extends Pick<Isolator, 'name' | 'provides'>
 }
 
 export function createCgroupIsolator(
-  { files, layout, root, obstacle }: CgroupsPorts,
+  { files, layout, root, obstacle, warn }: CgroupsPorts,
   { name, provides, controllers, setLimits, usage }: CgroupIsolatorParts,
 ): { readonly isolator: Isolator; readonly cgroups: ContainerCgroups } {
   const found = findHierarchies(layout, controllers);
   const hierarchies: ReadonlyMap<string, CgroupHierarchy> = found.ok ? found.value : new Map();
   const cgroups = createContainerCgroups(files, hierarchies, root, setLimits ?? (async () => ok(undefined)));
+  async function update(record: ContainerRecord): Promise<void> {
+    const updated = await cgroups.update(record);
+    if (!updated.ok)
+      warn(`${name}: the limits of the container ${record.containerId} can't be changed: ${updated.error}`);
+  }
   const isolator: Isolator = {
     name,
     ...(provides === undefined ? {} : { provides }),
@@ -85,9 +91,9 @@ export function createCgroupIsolator(
       return ok({ cgroups: [...new Set(prepared.value.directories.values())] });
     },
     recover: (alive) => cgroups.recover(alive),
-    async update(record) {
-      await cgroups.update(record);
-    },
+    update,
+    // Its resources may have changed while it started.
+    watch: (record) => void update(record),
     cleanUp: (containerId) => cgroups.cleanUp(containerId),
   };
   if (usage === undefined) return { isolator, cgroups };

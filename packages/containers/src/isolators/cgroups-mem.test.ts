@@ -26,6 +26,7 @@ test('CGROUPS-MEM-1: the request is the soft limit, the limit or else the reques
     [demand(1), 'soft_limit_in_bytes 32M; limit_in_bytes 32M', 'low 32M; max 32M'],
     [demand(64, 544), 'soft_limit_in_bytes 64M; limit_in_bytes 544M', 'low 64M; max 544M'],
     [demand(64, Infinity), 'soft_limit_in_bytes 64M; limit_in_bytes -1', 'low 64M; max max'],
+    [demand(0), '', ''],
   ];
   for (const [wanted, version1, version2] of table) {
     assert.equal(shown(wanted, undefined, 1), version1);

@@ -124,6 +124,12 @@ test(
     await untilLimits(['256', '25000', megabytes(128), megabytes(32)]);
     containers.destroy(it.containerId);
     await next('exited', 'grows');
+    // Before it runs.
+    containers.launch(spec('early', { value: 'exec sleep 600' }, { resources: resources(0.5, 64) }));
+    containers.update('early' as ContainerId, { resources: resources(2, 64) });
+    await until('the shares of its later resources', () => control('cpu', 'early', 'cpu.shares') === '2048', 5000);
+    containers.destroy('early' as ContainerId);
+    await next('exited', 'early');
   },
 );
 

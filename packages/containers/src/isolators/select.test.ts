@@ -15,6 +15,7 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
   const options = {
     files: createFiles(),
     processes: createProcesses(),
+    warn: (message: string) => assert.fail(message),
     clock: { setTimer: () => () => {} },
     names,
     diskWatchIntervalMs: 1000,

@@ -56,6 +56,7 @@ interface Ports {
   /** Absolute; only the agent's user can enter it. */
   readonly runtimeDir: string;
   readonly processesOf: NetworkPortsOptions['processesOf'];
+  /** For the log of the agent. */
   readonly warn: (message: string) => void;
 }
 
@@ -198,12 +199,12 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   return ok({ isolators, capabilities, warnings });
 }
 
-function cgroupsPorts({ files, clock, processes, cgroups, launcher }: Ports & IsolationOptions): CgroupsPorts {
+function cgroupsPorts({ files, clock, processes, cgroups, launcher, warn }: Ports & IsolationOptions): CgroupsPorts {
   const layout = readCgroupLayout(files, cgroups.hierarchy);
   const isRoot = processes.self.uid === 0;
   const obstacle =
     launcher !== 'linux' ? 'it needs --launcher=linux' : isRoot ? undefined : 'it needs an agent that runs as root';
-  return { ...cgroups, files, clock, layout, obstacle };
+  return { ...cgroups, files, clock, layout, obstacle, warn };
 }
 
 const warningOf = (name: string, reason: string): string => `--isolation: ${name} has no effect: ${reason}`;
