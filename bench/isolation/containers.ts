@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
-import { cgroupsOptions, removeTestCgroups, testCgroup } from '@meseta/containers/testing/isolation';
+import { cgroupsOptions, isolationOptions, removeTestCgroups, testCgroup } from '@meseta/containers/testing/isolation';
 import type { ContainerEvent, Limitation } from '@meseta/containers/types';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
@@ -42,14 +42,11 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
     workDir: root,
     clock: realClock,
     isolation: {
+      ...isolationOptions,
       names: isIsolated ? 'cgroups/cpu,cgroups/mem,cgroups/pids,disk/du' : 'posix/cpu,posix/mem',
       diskWatchIntervalMs: WATCH_INTERVAL_MS,
       enforceDiskQuota: isIsolated,
       cgroups: { ...cgroupsOptions, root: testCgroup, pidsLimit: PIDS_LIMIT },
-      capabilities: { effective: undefined, bounding: undefined },
-      pid: { mayNotShareAgents: false },
-      ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
-      ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
     },
     launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
     warn: (message) => console.error(message),

@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
-import { cgroupsOptions } from '@meseta/containers/testing/isolation';
+import { isolationOptions } from '@meseta/containers/testing/isolation';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { connectLines } from '@meseta/platform/line-connections';
@@ -28,16 +28,7 @@ const made = await createContainerizer({
   runtimeDir: `${root}/run`,
   workDir: root,
   clock: realClock,
-  isolation: {
-    names: 'posix/cpu,posix/mem',
-    diskWatchIntervalMs: 15_000,
-    enforceDiskQuota: false,
-    cgroups: cgroupsOptions,
-    capabilities: { effective: undefined, bounding: undefined },
-    pid: { mayNotShareAgents: false },
-    ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
-    ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
-  },
+  isolation: isolationOptions,
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },
   warn: (message) => process.stderr.write(`${message}\n`),
   rotation: undefined,

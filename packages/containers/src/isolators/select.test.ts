@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { err, ok } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { createProcesses } from '@meseta/platform/processes';
-import { cgroupsOptions } from '../testing/isolation.js';
+import { cgroupsOptions, isolationOptions } from '../testing/isolation.js';
 import { limits } from '../testing/plans.js';
 import type { HostFacts } from './isolator.js';
 import { type IsolationOptions, parseIsolation, selectIsolators } from './select.js';
@@ -15,20 +15,12 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
   const options = {
     files: createFiles(),
     processes: createProcesses(),
-    warn: (message: string) => assert.fail(message),
     clock: { setTimer: () => () => {} },
-    names,
-    diskWatchIntervalMs: 1000,
-    enforceDiskQuota: false,
-    capabilities: { effective: undefined, bounding: undefined },
-    pid: { mayNotShareAgents: false },
-    ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
-    runtimeDir: '/nowhere',
     processesOf: async () => [],
     warn: assert.fail,
-    ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
+    ...isolationOptions,
+    names,
     launcher: 'posix' as const,
-    cgroups: cgroupsOptions,
     ...changes,
   };
   const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [] });
@@ -95,8 +87,7 @@ test('limits need the isolator of their resource, and hierarchies that are mount
 });
 
 test('with the linux launcher its isolators are there; filesystem/linux takes the place of filesystem/posix', () => {
-  const names =
-    'filesystem/linux,volume/host_path,volume/secret,namespaces/pid,namespaces/ipc,linux/capabilities,linux/nnp';
+  const names = 'filesystem/linux,volume/host_path,namespaces/pid,namespaces/ipc,linux/capabilities,linux/nnp';
   const { warnings, capabilities, names: selected } = select(names, { launcher: 'linux' });
   assert.deepEqual(warnings, []);
   assert.deepEqual(selected, [
@@ -105,11 +96,11 @@ test('with the linux launcher its isolators are there; filesystem/linux takes th
     'posix/rlimits',
     ...names.split(',').slice(1),
   ]);
-  for (const name of ['mounts', 'hostPathVolumes', 'secretVolumes', 'capabilities', 'ipcNamespaces'] as const) {
+  for (const name of ['mounts', 'hostPathVolumes', 'capabilities', 'ipcNamespaces'] as const) {
     assert.ok(capabilities[name].ok, name);
   }
   const without = select(names);
-  assert.equal(without.warnings.length, 7);
+  assert.equal(without.warnings.length, 6);
   assert.deepEqual(without.names, ALWAYS);
   for (const warning of without.warnings) assert.match(warning, /has no effect: needs --launcher=linux$/);
   assert.match(without.capabilities.mounts.ok ? '' : without.capabilities.mounts.error, /needs --launcher=linux/);

@@ -4,6 +4,7 @@ import { readCgroupLayout } from '../cgroups/host.js';
 import { parseProcessIds } from '../cgroups/parse.js';
 import { listCgroups, removeCgroup } from '../cgroups/tree.js';
 import type { CgroupsOptions } from '../isolators/cgroups-isolator.js';
+import type { IsolationOptions } from '../isolators/select.js';
 
 /** The defaults of the agent's flags. */
 export const cgroupsOptions: CgroupsOptions = {
@@ -15,6 +16,17 @@ export const cgroupsOptions: CgroupsOptions = {
   lowPriorityOfRevocableCpus: true,
   pidsLimit: undefined,
   allowedDevices: undefined,
+};
+
+export const isolationOptions: Omit<IsolationOptions, 'launcher'> = {
+  names: 'posix/cpu,posix/mem',
+  diskWatchIntervalMs: 15_000,
+  enforceDiskQuota: false,
+  cgroups: cgroupsOptions,
+  capabilities: { effective: undefined, bounding: undefined },
+  pid: { mayNotShareAgents: false },
+  ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+  ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
 };
 
 /** The cgroup that those of all containers of this process' tests are in. */

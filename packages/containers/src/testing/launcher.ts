@@ -14,7 +14,7 @@ import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { type Containerizer, type ContainerizerOptions, createContainerizer } from '../containerizer.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
-import { cgroupsOptions, removeTestCgroups, testCgroup } from './isolation.js';
+import { cgroupsOptions, isolationOptions, removeTestCgroups, testCgroup } from './isolation.js';
 
 /** Starts a supervisor for the directory that is added to the arguments. */
 const supervisor = { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'supervisor'] };
@@ -86,14 +86,11 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
     workDir: root,
     clock: realClock,
     isolation: {
+      ...isolationOptions,
       names: 'posix/cpu,posix/mem,disk/du',
       diskWatchIntervalMs: 100,
       enforceDiskQuota: true,
       cgroups: { ...cgroupsOptions, root: testCgroup },
-      capabilities: { effective: undefined, bounding: undefined },
-      pid: { mayNotShareAgents: false },
-      ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
-      ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
       ...options.isolation,
     },
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
