@@ -16,6 +16,7 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
     files: createFiles(),
     processes: createProcesses(),
     clock: { setTimer: () => () => {} },
+    runtimeDir: '/nowhere',
     processesOf: async () => [],
     warn: assert.fail,
     ...isolationOptions,
