@@ -4,7 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /** By package: a file that it installs. */
-const PACKAGES = { zookeeper: '/usr/share/java/zookeeper.jar', 'etcd-server': '/usr/bin/etcd' };
+const PACKAGES = {
+  zookeeper: '/usr/share/java/zookeeper.jar',
+  'etcd-server': '/usr/bin/etcd',
+  'docker-registry': '/usr/bin/docker-registry',
+};
 const APT_GET = '/usr/bin/apt-get';
 const TIMEOUT_MS = 300_000;
 

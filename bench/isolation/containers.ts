@@ -8,6 +8,7 @@ import { type Containerizer, createContainerizer } from '@meseta/containers/cont
 import { cgroupsOptions, isolationOptions, removeTestCgroups, testCgroup } from '@meseta/containers/testing/isolation';
 import type { ContainerEvent, Limitation } from '@meseta/containers/types';
 import { realClock } from '@meseta/platform';
+import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { connectLines } from '@meseta/platform/line-connections';
 import { createOutbound } from '@meseta/platform/outbound';
@@ -34,6 +35,14 @@ export interface Machine {
 
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } });
 
+const noFetches = {
+  cacheBytes: 0,
+  frameworksHome: undefined,
+  stallTimeoutMs: 1000,
+  maxUriBytes: 1e9,
+  maxTaskBytes: 1e9,
+};
+
 export async function openMachine(isIsolated: boolean): Promise<Machine> {
   const root = mkdtempSync(`${tmpdir()}/meseta-bench-isolation-`);
   const listeners = new Map<string, (event: ContainerEvent) => void>();
@@ -49,6 +58,8 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
       cgroups: { ...cgroupsOptions, root: testCgroup, pidsLimit: PIDS_LIMIT },
     },
     launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
+    images: undefined,
+    random: cryptoRandom(),
     warn: (message) => console.error(message),
     rotation: undefined,
     files: createFiles(),
@@ -56,14 +67,7 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
     outbound: createOutbound(),
     connectLines,
     supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
-    fetcher: {
-      cacheDir: `${root}/cache`,
-      cacheBytes: 0,
-      frameworksHome: undefined,
-      stallTimeoutMs: 1000,
-      maxUriBytes: 1e9,
-      maxTaskBytes: 1e9,
-    },
+    fetcher: { ...noFetches, cacheDir: `${root}/cache` },
     onEvent: (event) => listeners.get(event.containerId)?.(event),
   });
   if (!made.ok) throw new Error(made.error);

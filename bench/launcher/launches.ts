@@ -11,6 +11,7 @@ import type { ContainerId } from '@meseta/base';
 import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
 import { isolationOptions } from '@meseta/containers/testing/isolation';
 import { realClock } from '@meseta/platform';
+import { cryptoRandom } from '@meseta/platform/crypto-random';
 import { createFiles } from '@meseta/platform/files';
 import { connectLines } from '@meseta/platform/line-connections';
 import { createOutbound } from '@meseta/platform/outbound';
@@ -28,6 +29,8 @@ const made = await createContainerizer({
   runtimeDir: `${root}/run`,
   workDir: root,
   clock: realClock,
+  images: undefined,
+  random: cryptoRandom(),
   isolation: isolationOptions,
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },
   warn: (message) => process.stderr.write(`${message}\n`),

@@ -1,6 +1,8 @@
 // The limits on input from outside, in one table that the decoders apply and docs/limits.md documents. A limit is far above
 // what clusters use, and low enough that a peer at the limit neither blocks a process nor fills its memory.
 
+import { CONTENT_LIMITS } from './content-limits.js';
+
 export type LimitUnit =
   | 'bytes'
   | 'characters'
@@ -472,14 +474,7 @@ export const LIMITS = table({
     beyond: 'the oldest are dropped',
     source: 'Meseta',
   },
-  fetcherCacheFiles: {
-    most: 10_000,
-    unit: 'items',
-    what: "The files in the cache of an agent's fetcher, whatever their sizes",
-    beyond: 'the least recently used are removed; while all are in use, a URI is fetched without the cache',
-    flags: ['--fetcher_cache_size'],
-    source: 'Meseta',
-  },
+  ...CONTENT_LIMITS,
   keptRenderings: {
     most: 64 * 2 ** 20,
     unit: 'bytes',

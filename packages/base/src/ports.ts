@@ -158,6 +158,68 @@ export interface Files {
   diskSpace(path: string): Promise<SystemResult<{ readonly totalBytes: number; readonly availableBytes: number }>>;
 }
 
+/** What an entry of a tree has besides its content. */
+export interface TreeAttributes {
+  readonly uid: number;
+  readonly gid: number;
+  /** With the bits for setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly modifiedSeconds: number;
+  readonly modifiedNanoseconds: number;
+  /** Extended attributes; a name is latin1 text. */
+  readonly extended: ReadonlyMap<string, Uint8Array>;
+}
+
+/** `whiteout`: overlayfs' mark for a name that is removed from the layers below (a character device 0, 0). */
+export type TreeEntryKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'whiteout' | 'other';
+
+export interface TreeEntry {
+  readonly kind: TreeEntryKind;
+  readonly sizeBytes: number;
+  readonly attributes: TreeAttributes;
+  /** As in `FileStat`. */
+  readonly identity: string;
+  readonly links: number;
+}
+
+/** A new file, open for writing. */
+export interface TreeFile {
+  write(bytes: Uint8Array): SystemResult<void>;
+  setAttributes(attributes: TreeAttributes): SystemResult<void>;
+  close(): void;
+}
+
+/**
+ * A directory of a tree that no other process changes, for millions of entries whose names come from outside. A call has
+ * happened when it returns; it may wait for the disk, so only a helper process uses it. Texts are latin1: one character is
+ * one byte of a name or target. A name is one path component, and no call follows a link.
+ */
+export interface TreeDirectory {
+  openDirectory(name: string): SystemResult<TreeDirectory>;
+  makeDirectory(name: string): SystemResult<void>;
+  makeFile(name: string): SystemResult<TreeFile>;
+  makeSymlink(name: string, target: string): SystemResult<void>;
+  makeHardLink(name: string, from: TreeDirectory, fromName: string): SystemResult<void>;
+  makeFifo(name: string): SystemResult<void>;
+  makeWhiteout(name: string): SystemResult<void>;
+  /** Makes a copy of a regular file, without its attributes. */
+  copyFile(name: string, from: TreeDirectory, fromName: string): SystemResult<void>;
+  entryOf(name: string): SystemResult<TreeEntry>;
+  targetOf(name: string): SystemResult<string>;
+  names(): SystemResult<readonly string[]>;
+  removeFile(name: string): SystemResult<void>;
+  removeEmptyDirectory(name: string): SystemResult<void>;
+  /** Sets them on an entry that is no directory. A symbolic link gets no mode. */
+  setAttributesOf(name: string, attributes: TreeAttributes): SystemResult<void>;
+  setAttributes(attributes: TreeAttributes): SystemResult<void>;
+  attributes(): SystemResult<TreeAttributes>;
+  /** Sets one extended attribute of the directory itself. */
+  setExtended(attribute: string, value: Uint8Array): SystemResult<void>;
+  /** For calls that take another directory. */
+  readonly descriptor: number;
+  close(): void;
+}
+
 /** How a process ended. */
 export type ProcessEnd =
   | { readonly kind: 'exited'; readonly code: number }
@@ -334,17 +396,43 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** The requests that an agent sends for containers: downloads and health checks. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** By lower-case name. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** Of a request that may have credentials: they are sent to the origin of its URL only, and TLS is not given up for it. */
+export interface OutboundRequest {
+  /** Names in lower case. `authorization` is not sent on after a redirect to another origin. */
+  readonly headers?: { readonly [name: string]: string };
+  /** 50 unless given. */
+  readonly maxRedirects?: number;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** The requests that an agent sends for containers: downloads, registries of images, health checks. */
 export interface Outbound {
+  /** GETs a small document: at most `maxBytes` within `timeoutMs`. Every status but those of redirects is an answer. */
+  get(
+    url: string,
+    options: OutboundRequest & { readonly maxBytes: number; readonly timeoutMs: number },
+  ): Promise<SystemResult<HttpAnswer>>;
   /**
-   * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails with `unexpectedStatus` for a status
-   * other than 200, `stalled` when nothing arrived for `stallTimeoutMs`, `tooLarge` beyond `maxBytes`, `aborted` when
-   * `signal` aborts.
+   * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails with `unauthorized` for the status 401,
+   * `unavailable` for 429 and those of servers (5xx), `unexpectedStatus` for another one than 200, `stalled` when nothing
+   * arrived for `stallTimeoutMs`, `tooLarge` beyond `maxBytes`, `aborted` when `signal` aborts, `wrongDigest` if the content
+   * has not the SHA-256 digest (in hexadecimal).
    */
   download(
     url: string,
     path: string,
-    options: { readonly stallTimeoutMs: number; readonly maxBytes: number; readonly signal?: AbortSignalLike },
+    options: OutboundRequest & {
+      readonly stallTimeoutMs: number;
+      readonly maxBytes: number;
+      readonly sha256?: string;
+    },
   ): Promise<SystemResult<{ readonly bytes: number }>>;
   /** The `Content-Length` of a HEAD request; undefined if the response has none. */
   contentLength(

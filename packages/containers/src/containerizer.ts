@@ -12,14 +12,17 @@ import {
   type Outbound,
   ok,
   type Processes,
+  type Random,
   type Result,
 } from '@meseta/base';
+import type { Image } from '@meseta/wire';
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
 import { findHostFacts } from './host-facts.js';
+import { type ImageOptions, type Images, openImages } from './images/images.js';
 import type { HostFacts, Isolator, Usage } from './isolators/isolator.js';
 import { createProcessCgroup } from './isolators/linux-launcher.js';
-import { type IsolationOptions, selectIsolators } from './isolators/select.js';
+import { type IsolationOptions, NEEDED_FOR_IMAGES, parseIsolation, selectIsolators } from './isolators/select.js';
 import { findLinuxLauncher, type LauncherOptions } from './launchers/choose.js';
 import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
@@ -79,6 +82,8 @@ export interface Containerizer {
   removeSandbox(path: string): Promise<string | undefined>;
   /** Makes or removes the directory of a persistent volume. Returns why that failed. */
   changeVolume(change: VolumeChange): Promise<string | undefined>;
+  /** Removes the images that no container uses. Returns why that failed. */
+  pruneImages(excluded: readonly Image[]): Promise<string | undefined>;
   /** For the metrics `containerizer/fetcher/*`. */
   fetcherMetrics(): FetcherMetrics;
   close(): Promise<void>;
@@ -97,8 +102,11 @@ export interface ContainerizerOptions {
   readonly supervisor: SupervisorOptions['command'];
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly fetcher: FetcherOptions;
-  readonly isolation: Omit<IsolationOptions, 'launcher'>;
+  readonly isolation: Omit<IsolationOptions, 'launcher' | 'images'>;
   readonly launcher: LauncherOptions;
+  /** undefined: no image provider. */
+  readonly images: ImageOptions | undefined;
+  readonly random: Random;
   /** For the log. */
   readonly warn: (message: string) => void;
   /** undefined: the output of containers is not limited. */
@@ -115,10 +123,11 @@ interface Parts {
   readonly records: Records;
   readonly launcher: Launcher;
   readonly context: PlanContext;
+  readonly images: Images | undefined;
   readonly preparation: Preparation;
   readonly fetcher: Fetcher;
-  /** Aborts the running fetches. */
-  readonly fetches: Map<ContainerId, AbortController>;
+  /** Aborts the running preparations and fetches. */
+  readonly aborts: Map<ContainerId, AbortController>;
   readonly onEvent: (event: ContainerEvent) => void;
   readonly onRecovered: (containers: readonly RecoveredContainer[]) => void;
   push(input: LifecycleInput): void;
@@ -154,7 +163,7 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
       void fetch(parts, effect.spec, effect.plan);
       return;
     case 'abort':
-      parts.fetches.get(effect.containerId)?.abort();
+      parts.aborts.get(effect.containerId)?.abort();
       return;
     case 'start':
       launcher.launch(effect.containerId, effect.plan);
@@ -191,12 +200,17 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
 }
 
 async function prepare(
-  { records, preparation, push }: Parts,
+  { records, preparation, aborts, push }: Parts,
   { record, spec }: Extract<LifecycleEffect, { kind: 'prepare' }>,
 ): Promise<void> {
   const { containerId } = record;
+  const abort = new AbortController();
+  aborts.set(containerId, abort);
   const written = await records.write(record);
-  const prepared = written.ok ? await preparation.prepare(spec) : err(`runtime directory: ${written.error.message}`);
+  const prepared = written.ok
+    ? await preparation.prepare(spec, abort.signal)
+    : err(`runtime directory: ${written.error.message}`);
+  aborts.delete(containerId);
   if (prepared.ok) push({ kind: 'prepared', containerId, plan: prepared.value });
   else push({ kind: 'stepFailed', containerId, stage: 'launch', message: prepared.error });
 }
@@ -204,9 +218,9 @@ async function prepare(
 async function fetch(parts: Parts, spec: ContainerSpec, plan: LaunchPlan): Promise<void> {
   const { containerId, sandbox, uris } = spec;
   const abort = new AbortController();
-  parts.fetches.set(containerId, abort);
+  parts.aborts.set(containerId, abort);
   const fetched = await parts.fetcher.fetch(uris, sandbox, plan.owner, abort.signal);
-  parts.fetches.delete(containerId);
+  parts.aborts.delete(containerId);
   // An archive may contain them.
   const ready =
     fetched.ok && plan.owner !== undefined ? await parts.preparation.makeStreams(sandbox, plan.owner) : fetched;
@@ -229,18 +243,47 @@ async function cleanUp({ context, push }: Parts, containerId: ContainerId): Prom
   push({ kind: 'cleanedUp', containerId });
 }
 
+interface Isolated extends PlanContext {
+  readonly warnings: readonly string[];
+  readonly images: Images | undefined;
+}
+
+/** Images need isolators that the operator chooses; as in Mesos, an agent that lacks them does not start. */
+async function openImagesFor(
+  options: ContainerizerOptions,
+  images: ImageOptions,
+  { linux }: HostFacts,
+): Promise<Result<Images, string>> {
+  const names = parseIsolation(options.isolation.names);
+  const missing = NEEDED_FOR_IMAGES.find((name) => !(names.ok && names.value.includes(name)));
+  if (missing !== undefined) return err(`--image_providers=docker: expected ${missing} in --isolation`);
+  return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
+}
+
 /** The launcher's part of each plan, and the isolators of this machine. */
 async function prepareIsolation(
   options: ContainerizerOptions,
   processesOf: Launcher['processes'],
-): Promise<Result<PlanContext & { readonly warnings: readonly string[] }, string>> {
+): Promise<Result<Isolated, string>> {
   const { files, processes, clock, isolation, launcher, runtimeDir, warn } = options;
   const facts = await findHostFacts(files, processes);
   const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
   const reason = cgroups.ok ? '' : cgroups.error;
   const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
+  const images = options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host);
+  if (!images.ok) return images;
   const selected = selectIsolators(
-    { files, clock, processes, processesOf, runtimeDir, warn, ...isolation, launcher: cgroups.ok ? 'linux' : 'posix' },
+    {
+      files,
+      clock,
+      processes,
+      processesOf,
+      runtimeDir,
+      warn,
+      images: images.value,
+      ...isolation,
+      launcher: cgroups.ok ? 'linux' : 'posix',
+    },
     host,
   );
   if (!selected.ok) return selected;
@@ -255,6 +298,7 @@ async function prepareIsolation(
     capabilities: selected.value.capabilities,
     host,
     warnings: [...fallback, ...selected.value.warnings],
+    images: images.value,
   });
 }
 
@@ -295,9 +339,10 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
     records: createRecords(files, recordsDir),
     launcher: launcher.value,
     context,
+    images: context.images,
     preparation: createPreparation({ files, removals, resolveOwner, context }),
     fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: host.setpriv }),
-    fetches: new Map(),
+    aborts: new Map(),
     onEvent: options.onEvent,
     onRecovered: (containers) => onRecovered(containers),
     push,
@@ -327,7 +372,8 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
     async close() {
       isClosed = true;
       stopRotation();
-      for (const controller of parts.fetches.values()) controller.abort();
+      context.images?.close();
+      for (const controller of parts.aborts.values()) controller.abort();
       for (const isolator of context.isolators) isolator.close?.();
       await launcher.value.close();
     },
@@ -403,6 +449,7 @@ function createCalls(
       return removed.ok ? undefined : removed.error.message;
     },
     changeVolume: (change) => changeVolume(files, change),
+    pruneImages: async (excluded) => parts.images?.prune(excluded),
     fetcherMetrics: () => parts.fetcher.metrics(),
   };
 }

@@ -21,7 +21,9 @@ export type Capability =
   | 'secretVolumes'
   | 'mounts'
   | 'capabilities'
-  | 'ipcNamespaces';
+  | 'ipcNamespaces'
+  | 'images'
+  | 'imageVolumes';
 
 /** Whether this agent provides each, as its isolators say at the start; the error says why not. */
 export type Capabilities = { readonly [Name in Capability]: Result<void, string> };

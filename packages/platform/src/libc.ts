@@ -1,4 +1,5 @@
-// The functions of the C library that Node has no interface to, called through koffi. Only the supervisor loads this module.
+// The functions of the C library that Node has no interface to, called through koffi. The supervisor and
+// the helper process of images load this module, an agent and a master do not.
 //
 // Boundary: results are the C functions' own; `lastError` has the reason of a failure. Addresses are bigints.
 import { constants } from 'node:os';
@@ -110,6 +111,56 @@ export const mount_setattr = (descriptor: number, path: string, flags: number, a
   callWithFlagsAndStruct(SYS_MOUNT_SETATTR, descriptor, path, flags, attributes, attributes.length);
 
 export const strerror: (error: number) => string = define('const char *strerror(int error)');
+
+type Bytes = Uint8Array;
+
+/** Paths and names are bytes that end with NUL. */
+export const openat: (at: number, path: Bytes, flags: number, mode: number) => number = define(
+  'int openat(int at, void *path, int flags, unsigned int mode)',
+);
+export const mkdirat: (at: number, path: Bytes, mode: number) => number = define(
+  'int mkdirat(int at, void *path, unsigned int mode)',
+);
+export const mknodat: (at: number, path: Bytes, mode: number, device: number) => number = define(
+  'int mknodat(int at, void *path, unsigned int mode, uint64_t device)',
+);
+export const symlinkat: (target: Bytes, at: number, path: Bytes) => number = define(
+  'int symlinkat(void *target, int at, void *path)',
+);
+export const linkat: (fromAt: number, from: Bytes, at: number, path: Bytes, flags: number) => number = define(
+  'int linkat(int fromAt, void *from, int at, void *path, int flags)',
+);
+export const unlinkat: (at: number, path: Bytes, flags: number) => number = define(
+  'int unlinkat(int at, void *path, int flags)',
+);
+export const fchownat: (at: number, path: Bytes, uid: number, gid: number, flags: number) => number = define(
+  'int fchownat(int at, void *path, unsigned int uid, unsigned int gid, int flags)',
+);
+export const fchmodat: (at: number, path: Bytes, mode: number, flags: number) => number = define(
+  'int fchmodat(int at, void *path, unsigned int mode, int flags)',
+);
+export const utimensat: (at: number, path: Bytes, times: Bytes, flags: number) => number = define(
+  'int utimensat(int at, void *path, void *times, int flags)',
+);
+export const fchown: Numbers = define('int fchown(int descriptor, unsigned int uid, unsigned int gid)');
+export const fchmod: Numbers = define('int fchmod(int descriptor, unsigned int mode)');
+export const futimens: (descriptor: number, times: Bytes) => number = define(
+  'int futimens(int descriptor, void *times)',
+);
+/** Writes to the disk what the file system of the descriptor has in memory. */
+export const syncfs: (descriptor: number) => number = define('int syncfs(int descriptor)');
+export const fsetxattr: (descriptor: number, name: Bytes, value: Bytes, size: number, flags: number) => number = define(
+  'int fsetxattr(int descriptor, void *name, void *value, size_t size, int flags)',
+);
+export const lsetxattr: (path: Bytes, name: Bytes, value: Bytes, size: number, flags: number) => number = define(
+  'int lsetxattr(void *path, void *name, void *value, size_t size, int flags)',
+);
+export const lgetxattr: (path: Bytes, name: Bytes, value: Bytes, size: number) => number = define(
+  'intptr_t lgetxattr(void *path, void *name, void *value, size_t size)',
+);
+export const llistxattr: (path: Bytes, list: Bytes, size: number) => number = define(
+  'intptr_t llistxattr(void *path, void *list, size_t size)',
+);
 
 /** errno of the last failed call. */
 export const lastError = (): number => koffi.errno();

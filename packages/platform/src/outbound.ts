@@ -1,10 +1,20 @@
 // The port Outbound on Node: downloads and probes.
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { connect } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { type AbortSignalLike, err, type Outbound, ok, type SystemError, type SystemResult } from '@meseta/base';
+import {
+  type AbortSignalLike,
+  err,
+  type HttpAnswer,
+  type Outbound,
+  type OutboundRequest,
+  ok,
+  type SystemError,
+  type SystemResult,
+} from '@meseta/base';
 import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
@@ -19,6 +29,8 @@ interface RequestOptions {
   readonly idleTimeoutMs: number;
   readonly signal?: AbortSignalLike | undefined;
   readonly insecure: boolean;
+  readonly headers?: OutboundRequest['headers'] | undefined;
+  readonly maxRedirects?: number | undefined;
 }
 
 /** One request without redirects. The response is paused. */
@@ -27,7 +39,7 @@ function sendRequest(url: URL, wanted: RequestOptions): Promise<SystemResult<htt
     const options = {
       method: wanted.method,
       agent: false as const,
-      headers: { accept: '*/*', 'user-agent': 'meseta' },
+      headers: { accept: '*/*', 'user-agent': 'meseta', ...wanted.headers },
     };
     const request =
       url.protocol === 'https:'
@@ -65,21 +77,34 @@ function parse(text: string, base?: URL): URL | undefined {
   }
 }
 
+/** The request after a redirect: credentials stay with the origin that they are for. */
+function redirected(wanted: RequestOptions, from: URL, to: URL): RequestOptions {
+  if (wanted.headers?.['authorization'] === undefined || from.origin === to.origin) return wanted;
+  const { authorization: _, ...headers } = wanted.headers;
+  return { ...wanted, headers };
+}
+
 /** Follows redirects as curl -L does. */
-async function follow(text: string, wanted: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
+async function follow(text: string, first: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
   let url = parse(text);
   if (url === undefined) return failure('badUrl', `"${text}": expected an http or https URL`);
-  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+  const { maxRedirects = MAX_REDIRECTS } = first;
+  let wanted = first;
+  for (let hops = 0; hops <= maxRedirects; hops++) {
     const response = await sendRequest(url, wanted);
     if (!response.ok) return response;
     const { statusCode = 0, headers } = response.value;
     if (statusCode < 300 || statusCode > 399 || headers.location === undefined) return response;
     response.value.destroy();
-    url = parse(headers.location, url);
-    if (url === undefined)
+    const next = parse(headers.location, url);
+    if (next === undefined)
       return failure('badUrl', `redirected to "${headers.location}", which is no http or https URL`);
+    if (wanted.headers !== undefined && url.protocol === 'https:' && next.protocol !== 'https:')
+      return failure('badUrl', `redirected from https to "${next.origin}", which is not encrypted`);
+    wanted = redirected(wanted, url, next);
+    url = next;
   }
-  return failure('tooManyRedirects', `more than ${MAX_REDIRECTS} redirects`);
+  return failure('tooManyRedirects', `more than ${maxRedirects} redirects`);
 }
 
 /** Passes at most `maxBytes`; more are an error. */
@@ -93,19 +118,40 @@ const atMost = (maxBytes: number, message: string) =>
     }
   };
 
+const codeOf = (status: number): string => {
+  if (status === 401) return 'unauthorized';
+  return status === 429 || status >= 500 ? 'unavailable' : 'unexpectedStatus';
+};
+
+/** Passes everything and computes its digest; another one than `expected` is an error at the end. */
+const withDigest = (expected: string | undefined) =>
+  async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    if (expected === undefined) return yield* chunks;
+    const hash = createHash('sha256');
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    const digest = hash.digest('hex');
+    const message = `its content has the digest sha256:${digest}, expected sha256:${expected}`;
+    if (digest !== expected) throw Object.assign(new Error(message), { code: 'wrongDigest' });
+  };
+
 const download: Outbound['download'] = async (url, path, options) => {
   const wanted = {
     method: 'GET' as const,
     idleTimeoutMs: options.stallTimeoutMs,
     signal: options.signal,
     insecure: false,
+    headers: options.headers,
+    maxRedirects: options.maxRedirects,
   };
   const response = await follow(url, wanted);
   if (!response.ok) return response;
-  const { statusCode } = response.value;
+  const { statusCode = 0 } = response.value;
   if (statusCode !== 200) {
     response.value.destroy();
-    return failure('unexpectedStatus', `the server answered with status ${statusCode}, expected 200`);
+    return failure(codeOf(statusCode), `the server answered with status ${statusCode}, expected 200`);
   }
   const tooLarge = `it has more bytes than it may have: the limit left ${options.maxBytes}`;
   if (Number(response.value.headers['content-length'] ?? 0) > options.maxBytes) {
@@ -114,11 +160,53 @@ const download: Outbound['download'] = async (url, path, options) => {
   }
   const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
-    await pipeline(response.value, atMost(options.maxBytes, tooLarge), file);
+    await pipeline(response.value, atMost(options.maxBytes, tooLarge), withDigest(options.sha256), file);
   } catch (error) {
     return err(systemError(error));
   }
   return ok({ bytes: file.bytesWritten });
+};
+
+/** Aborts with `signal`, and at the timeout. */
+function abortAfter(timeoutMs: number, signal: AbortSignalLike | undefined) {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, timerMs(timeoutMs));
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
+  return {
+    signal: controller.signal,
+    stop() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+async function readAnswer(response: http.IncomingMessage, maxBytes: number): Promise<SystemResult<HttpAnswer>> {
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of atMost(maxBytes, `the answer has more than ${maxBytes} bytes`)(response)) parts.push(part);
+  } catch (error) {
+    response.destroy();
+    return err(systemError(error));
+  }
+  const headers = Object.entries(response.headers).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, typeof value === 'string' ? value : value.join(', ')]],
+  );
+  return ok({ status: response.statusCode ?? 0, headers: new Map(headers), body: Buffer.concat(parts) });
+}
+
+const get: Outbound['get'] = async (url, options) => {
+  const { headers, maxRedirects, maxBytes, timeoutMs } = options;
+  const ending = abortAfter(timeoutMs, options.signal);
+  const { signal } = ending;
+  const wanted = { method: 'GET' as const, idleTimeoutMs: timeoutMs, signal, insecure: false, headers, maxRedirects };
+  const response = await follow(url, wanted);
+  const answer = response.ok ? await readAnswer(response.value, maxBytes) : response;
+  ending.stop();
+  const isLate = !answer.ok && answer.error.code === 'aborted' && options.signal?.aborted !== true;
+  return isLate ? failure('timedOut', `no whole answer in ${timeoutMs} ms`) : answer;
 };
 
 const contentLength: Outbound['contentLength'] = async (url, options) => {
@@ -165,5 +253,5 @@ const connects: Outbound['connects'] = (host, port, timeoutMs) =>
   });
 
 export function createOutbound(): Outbound {
-  return { download, contentLength, statusOf, connects };
+  return { get, download, contentLength, statusOf, connects };
 }

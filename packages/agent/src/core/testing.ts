@@ -62,6 +62,8 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
     mounts: err('needs the isolator filesystem/linux'),
     capabilities: err('needs the isolator linux/capabilities'),
     ipcNamespaces: err('needs the isolator namespaces/ipc'),
+    images: err('this agent has no image provider'),
+    imageVolumes: err('this agent has no image provider'),
   },
   ...changes,
 });

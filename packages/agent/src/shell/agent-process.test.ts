@@ -10,6 +10,7 @@ import type { FrameworkInfo, LibprocessMessage, StatusUpdate, TaskInfo } from '@
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { fetcherDirectory, type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
+import { imageHelperCommand } from './image-helper-main.js';
 import { supervisorCommand } from './supervisor-main.js';
 
 /** A master that registers every agent as `m-S0` and acknowledges every update. */
@@ -112,6 +113,7 @@ async function start(): Promise<RunningAgent> {
     log: createLogger({ component: 'agent', level: 'error' }),
     env: {},
     supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
+    imageHelper: imageHelperCommand(resolve('dist/meseta.mjs')),
     onExit: (_status, message) => assert.fail(message),
   });
   assert(started.ok, started.ok ? '' : started.error);

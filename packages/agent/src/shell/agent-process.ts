@@ -1,8 +1,9 @@
 // Starts one agent in this process: connects the core, its loop, the port, the containers, the checkpoint and the endpoints.
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { createLoop, err, type Files, formatDuration, hostOf, ok, pidOf, type Result } from '@meseta/base';
+import { createLoop, err, type Files, formatDuration, hostOf, LIMITS, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
+import type { ImageOptions } from '@meseta/containers/images/images';
 import { type PortOptions, watchedPortsOf } from '@meseta/containers/isolators/network-ports';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
@@ -50,6 +51,8 @@ export interface AgentProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Starts a supervisor for the directory that is added to the arguments. */
   readonly supervisor: { readonly program: string; readonly arguments: readonly string[] };
+  /** Starts a helper process of images. */
+  readonly imageHelper: { readonly program: string; readonly arguments: readonly string[] };
   /** The agent can't or needn't go on; the caller must call `stop`. */
   onExit(status: 0 | 1, message: string): void;
 }
@@ -337,15 +340,45 @@ function portOptionsOf(flags: AgentFlags, resources: readonly Resource[]): Resul
   return ok({ watchIntervalMs, enforce: flags.enforce_container_ports, watched: watched.value });
 }
 
+/** As the fetcher, each agent has a directory of its own in the store, where it removes what it does not use. */
+async function imageOptionsOf(
+  { flags, imageHelper }: AgentProcessOptions,
+  files: Files,
+): Promise<Result<ImageOptions | undefined, string>> {
+  if (!flags.image_providers?.includes('docker')) return ok(undefined);
+  const { docker_config: config } = flags;
+  const dockerConfig = config?.startsWith('/') ? await files.readText(config) : ok(config);
+  if (!dockerConfig.ok) return err(`--docker_config: ${dockerConfig.error.message}`);
+  const own = createHash('sha256').update(resolve(flags.work_dir)).digest('hex').slice(0, 16);
+  return ok({
+    storeDir: resolve(flags.docker_store_dir, own),
+    rootsDir: resolve(flags.work_dir, 'provisioner'),
+    registry: flags.docker_registry,
+    dockerConfig: dockerConfig.value,
+    stallTimeoutMs: flags.fetcher_stall_timeout,
+    maxImageBytes: flags.docker_max_image_size,
+    maxImageEntries: LIMITS.imageEntries.most,
+    backend: flags.image_provisioner_backend,
+    gc: flags.image_gc_config,
+    sandboxDirectory: flags.sandbox_directory,
+    ignoreRuntime: flags.docker_ignore_runtime,
+    architecture: process.arch,
+    helper: imageHelper,
+  });
+}
+
 async function openContainerizer(
-  { flags, supervisor, log }: AgentProcessOptions,
+  options: AgentProcessOptions,
   inputs: Inputs,
   files: Files,
   rotation: RotationLimits | undefined,
   resources: readonly Resource[],
 ): Promise<Result<Containerizer, string>> {
+  const { flags, supervisor, log } = options;
   const ports = portOptionsOf(flags, resources);
   if (!ports.ok) return ports;
+  const images = await imageOptionsOf(options, files);
+  if (!images.ok) return images;
   return createContainerizer({
     runtimeDir: resolve(flags.runtime_dir),
     workDir: resolve(flags.work_dir),
@@ -381,6 +414,8 @@ async function openContainerizer(
       name: flags.launcher,
       destroyTimeoutMs: flags.cgroups_destroy_timeout,
     },
+    images: images.value,
+    random: cryptoRandom(),
     warn: log.warning,
     rotation,
     fetcher: {

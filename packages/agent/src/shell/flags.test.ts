@@ -25,3 +25,33 @@ test('every flag of a Mesos agent is known; an error about an unknown flag names
   assert(!wrong.ok);
   assert.match(wrong.error.message, /--resources/);
 });
+
+test('flags of images: an error says what was expected', () => {
+  const gc = (headroom: number, nanoseconds: number): string =>
+    `--image_gc_config={"image_disk_headroom":${headroom},"image_disk_watch_interval":{"nanoseconds":${nanoseconds}}}`;
+  const problemOf = (flag: string): string => {
+    const parsed = parseFlags(agentFlags, {
+      argv: ['--work_dir=/w', '--master=h:1', flag],
+      env: {},
+      prefix: 'MESOS_',
+      readFile: () => '',
+    });
+    return parsed.ok ? 'accepted' : parsed.error.message;
+  };
+  const flags: readonly (readonly [flag: string, expected: RegExp])[] = [
+    ['--image_providers=docker', /^accepted$/],
+    ['--image_providers=docker,appc', /images of appc are not supported/],
+    ['--image_providers=oci', /expected docker, got "oci"/],
+    ['--image_provisioner_backend=copy', /^accepted$/],
+    ['--image_provisioner_backend=aufs', /expected overlay or copy/],
+    ['--docker_registry=http://localhost:5000', /^accepted$/],
+    ['--docker_registry=/images', /^accepted$/],
+    ['--docker_registry=hdfs://x/y', /expected an http or https URL, or the absolute path/],
+    ['--docker_registry=https://', /expected an http or https URL/],
+    [gc(0.1, 3.6e12), /^accepted$/],
+    [gc(1.1, 3.6e12), /image_disk_headroom: expected 0 to 1, got 1\.1/],
+    [gc(0.1, 0), /image_disk_watch_interval: expected at least a second/],
+    ['--image_gc_config={}', /expected JSON such as/],
+  ];
+  for (const [flag, expected] of flags) assert.match(problemOf(flag), expected, flag);
+});

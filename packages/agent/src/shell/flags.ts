@@ -26,6 +26,7 @@ import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes, parseResources } from '@meseta/resources';
 import type { CapabilityInfo, DomainInfo, ValueRange } from '@meseta/wire';
 import { CapabilityInfoCodec, DomainInfoCodec } from '@meseta/wire/codecs';
+import { backendFlag, imageGcFlag, providersFlag, registryFlag } from './image-flags.js';
 
 function parseEnvironment(text: string): Result<Readonly<Record<string, string>>, string> {
   const expected = 'expected a JSON object whose values are strings';
@@ -225,15 +226,27 @@ export const agentFlags = {
     help: 'How often the usage of the disk of work_dir is measured.',
   }),
   docker: textFlag({ ...ignored, default: 'docker' }),
-  docker_config: secretFlag(ignored),
-  docker_ignore_runtime: booleanFlag({ ...ignored, default: false }),
+  docker_config: secretFlag({
+    help: 'The credentials for registries: a config.json of Docker, as JSON, /path or file:///path.',
+  }),
+  docker_ignore_runtime: booleanFlag({
+    default: false,
+    help: 'Whether Entrypoint, Cmd, Env and WorkingDir of images have no effect.',
+  }),
   docker_kill_orphans: booleanFlag({ ...ignored, default: true }),
+  docker_max_image_size: byteSizeFlag({
+    default: '32GB',
+    help: 'How many bytes the unpacked layers of an image may have.',
+  }),
   docker_mesos_image: textFlag(ignored),
-  docker_registry: textFlag({ ...ignored, default: 'https://registry-1.docker.io' }),
+  docker_registry: registryFlag({
+    default: 'https://registry-1.docker.io',
+    help: 'Where images without a registry in their names are: a URL, or a directory with archives NAME:TAG.tar.',
+  }),
   docker_remove_delay: textFlag({ ...ignored, default: '6hrs' }),
   docker_socket: textFlag({ ...ignored, default: '/var/run/docker.sock' }),
   docker_stop_timeout: textFlag({ ...ignored, default: '0ns' }),
-  docker_store_dir: textFlag({ ...ignored, default: '/tmp/mesos/store/docker' }),
+  docker_store_dir: pathFlag({ default: '/tmp/mesos/store/docker', help: 'The directory for unpacked images.' }),
   docker_volume_checkpoint_dir: textFlag({ ...ignored, default: '/var/run/mesos/isolators/docker/volume' }),
   docker_volume_chown: booleanFlag({ ...ignored, default: false }),
   domain: domainFlag({ help: 'The fault domain, as JSON.' }),
@@ -311,9 +324,15 @@ export const agentFlags = {
     default: '30secs',
     help: "The interval between the heartbeats of a stream of a container's output.",
   }),
-  image_gc_config: textFlag(ignored),
-  image_providers: textFlag(ignored),
-  image_provisioner_backend: textFlag(ignored),
+  image_gc_config: imageGcFlag({
+    help: 'When images that no container uses are removed, as JSON or file:///path (ImageGcConfig of Mesos).',
+  }),
+  image_providers: providersFlag({
+    help: 'docker: containers can have images. Needs the isolators filesystem/linux and docker/runtime.',
+  }),
+  image_provisioner_backend: backendFlag({
+    help: 'How layers become a root file system: overlay or copy. Default: overlay where it works.',
+  }),
   ingress_burst: textFlag(ignored),
   ingress_ceil_limit: textFlag(ignored),
   ingress_isolate_existing_containers: textFlag(ignored),

@@ -8,6 +8,7 @@ import { withLibprocessVariables } from '@meseta/platform/own-address';
 import { readFlagFile } from '@meseta/platform/start-files';
 import { type RunningAgent, startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
+import { imageHelperCommand } from './image-helper-main.js';
 import { supervisorCommand } from './supervisor-main.js';
 
 const USAGE =
@@ -78,6 +79,7 @@ export async function agentMain(argv: readonly string[], env: NodeJS.ProcessEnv)
       logFile: flags.external_log_file ?? logFile?.value.path,
       env,
       supervisor: supervisorCommand(process.argv[1] ?? ''),
+      imageHelper: imageHelperCommand(process.argv[1] ?? ''),
       onExit: (status, message) => void end(status, message),
     }).then(
       (started) => {

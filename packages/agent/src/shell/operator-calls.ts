@@ -140,11 +140,18 @@ async function answerOf(
     case 'READ_FILE':
       return fileCall(options, call, approver);
     case 'PRUNE_IMAGES':
-      // There is no image store yet, so there are no images to remove.
-      return ok(undefined);
+      return pruneImages(options, call);
     default:
       return err(refusal('notImplemented', `Field 'type': this agent does not have ${type} yet`));
   }
+}
+
+async function pruneImages(
+  { containerizer }: HttpOptions,
+  { prune_images }: AgentCall,
+): Promise<Result<undefined, Refusal>> {
+  const problem = await containerizer.pruneImages(prune_images?.excluded_images ?? []);
+  return problem === undefined ? ok(undefined) : err(refusal('unavailable', `Images could not be removed: ${problem}`));
 }
 
 async function getContainers(options: HttpOptions, call: AgentCall, approver: Approver): Promise<AgentResponse> {

@@ -12,6 +12,7 @@ import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
 import { startAgent } from './agent-process.js';
 import { agentFlags } from './flags.js';
+import { imageHelperCommand } from './image-helper-main.js';
 import { supervisorCommand } from './supervisor-main.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-agent-security-'));
@@ -99,6 +100,7 @@ async function start(master: ScriptedMaster, name: string, argv: readonly string
     log: createLogger({ component: 'agent', level: 'silent' }),
     env: {},
     supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
+    imageHelper: imageHelperCommand(resolve('dist/meseta.mjs')),
     onExit: (status, message) => void ends.push(`${status} ${message}`),
   });
   assert.ok(started.ok, JSON.stringify(started));

@@ -1,6 +1,6 @@
 // The interface of isolators. Each gives containers a property (a limit, a view of the file system, a measurement), has the
 // name that it has in Mesos, and is one file beside this one.
-import type { ContainerId, LinuxPlan, Result } from '@meseta/base';
+import type { AbortSignalLike, ContainerId, LinuxPlan, Result } from '@meseta/base';
 import type { ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
 import type { LaunchLimits, LaunchOwner, LaunchPlan } from '../plan/plan.js';
@@ -37,6 +37,11 @@ export interface PlanPatch {
   readonly cgroups?: LaunchPlan['cgroups'];
   readonly oomScoreAdjustment?: number;
   readonly linux?: Partial<LinuxPlan>;
+  /** Instead of those of the specification. */
+  readonly executable?: Pick<LaunchPlan, 'program' | 'argv'>;
+  readonly environment?: LaunchPlan['environment'];
+  /** A root file system of its own, where the sandbox and what is mounted in it are seen below another path. */
+  readonly root?: { readonly path: string; readonly sandbox: string; readonly sandboxInRoot: string };
 }
 
 /** What `prepare` knows beside the specification. */
@@ -44,6 +49,8 @@ export interface Preparing {
   /** undefined: the agent's own user. */
   readonly owner: LaunchOwner | undefined;
   readonly host: HostFacts;
+  /** Aborted when the container is destroyed before it is started. */
+  readonly signal: AbortSignalLike;
 }
 
 export type Usage = Omit<ResourceStatistics, 'timestamp'>;

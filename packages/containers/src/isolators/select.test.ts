@@ -22,6 +22,7 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
     ...isolationOptions,
     names,
     launcher: 'posix' as const,
+    images: undefined,
     ...changes,
   };
   const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [] });

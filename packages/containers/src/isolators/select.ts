@@ -2,6 +2,7 @@
 // task asks for them in fields of its own (as Mesos adds filesystem/posix and others to the list).
 import { type Clock, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import { readCgroupLayout } from '../cgroups/host.js';
+import type { Images } from '../images/images.js';
 import type { Capabilities, Capability } from '../types.js';
 import { createCgroupsBlkio } from './cgroups-blkio.js';
 import { createCgroupsCpu } from './cgroups-cpu.js';
@@ -11,6 +12,7 @@ import { createCgroupsMem } from './cgroups-mem.js';
 import { createCgroupsMembership, MEMBERSHIPS } from './cgroups-membership.js';
 import { createCgroupsPids } from './cgroups-pids.js';
 import { createDiskDu } from './disk-du.js';
+import { createDockerRuntime } from './docker-runtime.js';
 import { filesystemLinux } from './filesystem-linux.js';
 import { filesystemPosix } from './filesystem-posix.js';
 import type { HostFacts, Isolator } from './isolator.js';
@@ -23,6 +25,7 @@ import { posixCpu } from './posix-cpu.js';
 import { posixMem } from './posix-mem.js';
 import { posixRlimits } from './posix-rlimits.js';
 import { volumeHostPath } from './volume-host-path.js';
+import { createVolumeImage } from './volume-image.js';
 import { createVolumeSandboxPath } from './volume-sandbox-path.js';
 import { createVolumeSecret } from './volume-secret.js';
 
@@ -40,6 +43,8 @@ export interface IsolationOptions {
   readonly pid: PidOptions;
   readonly ipc: IpcOptions;
   readonly ports: PortOptions;
+  /** undefined: no image provider. */
+  readonly images: Images | undefined;
 }
 
 export interface Isolation {
@@ -86,6 +91,15 @@ const always = (hasMounts: boolean): readonly Isolator[] => [
   posixRlimits,
 ];
 
+const withoutImages = (name: string, provides: Capability): Isolator => ({
+  name,
+  provides,
+  supports: () => err(NO_IMAGES),
+});
+
+/** What `--image_providers=docker` needs, as in Mesos. */
+export const NEEDED_FOR_IMAGES: readonly string[] = ['filesystem/linux', 'docker/runtime'];
+
 const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   string,
   (options: Selecting) => Isolator
@@ -102,6 +116,14 @@ const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
   ['linux/nnp', () => linuxNnp],
   ['network/ports', ({ ports, ...options }) => createNetworkPorts({ ...options, ...ports })],
+  [
+    'docker/runtime',
+    ({ images }) => (images === undefined ? withoutImages('docker/runtime', 'images') : createDockerRuntime(images)),
+  ],
+  [
+    'volume/image',
+    ({ images }) => (images === undefined ? withoutImages('volume/image', 'imageVolumes') : createVolumeImage(images)),
+  ],
 ]);
 
 /** Names of Mesos for several isolators, and older names. */
@@ -111,14 +133,14 @@ const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
   ['posix/disk', ['disk/du']],
 ]);
 
-const NO_IMAGES = 'this agent has no image provider';
+const NO_APPC = 'images of appc are not supported';
+const NO_IMAGES = 'this agent has no image provider (--image_providers=docker)';
 const NO_NETWORKS = 'containers of this agent have no networks of their own';
 
 /** Isolators of Mesos that this agent doesn't have. */
 const MISSING: ReadonlyMap<string, string> = new Map([
-  ['appc/runtime', NO_IMAGES],
+  ['appc/runtime', NO_APPC],
   ['disk/xfs', 'this agent uses no quotas of the file system'],
-  ['docker/runtime', NO_IMAGES],
   ['docker/volume', 'this agent has no Docker volume drivers'],
   ['filesystem/shared', 'this agent has filesystem/linux'],
   ['gpu/nvidia', 'this agent offers no GPUs'],
@@ -127,7 +149,6 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['network/cni', NO_NETWORKS],
   ['network/port_mapping', NO_NETWORKS],
   ['volume/csi', 'this agent has no CSI plugins'],
-  ['volume/image', NO_IMAGES],
 ]);
 
 /** The agent resolves secrets by value in environments itself. */
@@ -155,6 +176,8 @@ const ABSENT: { readonly [Name in Capability]: string } = {
   mounts: 'needs the isolator filesystem/linux',
   capabilities: 'needs the isolator linux/capabilities',
   ipcNamespaces: 'needs the isolator namespaces/ipc',
+  images: NO_IMAGES,
+  imageVolumes: 'needs the isolator volume/image and an image provider',
 };
 
 /** The isolators of this machine, in the order of their plans; or which name in the flag is unknown. */
@@ -195,6 +218,8 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
     mounts: resultOf('mounts'),
     capabilities: resultOf('capabilities'),
     ipcNamespaces: resultOf('ipcNamespaces'),
+    images: resultOf('images'),
+    imageVolumes: resultOf('imageVolumes'),
   };
   return ok({ isolators, capabilities, warnings });
 }

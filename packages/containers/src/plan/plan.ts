@@ -13,6 +13,7 @@ import {
   type Result,
 } from '@meseta/base';
 import type { HostFacts, Isolator, PlanPatch, VolumeLink } from '../isolators/isolator.js';
+import { placeOfSandbox } from '../sandbox/sandbox.js';
 import type { Capabilities, ContainerSpec } from '../types.js';
 import { mergeLinuxPlans } from './linux-plan.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
@@ -71,6 +72,8 @@ export interface LaunchPlan {
 export type CommandPlan = Omit<LaunchPlan, 'directory' | 'startDirectory'>;
 
 const SHELL = '/bin/sh';
+/** The isolator docker/runtime replaces it, or fails. */
+const PROGRAM_OF_IMAGE = '/';
 
 export type Command = Pick<ContainerSpec['command'], 'shell' | 'value' | 'arguments'>;
 
@@ -125,9 +128,31 @@ export function applyPatch({ command, links }: ContainerPlan, patch: PlanPatch):
       cgroup: patch.cgroup ?? command.cgroup,
       cgroups: [...new Set([...command.cgroups, ...(patch.cgroups ?? [])])],
       ...(patch.oomScoreAdjustment === undefined ? {} : { oomScoreAdjustment: patch.oomScoreAdjustment }),
-      linux: patch.linux === undefined ? command.linux : mergeLinuxPlans(command.linux, patch.linux),
+      ...patch.executable,
+      environment: patch.environment ?? command.environment,
+      linux: linuxOf(command.linux, patch),
     },
     links: [...links, ...(patch.links ?? [])],
+  };
+}
+
+function linuxOf(before: LinuxPlan | undefined, { linux, root }: PlanPatch): LinuxPlan | undefined {
+  const merged = linux === undefined ? before : mergeLinuxPlans(before, linux);
+  return root === undefined
+    ? merged
+    : moveIntoRoot(mergeLinuxPlans(merged, { root: root.path, namespaces: ['mount'] }), root);
+}
+
+/** What is mounted in the sandbox follows it to its place in the root. */
+function moveIntoRoot(plan: LinuxPlan, { sandbox, sandboxInRoot }: NonNullable<PlanPatch['root']>): LinuxPlan {
+  const targetOf = (target: string): string =>
+    target.startsWith(`${sandbox}/`) ? sandboxInRoot + target.slice(sandbox.length) : target;
+  return {
+    ...plan,
+    mounts: [
+      { kind: 'bind', source: placeOfSandbox(sandbox), target: sandboxInRoot, isReadOnly: false },
+      ...plan.mounts.map((mount) => ({ ...mount, target: targetOf(mount.target) })),
+    ],
   };
 }
 
@@ -154,7 +179,7 @@ export function planContainer(
 ): Result<ContainerPlan, string> {
   const unsupported = findUnsupported(spec, capabilities);
   if (unsupported !== undefined) return err(unsupported);
-  const command = commandPlan(spec.command, spec.environment, owner);
+  const command = commandPlan(commandOf(spec), spec.environment, owner);
   if (!command.ok) return command;
   let plan: ContainerPlan = { command: { ...command.value, ...inputOf(spec) }, links: [] };
   for (const isolator of isolators) {
@@ -171,6 +196,12 @@ function moveInside(plan: ContainerPlan, outer: ContainerSpec['outer']): Result<
   if (outer === undefined || outer.pod !== undefined) return ok(plan);
   if (plan.links.length > 0) return err('container.volumes: a session has the volumes of its parent');
   return ok({ ...plan, command: { ...plan.command, linux: undefined, inside: outer.containerId } });
+}
+
+/** With an image, the program may be the image's, which is not known before `prepare`. */
+function commandOf({ command, container }: ContainerSpec): Command {
+  const isImages = container?.mesos?.image !== undefined && command.shell === false && (command.value ?? '') === '';
+  return isImages ? { ...command, value: PROGRAM_OF_IMAGE } : command;
 }
 
 /** As in Mesos, only sessions and containers with a terminal have an input. */

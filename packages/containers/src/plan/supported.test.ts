@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { err, ok } from '@meseta/base';
-import type { ContainerInfo } from '@meseta/wire';
+import type { ContainerInfo, Image } from '@meseta/wire';
 import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
 import type { Capabilities } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
@@ -16,6 +16,8 @@ const capabilities: Capabilities = {
   mounts: err('needs the isolator filesystem/linux'),
   capabilities: err('needs the isolator linux/capabilities'),
   ipcNamespaces: err('needs the isolator namespaces/ipc'),
+  images: err('this agent has no image provider'),
+  imageVolumes: err('this agent has no image provider'),
 };
 const nested = { isNested: true, capabilities };
 const outermost = { isNested: false, capabilities };
@@ -157,4 +159,33 @@ test('a field that needs an isolator is refused with the reason for which the ag
     assert.match(findUnsupportedField(container, { isNested: false, capabilities: lacking }) ?? '', expected);
     assert.equal(findUnsupportedField(container, outermost), undefined);
   }
+});
+
+test('images are of Docker, with credentials by value; those of the executor of a pod, which is no container, are refused', () => {
+  const provided = { ...capabilities, images: ok(undefined), imageVolumes: ok(undefined) };
+  const docker = { name: 'a' };
+  const withImage = (image: Image): ContainerInfo => ({ type: 'MESOS', mesos: { image } });
+  const problemOf = (image: Image): string | undefined =>
+    findUnsupportedField(withImage(image), { isNested: false, capabilities: provided });
+  const config = { type: 'VALUE' as const, value: { data: 'AAAA' } };
+  assert.equal(problemOf({ type: 'DOCKER', docker: { ...docker, config }, cached: false }), undefined);
+  assert.match(problemOf({ type: 'APPC', appc: { name: 'a' } }) ?? '', /^container\.mesos\.image\.type: .*appc/);
+  assert.match(
+    problemOf({ type: 'DOCKER', docker: { ...docker, credential: { principal: 'p' } } }) ?? '',
+    /^container\.mesos\.image\.docker\.credential: /,
+  );
+  const reference = { type: 'REFERENCE' as const, reference: { name: 'x' } };
+  assert.match(
+    problemOf({ type: 'DOCKER', docker: { ...docker, config: reference } }) ?? '',
+    /config\.type: expected VALUE/,
+  );
+  const volume = { container_path: 'v', mode: 'RW' as const, image: { type: 'DOCKER' as const, docker } };
+  assert.equal(
+    findUnsupportedField({ type: 'MESOS', volumes: [volume] }, { isNested: false, capabilities: provided }),
+    undefined,
+  );
+  assert.match(
+    findUnsupportedPodField(withImage({ type: 'DOCKER', docker }), provided) ?? '',
+    /^executor\.container\.mesos\.image: /,
+  );
 });

@@ -7,6 +7,8 @@ import { checkPathBelow, LIMITS } from '@meseta/base';
 import type {
   ContainerInfo,
   ContainerInfoMesosInfo,
+  Image,
+  ImageDocker,
   LinuxInfo,
   MountPropagation,
   NetworkInfo,
@@ -62,8 +64,6 @@ const fieldsThatNeed = <Value extends object>(capability: Capability, rules: Fie
   ({ kind: 'fields', fields: rules, needs: capability }) as const;
 const items = <ItemRule>(rule: ItemRule) => ({ kind: 'items', rule }) as const;
 
-const NO_IMAGES = 'this agent has no image provider';
-
 const isBelow = (path: string): boolean => !path.startsWith('/') && checkPathBelow('', path) === undefined;
 
 const sandboxPath = fieldsThatNeed<VolumeSourceSandboxPath>('sandboxPathVolumes', {
@@ -100,6 +100,26 @@ const volumeSource = fields<VolumeSource>({
   csi_volume: refused('this agent has no CSI plugins'),
 });
 
+/** The provisioner checks the rest. */
+const imageFor = (capability: Capability) =>
+  fieldsThatNeed<Image>(capability, {
+    type: only(
+      (type) => type === 'DOCKER',
+      'expected DOCKER: images of appc are not supported, as that format was given up',
+    ),
+    appc: refused('expected an image of the type DOCKER'),
+    docker: fields<ImageDocker>({
+      name: supported,
+      credential: refused('expected the credentials in config'),
+      config: fields<Secret>({
+        type: only((type) => type === 'VALUE', 'expected VALUE: this agent has no secret resolver'),
+        reference: refused('this agent has no secret resolver'),
+        value: supported,
+      }),
+    }),
+    cached: supported,
+  });
+
 const volume = fields<Volume>({
   container_path: only(isBelow, 'expected a relative path below the sandbox'),
   host_path: needs('hostPathVolumes'),
@@ -107,7 +127,7 @@ const volume = fields<Volume>({
     (mode, { capabilities }) => mode === 'RW' || capabilities.mounts.ok,
     "expected RW: without the isolator filesystem/linux a volume is a link, which can't be read-only",
   ),
-  image: refused(NO_IMAGES),
+  image: imageFor('imageVolumes'),
   source: volumeSource,
 });
 
@@ -154,7 +174,7 @@ const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   volumes: items(volume),
   docker: refused('expected in containers of type DOCKER only'),
   hostname: refused("containers have the host's name"),
-  mesos: fields<ContainerInfoMesosInfo>({ image: refused(NO_IMAGES) }),
+  mesos: fields<ContainerInfoMesosInfo>({ image: imageFor('images') }),
   network_infos: items(network),
   linux_info: linux,
   // The launch plan checks which limits this machine can set.
@@ -212,11 +232,14 @@ function problemInFields(path: string, rules: AnyRules, message: object, kind: C
 export const findUnsupportedField = (container: ContainerInfo, kind: ContainerKind): string | undefined =>
   problemInFields('container', CONTAINER_RULES, container, kind);
 
+const NO_CONTAINER = 'the executor of a pod has no container of its own on this agent';
+
 /** The same for a pod's executor, which is no container on this agent: its limits have no effect, volumes are refused. */
 export function findUnsupportedPodField(container: ContainerInfo, capabilities: Capabilities): string | undefined {
   const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false, capabilities });
   if (problem !== undefined) return problem;
   if (container.tty_info !== undefined) return 'executor.container.tty_info: the executor of a pod is no process';
+  if (container.mesos?.image !== undefined) return `executor.container.mesos.image: ${NO_CONTAINER}`;
   if ((container.volumes ?? []).length === 0) return undefined;
-  return 'executor.container.volumes: the executor of a pod has no container of its own on this agent';
+  return `executor.container.volumes: ${NO_CONTAINER}`;
 }

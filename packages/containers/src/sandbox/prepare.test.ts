@@ -71,7 +71,7 @@ async function prepare(
     resolveOwner: async () => ok(nobody),
     context: { ...planContext, isolators: [isolator] },
   });
-  const prepared = await preparation.prepare({ ...spec, sandbox, user: 'nobody', outer });
+  const prepared = await preparation.prepare({ ...spec, sandbox, user: 'nobody', outer }, new AbortController().signal);
   return prepared.ok ? undefined : prepared.error;
 }
 
@@ -271,7 +271,7 @@ for (const [name, launchedAt] of [
       },
     };
     removals.add(sandbox, removeSandbox(ports, sandbox));
-    const prepared = preparation.prepare({ ...spec, sandbox: sandbox + launchedAt });
+    const prepared = preparation.prepare({ ...spec, sandbox: sandbox + launchedAt }, new AbortController().signal);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(isPreparing, false);
     allowRemoval();

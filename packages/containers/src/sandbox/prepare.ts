@@ -1,8 +1,17 @@
 // Prepares a container: makes its sandbox for its user, with links to its volumes, and its plan; and for the first task of a
 // pod, the sandbox of the pod.
-import { type DirectoryHandle, err, type Files, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
+import {
+  type AbortSignalLike,
+  type DirectoryHandle,
+  err,
+  type Files,
+  type Owner,
+  ok,
+  type Result,
+  type SystemResult,
+} from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
-import type { VolumeLink } from '../isolators/isolator.js';
+import type { PlanPatch, VolumeLink } from '../isolators/isolator.js';
 import {
   applyPatch,
   type ContainerPlan,
@@ -42,7 +51,7 @@ export interface PreparationPorts {
 
 export interface Preparation {
   /** Makes the sandbox of a container with its volumes, and the container's plan. */
-  prepare(spec: ContainerSpec): Promise<Result<LaunchPlan, string>>;
+  prepare(spec: ContainerSpec, signal: AbortSignalLike): Promise<Result<LaunchPlan, string>>;
   /** Makes the files of a container's output, if they are missing. */
   makeStreams(sandbox: string, owner: Owner | undefined): Promise<Result<void, string>>;
 }
@@ -65,36 +74,52 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
     return within(await openSandbox(files, path), async ({ stat }) => ok({ path, identity: stat.identity }));
   }
 
-  async function prepare(spec: ContainerSpec): Promise<Result<LaunchPlan, string>> {
+  /** Makes the sandbox. */
+  async function begin(spec: ContainerSpec): Promise<Result<Begun, string>> {
     const owner = await resolveOwner(spec.user);
     if (!owner.ok) return owner;
     const identity = await prepareSandbox(files, spec, owner.value);
-    if (!identity.ok) return identity;
-    const planned = await planAndPrepare(spec, owner.value, context);
-    const problem = planned.ok
-      ? await linkVolumes(files, spec.sandbox, planned.value.links, owner.value)
-      : planned.error;
+    return identity.ok ? ok({ owner: owner.value, identity: identity.value }) : identity;
+  }
+
+  async function finish(
+    spec: ContainerSpec,
+    { owner, identity }: Begun,
+    planned: Result<ContainerPlan, string>,
+  ): Promise<Result<LaunchPlan, string>> {
+    const problem = planned.ok ? await linkVolumes(files, spec.sandbox, planned.value.links, owner) : planned.error;
     // The supervisor opens the streams of its own user; those of another are made after the fetch, if there is one. People
     // may look for the streams of a container that is not started.
-    if ((owner.value !== undefined && spec.uris.length === 0) || problem !== undefined) {
-      const made = await makeStreams(spec.sandbox, owner.value);
+    if ((owner !== undefined && spec.uris.length === 0) || problem !== undefined) {
+      const made = await makeStreams(spec.sandbox, owner);
       if (!made.ok) return err(problem ?? made.error);
     }
     if (!planned.ok || problem !== undefined) return err(problem ?? '');
     const session = spec.isSession === true ? await prepareSession(spec) : undefined;
     if (session?.ok === false) return err(`sandbox: ${session.error.message}`);
-    const directory = { path: spec.sandbox, identity: identity.value };
+    const directory = { path: spec.sandbox, identity };
     return ok({ ...planned.value.command, directory, startDirectory: session?.value });
   }
 
   return {
     makeStreams,
-    async prepare(spec) {
+    async prepare(spec, signal) {
       // REMOVAL-1.
       await removals.endedAround(spec.sandbox);
-      return limitPreparations(() => prepare(spec));
+      const begun = await limitPreparations(() => begin(spec));
+      if (!begun.ok) return begun;
+      // It may take long, to pull an image for instance, and others must not wait for it.
+      const planned = await planAndPrepare(spec, begun.value.owner, context, signal);
+      return limitPreparations(() => finish(spec, begun.value, planned));
     },
   };
+}
+
+/** What a container has when its sandbox is made. */
+interface Begun {
+  readonly owner: LaunchOwner | undefined;
+  /** Of the sandbox. */
+  readonly identity: string;
 }
 
 /** The container's plan, with what the isolators have made for it. */
@@ -102,16 +127,22 @@ async function planAndPrepare(
   spec: ContainerSpec,
   owner: LaunchOwner | undefined,
   context: PlanContext,
+  signal: AbortSignalLike,
 ): Promise<Result<ContainerPlan, string>> {
   const planned = planContainer(spec, owner, context);
   if (!planned.ok) return planned;
   let plan = planned.value;
+  let root: PlanPatch['root'];
   for (const isolator of context.isolators) {
-    const patch = await isolator.prepare?.(spec, { owner, host: context.host });
+    const patch = await isolator.prepare?.(spec, { owner, host: context.host, signal });
     if (patch?.ok === false) return patch;
-    if (patch !== undefined) plan = applyPatch(plan, patch.value);
+    if (patch === undefined) continue;
+    const { root: ownRoot, ...others } = patch.value;
+    root = ownRoot ?? root;
+    plan = applyPatch(plan, others);
   }
-  return ok(plan);
+  // All mounts move into it.
+  return ok(root === undefined ? plan : applyPatch(plan, { root }));
 }
 
 /** Makes a container's sandbox, owned by its user (undefined: the agent's own). Returns its identity. */

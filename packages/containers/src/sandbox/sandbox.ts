@@ -6,6 +6,7 @@
 // SANDBOX-2: only its user, that user's group and the agent can read a sandbox.
 // SANDBOX-3: a directory or file that exists already is given to no user.
 import {
+  type DirectoryBelow,
   type DirectoryHandle,
   err,
   type FileHandle,
@@ -38,6 +39,12 @@ function parseSandboxPath(path: string): SandboxPath {
     root = found.parent;
   }
   return { root, ids: ids.reverse() };
+}
+
+/** A sandbox as a directory below one that only the agent can replace. */
+export function placeOfSandbox(path: string): DirectoryBelow {
+  const { root, ids } = parseSandboxPath(path);
+  return { root, names: ids.flatMap((id) => [NESTED, id]) };
 }
 
 function nestedIn(path: string): { readonly parent: string; readonly id: string } | undefined {

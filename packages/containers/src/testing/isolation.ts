@@ -18,7 +18,7 @@ export const cgroupsOptions: CgroupsOptions = {
   allowedDevices: undefined,
 };
 
-export const isolationOptions: Omit<IsolationOptions, 'launcher'> = {
+export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images'> = {
   names: 'posix/cpu,posix/mem',
   diskWatchIntervalMs: 15_000,
   enforceDiskQuota: false,

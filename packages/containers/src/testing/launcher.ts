@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from 
 import { tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { after, afterEach, beforeEach } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import { type ContainerId, seededRandom } from '@meseta/base';
 import { realClock } from '@meseta/platform';
 import { createFiles } from '@meseta/platform/files';
 import { connectLines } from '@meseta/platform/line-connections';
@@ -77,6 +77,7 @@ export async function untilDead(pid: number, timeoutMs = 20_000): Promise<void> 
 export interface StartOptions {
   readonly isolation?: Partial<ContainerizerOptions['isolation']>;
   readonly launcher?: ContainerizerOptions['launcher']['name'];
+  readonly images?: ContainerizerOptions['images'];
 }
 
 /** A containerizer with the posix launcher and its isolators, or with those that the options name. */
@@ -94,6 +95,8 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
       ...options.isolation,
     },
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
+    images: options.images,
+    random: seededRandom(1),
     warn: (message) => assert.fail(message),
     rotation: undefined,
     files: createFiles(),

@@ -33,6 +33,8 @@ export const planContext: PlanContext = {
     mounts: err('no mounts'),
     capabilities: err('no capabilities'),
     ipcNamespaces: err('no namespaces'),
+    images: err('this agent has no image provider'),
+    imageVolumes: err('this agent has no image provider'),
   },
   host: { setpriv: undefined, limits, linux: err('posix'), capabilities: [] },
 };

@@ -1,0 +1,241 @@
+// Containers with images, from the specification to the end, with the real launcher, supervisor and helper of the built dist/.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { ContainerId } from '@meseta/base';
+import type { ContainerInfo } from '@meseta/wire';
+import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
+import { events, next, root, spec, start } from '../testing/launcher.js';
+import type { ContainerSpec } from '../types.js';
+import type { ImageOptions } from './images.js';
+import { type Entry, tarOf } from './testing/tar.js';
+
+const hasCgroups = fs.existsSync('/sys/fs/cgroup');
+const asRoot = process.getuid?.() === 0 && hasCgroups ? {} : { skip: 'images need root and cgroups' };
+
+/** The programs of the system that the tests run, with their libraries. */
+function programs(): readonly Entry[] {
+  const files = ['/bin/sh', '/bin/cat', '/bin/ls', '/bin/sleep'];
+  const libraries =
+    execFileSync('ldd', files)
+      .toString()
+      .match(/\/\S+\.so\S*/g) ?? [];
+  return [...files, ...new Set(libraries)].map((path) => ({
+    name: path,
+    content: fs.readFileSync(fs.realpathSync(path)),
+    mode: 0o755,
+  }));
+}
+
+const PROGRAMS = programs();
+const config = {
+  Env: ['FROM=image'],
+  WorkingDir: '/app',
+  Entrypoint: ['/bin/sh', '-c', 'echo "$0 $*"'],
+  Cmd: ['from', 'cmd'],
+};
+
+/** An archive of `docker save` with the programs and another layer. */
+function archive(name: string, entries: readonly Entry[] = []): void {
+  const layers = { low: tarOf(PROGRAMS), high: tarOf([{ name: 'etc/app', content: 'in the image\n' }, ...entries]) };
+  const manifest = [{ Config: 'c', RepoTags: [name], Layers: Object.keys(layers) }];
+  const documents = [
+    { name: 'manifest.json', content: JSON.stringify(manifest) },
+    { name: 'c', content: JSON.stringify({ config }) },
+  ];
+  const files = Object.entries(layers).map(([layer, content]) => ({ name: layer, content }));
+  fs.mkdirSync(join(root, 'archives'), { recursive: true });
+  fs.writeFileSync(join(root, 'archives', `${name}.tar`), tarOf([...documents, ...files]));
+}
+
+const imageOptions = (options: Partial<ImageOptions>): ImageOptions => ({
+  storeDir: join(root, 'store'),
+  rootsDir: join(root, 'roots'),
+  registry: join(root, 'archives'),
+  dockerConfig: undefined,
+  stallTimeoutMs: 60_000,
+  maxImageBytes: 2 ** 30,
+  maxImageEntries: 10_000,
+  backend: undefined,
+  gc: undefined,
+  sandboxDirectory: '/mnt/mesos/sandbox',
+  ignoreRuntime: false,
+  architecture: process.arch,
+  helper: { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'image-helper'] },
+  ...options,
+});
+
+const startWithImages = (options: Partial<ImageOptions> = {}, names = ''): Promise<Containerizer> => {
+  const isolation: Partial<ContainerizerOptions['isolation']> = {
+    names: `filesystem/linux,docker/runtime,volume/image,volume/sandbox_path${names}`,
+  };
+  return start({ isolation, launcher: 'linux', images: imageOptions(options) });
+};
+
+const withImage = (name: string, rest: Partial<ContainerInfo> = {}): Partial<ContainerSpec> => ({
+  container: { type: 'MESOS', mesos: { image: { type: 'DOCKER', docker: { name } } }, ...rest },
+});
+
+const output = (id: string): string => fs.readFileSync(join(root, `sandbox ${id}'s`, 'stdout'), 'utf8');
+const mountsBelow = (path: string): readonly string[] =>
+  fs
+    .readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(path));
+const rootsLeft = (): readonly string[] => fs.readdirSync(join(root, 'roots'));
+
+async function run(
+  containers: Containerizer,
+  id: string,
+  command: ContainerSpec['command'],
+  rest: Partial<ContainerSpec>,
+): Promise<string> {
+  containers.launch(spec(id, command, rest));
+  await next('exited', id);
+  return output(id);
+}
+
+for (const backend of ['overlay', 'copy'] as const) {
+  it(`a container has the root, the environment and the directory of its image (${backend})`, asRoot, async () => {
+    archive('app:1');
+    const containers = await startWithImages({ backend });
+    const command = {
+      value: 'pwd; cat /etc/app; echo $FROM; ls /mnt/mesos; echo written >/mnt/mesos/sandbox/file; echo x >/etc/app',
+    };
+    const seen = await run(containers, 'c', command, withImage('app:1'));
+    assert.equal(seen, '/app\nin the image\nimage\nsandbox\n');
+    assert.equal(fs.readFileSync(join(root, "sandbox c's", 'file'), 'utf8'), 'written\n');
+    assert.deepEqual([rootsLeft(), mountsBelow(join(root, 'roots'))], [[], []]);
+    // What it has written is not seen by the next one.
+    assert.equal(await run(containers, 'd', { value: 'cat /etc/app' }, withImage('app:1')), 'in the image\n');
+  });
+}
+
+describe('containers with images', asRoot, () => {
+  it("the image's program, with its arguments or the command's", async () => {
+    archive('app:1');
+    const containers = await startWithImages();
+    assert.equal(await run(containers, 'c', { shell: false }, withImage('app:1')), 'from cmd\n');
+    assert.equal(await run(containers, 'd', { shell: false, arguments: ['a', 'b'] }, withImage('app:1')), 'a b\n');
+  });
+
+  it('with --docker_ignore_runtime, a command needs a program and starts in the sandbox', async () => {
+    archive('app:1');
+    const containers = await startWithImages({ ignoreRuntime: true });
+    assert.equal(
+      await run(containers, 'c', { value: 'pwd; echo -$FROM-' }, withImage('app:1')),
+      '/mnt/mesos/sandbox\n--\n',
+    );
+    containers.launch(spec('d', { shell: false }, withImage('app:1')));
+    const failed = await nextFailure('d');
+    assert.match(failed, /command: expected a command/);
+  });
+
+  it('a volume with an image, beside an image and without one, writable or not', async () => {
+    archive('app:1');
+    archive('data:1', [{ name: 'data', content: 'of the volume\n' }]);
+    const containers = await startWithImages();
+    const volume = (mode: 'RO' | 'RW') => [
+      { container_path: 'vol', mode, image: { type: 'DOCKER' as const, docker: { name: 'data:1' } } },
+    ];
+    const command = {
+      value: 'cat /mnt/mesos/sandbox/vol/data; (echo x >/mnt/mesos/sandbox/vol/new) 2>/dev/null && echo writable',
+    };
+    assert.equal(await run(containers, 'c', command, withImage('app:1', { volumes: volume('RO') })), 'of the volume\n');
+    assert.equal(
+      await run(containers, 'd', command, withImage('app:1', { volumes: volume('RW') })),
+      'of the volume\nwritable\n',
+    );
+    const onHost = { container: { type: 'MESOS' as const, volumes: volume('RO') } };
+    assert.equal(await run(containers, 'e', { value: 'cat vol/data' }, onHost), 'of the volume\n');
+    assert.deepEqual([rootsLeft(), mountsBelow(join(root, 'roots'))], [[], []]);
+  });
+});
+
+describe('what containers with images leave', asRoot, () => {
+  it('links of the image at the places of mounts lead to nothing of the machine', async () => {
+    const links = ['mnt', 'proc', 'sys', 'dev', 'app'].map((name) => ({ name, type: '2', target: `${root}/trap` }));
+    archive('app:1', links);
+    fs.mkdirSync(join(root, 'trap'));
+    const containers = await startWithImages();
+    containers.launch(spec('c', { value: 'echo started' }, withImage('app:1')));
+    await Promise.race([next('exited', 'c').catch(() => {}), nextFailure('c')]);
+    assert.deepEqual(fs.readdirSync(join(root, 'trap')), []);
+    assert.deepEqual([rootsLeft(), mountsBelow(root)], [[], []]);
+  });
+
+  it('a restart of the agent leaves a running container its root, and removes those of others', async () => {
+    archive('app:1');
+    const first = await startWithImages();
+    first.launch(spec('c', { value: 'while [ ! -e go ]; do sleep 0.05; done; cat /etc/app' }, withImage('app:1')));
+    await next('started', 'c');
+    await first.close();
+    fs.mkdirSync(join(root, 'roots/orphan/0/root'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(root, 'roots/orphan/0/root')]);
+    assert.equal(mountsBelow(join(root, 'roots')).length, 2);
+    const second = await startWithImages();
+    const recovered = await second.recover();
+    assert.deepEqual(
+      recovered.map(({ state }) => state),
+      ['running'],
+    );
+    assert.deepEqual(rootsLeft(), ['c']);
+    assert.equal(await second.pruneImages([]), undefined);
+    fs.mkdirSync(join(root, "sandbox c's"), { recursive: true });
+    // The working directory is /app of the image.
+    second.destroy('c' as ContainerId);
+    await next('exited', 'c');
+    assert.deepEqual([rootsLeft(), mountsBelow(join(root, 'roots'))], [[], []]);
+    assert.equal(await second.pruneImages([]), undefined);
+    assert.deepEqual(fs.readdirSync(join(root, 'store/layers')), []);
+  });
+
+  it('a container that is destroyed while its image is pulled fails at once', async (t) => {
+    const { port, begun } = await silentServer(t);
+    const containers = await startWithImages({ registry: `http://127.0.0.1:${port}` });
+    containers.launch(spec('c', { value: 'true' }, withImage('app:1')));
+    await begun;
+    containers.destroy('c' as ContainerId);
+    assert.match(await nextFailure('c'), /image app:1: stopped/);
+    assert.deepEqual(fs.readdirSync(join(root, 'store/staging')), []);
+  });
+
+  it('an archive that attacks fails the launch with its reason and leaves nothing', async () => {
+    archive('app:1', [{ name: '../../../outside', content: 'x' }]);
+    const containers = await startWithImages();
+    containers.launch(spec('c', { value: 'true' }, withImage('app:1')));
+    assert.match(
+      await nextFailure('c'),
+      /image app:1: .*layer 2 of 2: "\.\.\/\.\.\/\.\.\/outside": leads out of the layer/,
+    );
+    assert.deepEqual([rootsLeft(), fs.readdirSync(join(root, 'store/staging'))], [[], []]);
+  });
+});
+
+async function nextFailure(id: string): Promise<string> {
+  for (;;) {
+    const failed = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
+    if (failed?.kind === 'launchFailed') return failed.message;
+    await new Promise((resolveLater) => setTimeout(resolveLater, 10));
+  }
+}
+
+/** A server that accepts connections and never answers. */
+async function silentServer(t: TestContext): Promise<{ readonly port: number; readonly begun: Promise<void> }> {
+  let arrived = (): void => {};
+  const begun = new Promise<void>((done) => {
+    arrived = done;
+  });
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', arrived);
+    t.after(() => socket.destroy());
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', () => done()));
+  t.after(() => server.close());
+  return { port: (server.address() as AddressInfo).port, begun };
+}

@@ -1,0 +1,37 @@
+// Runs helper processes of images for the agent.
+import { type AbortSignalLike, err, type Processes, type Result } from '@meseta/base';
+import type { HelperAnswers, HelperRequest } from './helper-protocol.js';
+
+export interface ImageHelper {
+  run<Request extends HelperRequest>(
+    request: Request,
+    signal?: AbortSignalLike,
+  ): Promise<Result<HelperAnswers[Request['kind']], string>>;
+}
+
+const TIMEOUT_MS = 3_600_000;
+/** An answer lists an image's layers. */
+const ANSWER_BYTES = 8 * 2 ** 20;
+
+/** `command` starts a helper process. */
+export function createImageHelper(
+  processes: Processes,
+  command: { readonly program: string; readonly arguments: readonly string[] },
+): ImageHelper {
+  return {
+    async run<Request extends HelperRequest>(request: Request, signal?: AbortSignalLike) {
+      const run = await processes.run(
+        { ...command, input: JSON.stringify(request) },
+        { timeoutMs: TIMEOUT_MS, outputBytes: ANSWER_BYTES, ...(signal === undefined ? {} : { signal }) },
+      );
+      if (signal?.aborted) return err('stopped');
+      if (!run.ok) return err(run.error.message);
+      const { end, stdout, stderr, timedOut } = run.value;
+      if (timedOut) return err(`it was not done after ${TIMEOUT_MS / 60_000} minutes`);
+      if (end.kind === 'exited' && end.code === 0)
+        return JSON.parse(stdout) as Result<HelperAnswers[Request['kind']], string>;
+      const how = end.kind === 'exited' ? `the status ${end.code}` : `the signal ${end.signal}`;
+      return err(`the helper process ended with ${how}: ${stderr.trim().slice(-500) || 'without a message'}`);
+    },
+  };
+}
