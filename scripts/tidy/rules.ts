@@ -36,7 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   coordination: ['base'],
   platform: ['base', 'wire', 'api'],
   sdk: ['base', 'wire', 'api', 'coordination'],
-  cli: ['base', 'sdk', 'master', 'agent', 'simulator', 'coordination'],
+  cli: ['base', 'sdk', 'master', 'agent', 'simulator', 'coordination', 'wire'],
   web: ['sdk'],
   services: ['sdk'],
   simulator: ['base', 'wire', 'resources', 'allocator', 'master', 'agent', 'containers', 'coordination', 'api'],

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { skipWithout } from '@meseta/coordination/testing/servers';
+import { until } from '@meseta/platform/testing/until';
+
+const processesWith = (text: string): readonly string[] =>
+  readdirSync('/proc').filter((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text);
+    } catch {
+      return false;
+    }
+  });
+
+for (const [kind, seed] of [
+  ['zookeeper', 1],
+  ['etcd', 5],
+] as const) {
+  test(`CHAOS-NETWORK-1, LEADERSHIP-1, TERM-1: with ${kind} and its leader killed, paused or cut off no task is lost, doubled or unknown, and nothing is left`, {
+    skip: skipWithout(kind),
+    timeout: 180_000,
+  }, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'meseta-chaos-test-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const interfaces = Object.keys(networkInterfaces()).sort();
+    const argv = [`--coordinator=${kind}`, '--for=20secs', `--seed=${seed}`, '--agents=2', `--work-dir=${directory}`];
+    const done = spawnSync(process.execPath, ['bin/meseta', 'chaos', ...argv], { encoding: 'utf8', timeout: 150_000 });
+    const text = done.stdout + done.stderr;
+    assert.equal(done.status, 0, text);
+    assert.match(text, / 0 lost, 0 doubled, 0 unknown$/m);
+    assert.match(text, /^ {2}master-\d -> master-\d: elected after \d.*, framework after \d/m);
+    const [, started = '0', finished] = /^tasks: (\d+) started, (\d+) finished/m.exec(text) ?? [];
+    assert.equal(finished, started);
+    assert.ok(Number(started) > 40, text);
+    await until('the end of all processes', () => processesWith(directory).length === 0);
+    assert.deepEqual(Object.keys(networkInterfaces()).sort(), interfaces);
+  });
+}
+
+test('meseta chaos refuses one master, which has no failover', () => {
+  const done = spawnSync(process.execPath, ['bin/meseta', 'chaos', '--masters=1'], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.equal(done.status, 2);
+  assert.match(done.stderr, /^meseta chaos: --masters: expected at least 2, got '1'/);
+});
