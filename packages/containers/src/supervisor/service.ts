@@ -20,16 +20,20 @@ export async function createSupervisorService(ports: SupervisorPorts): Promise<S
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const endIfIdle = (): void => {
-    if (connections.size === 0 && supervisor.isIdle()) end();
+  const isUnused = (): boolean => connections.size === 0 && supervisor.isIdle();
+  const endIfIdle = async (): Promise<void> => {
+    if (!isUnused()) return;
+    await supervisor.removeCgroups();
+    // An agent may have connected meanwhile.
+    if (isUnused()) end();
   };
   const send = (connection: LineConnection, event: SupervisorEvent): void => connection.send(JSON.stringify(event));
   const supervisor = await createSupervisor(ports, (event) => {
     for (const connection of connections) send(connection, event);
-    if (connections.size === 0 && event.kind !== 'started') setImmediate(endIfIdle);
+    if (connections.size === 0 && event.kind !== 'started') setImmediate(() => void endIfIdle());
   });
   // While the process lives, it keeps the lock, and no other supervisor can start: timers must not prolong its end.
-  setTimeout(endIfIdle, FIRST_CONNECTION_TIMEOUT_MS).unref();
+  setTimeout(() => void endIfIdle(), FIRST_CONNECTION_TIMEOUT_MS).unref();
   return {
     onConnection(connection) {
       connections.add(connection);
@@ -39,7 +43,7 @@ export async function createSupervisorService(ports: SupervisorPorts): Promise<S
         onLine: (line) => supervisor.handle(JSON.parse(line) as SupervisorRequest),
         onClosed() {
           connections.delete(connection);
-          endIfIdle();
+          void endIfIdle();
         },
       };
     },

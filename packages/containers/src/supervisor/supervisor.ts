@@ -8,6 +8,7 @@
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
 import type { ChildRequest } from '@meseta/base';
 import { isCgroupEmpty } from '../cgroups/process-cgroups.js';
+import { removeCgroup } from '../cgroups/tree.js';
 import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 import { type Channels, createChannels } from './channels.js';
@@ -27,6 +28,8 @@ export interface Supervisor {
   known(): readonly KnownContainer[];
   /** Whether it could end without a loss. */
   isIdle(): boolean;
+  /** Removes the cgroups of ended containers, because it may be the last process that knows them. */
+  removeCgroups(): Promise<void>;
 }
 
 interface Run {
@@ -199,6 +202,15 @@ const knownOf = ({ id, pid, startTicks, setting, phase, status }: Supervised): K
   status: phase === 'ended' ? status : undefined,
 });
 
+/** A cgroup that counts memory is left to the next agent, which reads from it why its container ended. */
+async function removeCgroups({ files, containers }: SupervisorState): Promise<void> {
+  for (const { phase, setting } of containers.values()) {
+    const { cgroup } = setting;
+    if (phase !== 'ended' || cgroup === undefined) continue;
+    if (files.readTextNow(`${cgroup}/memory.events`) === undefined) await removeCgroup(files, cgroup);
+  }
+}
+
 /** Recovers the containers of an earlier supervisor and supervises them and all that are launched from now on. */
 export async function createSupervisor(
   ports: SupervisorPorts,
@@ -226,6 +238,7 @@ export async function createSupervisor(
   return {
     handle: (request) => handle(context, request),
     known: () => [...state.containers.values()].map(knownOf),
+    removeCgroups: () => removeCgroups(state),
     isIdle: () =>
       context.runs.size === 0 &&
       channels.size === 0 &&

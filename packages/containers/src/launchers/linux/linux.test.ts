@@ -158,6 +158,16 @@ const supervisorOf = (pid: number): number =>
       .split(' ')[1],
   );
 
+test('a container that ends while no agent runs leaves no cgroup, also if no agent comes back', asRoot, async () => {
+  const containers = await start();
+  const it = spec('alone', { value: 'while [ ! -e go ]; do sleep 0.02; done' });
+  containers.launch(it);
+  await next('started', 'alone');
+  await containers.close();
+  writeFileSync(`${it.sandbox}/go`, '');
+  await until(() => cgroupsLeft().length === 0);
+});
+
 test('LIFECYCLE-2: the cgroup of a container that was not started is removed by the next agent', asRoot, async () => {
   const first = await start();
   await first.close();
