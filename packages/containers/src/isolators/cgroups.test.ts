@@ -1,6 +1,8 @@
 // What the limits of cgroups do to real containers on the kernel of this machine. Needs root and the controllers.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
@@ -9,7 +11,17 @@ import type { Resource } from '@meseta/wire';
 import { findHierarchies } from '../cgroups/container-cgroups.js';
 import { readCgroupLayout } from '../cgroups/host.js';
 import { cgroupsOptions, testCgroup as root } from '../testing/isolation.js';
-import { next, output, read, type StartOptions, spec, start, root as testRoot } from '../testing/launcher.js';
+import {
+  events,
+  next,
+  nextEvent,
+  output,
+  read,
+  type StartOptions,
+  spec,
+  start,
+  root as testRoot,
+} from '../testing/launcher.js';
 import type { Usage } from './isolator.js';
 import type { IsolationOptions } from './select.js';
 
@@ -296,10 +308,23 @@ test(
   },
 );
 
-test('a container without processes leaves nothing behind when its launch fails', kernel, async () => {
-  const containers = await start(isolation(ALL));
-  containers.launch(
-    spec('failed', { value: 'true' }, { resources: resources(0.1, 32), uris: [{ value: '/no/such/file' }] }),
-  );
-  await until('the failure', () => !existsSync(placeOf('memory', 'failed')) && existsSync(placeOf('memory', '')));
-});
+test(
+  'a container whose launch fails had its cgroups, and leaves nothing of them when that is reported',
+  kernel,
+  async () => {
+    const containers = await start(isolation(ALL));
+    let existed = false;
+    const server = createServer((_request, response) => {
+      existed = existsSync(placeOf('memory', 'failed')) && existsSync(placeOf('pids', 'failed'));
+      response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const uri = { value: `http://127.0.0.1:${(server.address() as AddressInfo).port}/file` };
+    containers.launch(spec('failed', { value: 'true' }, { resources: resources(0.1, 32), uris: [uri] }));
+    while (!events.some(({ kind }) => kind === 'launchFailed')) await nextEvent();
+    server.close();
+    assert.equal(existed, true);
+    for (const controller of ['cpu', 'memory', 'pids'])
+      assert.equal(existsSync(placeOf(controller, 'failed')), false, controller);
+  },
+);
