@@ -71,14 +71,17 @@ async function runUp(values: Values): Promise<number> {
     workDir: values['work-dir'],
     resources: values.resources,
   });
+  const stopping = new AbortController();
   try {
     describe(cluster);
     return await Promise.race([
-      work(cluster, tasks, values.exit ?? false, interrupted),
+      work(cluster, tasks, values.exit ?? false, interrupted, stopping.signal),
       interrupted.then(() => EXIT.done),
       cluster.failure.then((text) => failed(text)),
     ]);
   } finally {
+    // A framework that goes on looking for its master would keep this process alive.
+    stopping.abort();
     print('\nStopping ...');
     await cluster.stop();
     print(
@@ -108,12 +111,19 @@ function describe(cluster: LocalCluster): void {
   print(`  ${'logs'.padEnd(NAME_WIDTH)}${cluster.workDir}\n`);
 }
 
-async function work(cluster: LocalCluster, tasks: number, exit: boolean, interrupted: Promise<void>): Promise<number> {
+async function work(
+  cluster: LocalCluster,
+  tasks: number,
+  exit: boolean,
+  interrupted: Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
   let status: number = EXIT.done;
   if (tasks > 0) {
     print(`Running ${tasks} tasks ...`);
     const show = createProgressLine();
-    const progress = await runWorkload(cluster.address, tasks, (now) => show.update(progressLine(now)));
+    const progress = await runWorkload(cluster.address, tasks, (now) => show.update(progressLine(now)), signal);
+    if (signal.aborted) return EXIT.done;
     show.end(progressLine(progress));
     print(`\n${summarize(progress, performance.now())}`);
     status = allFinished(progress) ? EXIT.done : EXIT.failed;

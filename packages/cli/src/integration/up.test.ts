@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,5 +85,22 @@ test('WORKLOAD-1, LOCAL-CLUSTER-1: meseta up runs each task once, counts it once
   assert.match(done.stdout, new RegExp(`^ *TASK_FINISHED +${TASKS}$`, 'm'));
   assert.match(done.stdout, new RegExp(`^${TASKS} tasks in `, 'm'));
   // The supervisors end once their agents have closed their connections.
+  await until('the end of all processes', () => processesWith(directory).length === 0);
+});
+
+test('meseta up that is interrupted while its tasks run ends with status 0', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const argv = ['up', '--tasks=2000', '--agents=1', '--port=15510', `--work-dir=${directory}`];
+  const up = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => up.kill('SIGKILL'));
+  const ended = once(up, 'exit', { signal: AbortSignal.timeout(90_000) });
+  let output = '';
+  up.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (!/finished [1-9]/.test(output) && /finished [1-9]/.test(output + text)) up.kill('SIGINT');
+    output += text;
+  });
+  assert.deepEqual(await ended, [0, null], output);
+  assert.doesNotMatch(output, /tasks in /, 'no summary of an interrupted workload');
   await until('the end of all processes', () => processesWith(directory).length === 0);
 });

@@ -48,11 +48,12 @@ export interface Progress {
 const agentName = (offer: Offer): string =>
   offer.attributes?.find(({ name }) => name === 'name')?.text?.value ?? `${offer.hostname}:${offer.url?.address.port}`;
 
-/** Runs `count` tasks to their ends; `onProgress` is called after each event. */
+/** Runs `count` tasks to their ends; `onProgress` is called after each event. The signal ends the framework's connection. */
 export async function runWorkload(
   master: string,
   count: number,
   onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
 ): Promise<Progress> {
   const kinds = KINDS.flatMap((kind) => Array.from({ length: kind.share }, () => kind));
   const kindOf = (at: number): Kind => kinds[at % kinds.length] as Kind;
@@ -65,6 +66,7 @@ export async function runWorkload(
   const progress: Progress = { tasks, startedAtMs: performance.now() };
   const waiting = [...tasks.keys()];
   const scheduler = connectScheduler({ master, framework: { name: 'meseta up', failover_timeout: 0 } });
+  signal.addEventListener('abort', () => scheduler.close(), { once: true });
   if (count === 0) {
     scheduler.close();
     return progress;
@@ -114,6 +116,6 @@ export async function runWorkload(
       break;
     }
   }
-  await scheduler.teardown();
+  if (!signal.aborted) await scheduler.teardown();
   return progress;
 }
