@@ -16,14 +16,18 @@ after(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** A process that listens on a free port of each of these addresses. */
-async function listener(addresses: readonly string[]): Promise<{ readonly pid: number; readonly ports: number[] }> {
+/** A process that listens on a free port of each of these addresses. `wrapper`: a program that becomes it. */
+async function listener(
+  addresses: readonly string[],
+  wrapper: readonly string[] = [],
+): Promise<{ readonly pid: number; readonly ports: number[] }> {
   const program = `
     const { createServer } = require('node:net');
     for (const address of ${JSON.stringify(addresses)}) {
       const server = createServer().listen(0, address, () => console.log(server.address().port));
     }`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [first, ...rest] = [...wrapper, process.execPath, '-e', program];
+  const child = spawn(first as string, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   let text = '';
   for await (const chunk of child.stdout) {
@@ -105,6 +109,19 @@ test('a container that listens on its own ports, after an update too, exceeds no
   const quiet = watch([process.ppid], []);
   await quiet.look();
   assert.deepEqual(quiet.limitations, []);
+});
+
+test('NETWORK-PORTS-1: ports of another network namespace are not held against a container', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, async () => {
+  const inside = await listener(['0.0.0.0'], ['unshare', '--net']);
+  const outside = await listener(['127.0.0.1']);
+  const { limitations, look } = watch([inside.pid, outside.pid], []);
+  await look();
+  assert.deepEqual(
+    limitations.map(({ resources }) => resources),
+    [[portsResource(...outside.ports)]],
+  );
 });
 
 test('only the watched ports count', async () => {
