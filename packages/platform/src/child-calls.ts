@@ -7,9 +7,13 @@
 //
 // Owns: an arena of memory, with the loop's code, the child's stack, and the calls and texts of one child at a time.
 // CALLS-1: a call that fails ends the child, unless it is marked `mayFail`; so nothing after it happens.
+// CALLS-2: no child holds this process up for long. Once a child has the user of a task, that user can stop it, and can delay
+//   its exec by a lease of the program (fcntl(2)) or a file system of its own. Such a child is continued, and killed after a
+//   time.
 // Signals are blocked from before the clone until a call of the list unblocks them, so no handler of this process runs in
 // the child.
 import { err, ok, type Result } from '@meseta/base';
+import { createChildWatchdog, START_TIMEOUT_MS } from './child-watchdog.js';
 import * as libc from './libc.js';
 
 /** A system call with up to six arguments: numbers, descriptors, or addresses of the arena. */
@@ -151,6 +155,7 @@ const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 const MAP_FAILED = 2n ** 64n - 1n;
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
+const CLONE_PARENT_SETTID = 0x100000;
 const SIGCHLD = 17;
 const SIG_SETMASK = 2;
 /** sigset_t has 128 bytes in glibc and musl. */
@@ -262,10 +267,12 @@ export function createChildCalls(): Result<ChildCalls, string> {
   const first = start + BigInt(STACK_BYTES);
   const { arena, reset } = createArena(first, Buffer.from(libc.memoryAt(first, ARENA_BYTES)));
   const before = new Uint8Array(allSignals.length);
+  const watchdog = createChildWatchdog();
   /** The child inherits the mask. */
   const clone = (calls: bigint, namespaces: number): number => {
     libc.sigprocmask(SIG_SETMASK, allSignals, before);
-    const pid = libc.clone(code.value, first, CLONE_VM | CLONE_VFORK | SIGCHLD | namespaces, calls);
+    const flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD | namespaces;
+    const pid = libc.clone(code.value, first, flags, calls, watchdog.pidAddress);
     libc.sigprocmask(SIG_SETMASK, before, null);
     return pid;
   };
@@ -276,8 +283,12 @@ export function createChildCalls(): Result<ChildCalls, string> {
         const calls = plan(arena);
         const encoded = encodeCalls(calls, machine);
         const address = arena.bytes(encoded);
-        const pid = clone(address, namespaces);
+        const { value: pid, wasKilled } = watchdog.guard(() => clone(address, namespaces));
         if (pid < 0) return err(failureOf('no new process'));
+        if (wasKilled) {
+          libc.waitpid(pid, new Int32Array(1), 0);
+          return err(`the program was not started within ${START_TIMEOUT_MS} ms`);
+        }
         const results = arena.at(address, encoded.length);
         return ok({ pid, errors: calls.map((_, index) => Math.max(0, errorAt(results, index))) });
       } catch (error) {

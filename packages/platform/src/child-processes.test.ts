@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildRequest, ProcessEnd } from '@meseta/base';
 import { createChildProcesses } from './child-processes.js';
+import { makeLeasedProgram } from './testing/lease.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
 const nobody = 65534;
@@ -273,4 +274,34 @@ test('orphans of a child are adopted, and their ends are collected', async () =>
   const path = newDirectory();
   await run(path, 'sh -c "sleep 0.05; exit 9" & echo $! >orphan');
   assert.deepEqual(await endOf(Number(read(`${path}/orphan`))), { kind: 'exited', code: 9 });
+});
+
+test('CALLS-2: a program that is held by a lease holds up no other start', async () => {
+  const path = newDirectory();
+  const program = `${path}/leased`;
+  const endLease = makeLeasedProgram(program);
+  const held = children.start(requestIn(path, '', { program, argv: [program] }));
+  assert.equal(held.ok ? 'it was started' : held.error, 'the program was not started within 3000 ms');
+  endLease();
+  assert.deepEqual(await run(path, 'exit 3'), { kind: 'exited', code: 3 });
+});
+
+test('CALLS-2: processes of the same user that stop all others hold up no start', asRoot, async () => {
+  const path = newDirectory();
+  // Of no other process on this machine.
+  const uid = 2_000_000_000 + process.pid;
+  const user = { uid, groups: [uid] };
+  chownSync(path, uid, uid);
+  const stopOthers = 'while :; do kill -s STOP -- -1; done 2> /dev/null';
+  const attacker = children.start(requestIn(path, stopOthers, { user }));
+  assert.ok(attacker.ok, attacker.ok ? '' : attacker.error);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const started = Array.from({ length: 200 }, () => children.start(requestIn(path, 'exit 4', { user })));
+  process.kill(attacker.value.pid, 'SIGKILL');
+  await endOf(attacker.value.pid);
+  for (const child of started) {
+    assert.ok(child.ok, child.ok ? '' : child.error);
+    if (!ends.has(child.value.pid)) process.kill(child.value.pid, 'SIGCONT');
+    assert.deepEqual(await endOf(child.value.pid), { kind: 'exited', code: 4 });
+  }
 });

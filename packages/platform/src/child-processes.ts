@@ -12,6 +12,8 @@
 // CHILDREN-4: no process that runs as this process' user gets the environment of a program of another user.
 // CHILDREN-5: a program, and all that it starts, is in its cgroups from its first instruction on, or it is not started.
 // CHILDREN-6: a program enters the namespaces of the process that the caller means, not of one that reuses its pid.
+// CHILDREN-7: a child that has entered a container is a part of this process until it executes its program. No process that
+//   lacks CAP_SYS_PTRACE reaches its memory and descriptors meanwhile.
 import { closeSync, constants, fchmodSync, fchownSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { kill } from 'node:process';
 import {
@@ -64,6 +66,7 @@ const OPEN_OUTPUT = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const OUTPUT_MODE = 0o644;
+const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
 const SIG_SETMASK = 2;
@@ -335,8 +338,8 @@ function startPlaced(starter: Starter, request: ChildRequest, opened: Opened): R
     starter.inits.set(started.value.pid, init.value);
     return started;
   }
+  // Its end waits for that of a process in its namespace which can't end yet: it is collected by `reap`.
   kill(init.value, 'SIGKILL');
-  awaitEnd(init.value);
   return started;
 }
 
@@ -437,6 +440,8 @@ export function createChildProcesses(): Result<ChildProcesses, string> {
   const calls = createChildCalls();
   if (!calls.ok) return calls;
   libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  // CHILDREN-7 (ptrace(2), "Ptrace access mode checking"). An exec resets it.
+  libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   const initProgram = createInitProgram();
   if (!initProgram.ok) return initProgram;
   const starter: Starter = {

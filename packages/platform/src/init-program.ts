@@ -3,7 +3,7 @@
 // namespace.
 //
 // Owns: the program, an ELF file in memory (elf(5)) that nothing can change.
-import { writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { err, ok, type Result } from '@meseta/base';
 import * as libc from './libc.js';
 
@@ -83,6 +83,7 @@ export function createInitProgram(): Result<number, string> {
   const file = libc.memfd_create('meseta-init', MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return err(`no file in memory: ${libc.strerror(libc.lastError())}`);
   writeSync(file, encodeProgram(machine));
-  libc.fcntl(file, F_ADD_SEALS, ALL_SEALS);
-  return ok(file);
+  if (libc.fcntl(file, F_ADD_SEALS, ALL_SEALS) === 0) return ok(file);
+  closeSync(file);
+  return err(`a file in memory can't be sealed: ${libc.strerror(libc.lastError())}`);
 }

@@ -5,6 +5,7 @@
 // descriptors, and paths without links. Nothing stays on the machine: mounts and namespaces end with their processes.
 // ISOLATION-1: what can't be done as asked ends the child, and with it the launch.
 // ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
+// ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
 import { closeSync, existsSync } from 'node:fs';
 import type { CapabilitySets, LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
@@ -19,6 +20,7 @@ import {
   openTrusted,
   pathOfDescriptor,
   RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from './mounts.js';
 import { statOfDescriptor } from './system-results.js';
@@ -274,18 +276,18 @@ export const enterSteps = (process: number): readonly Step[] => {
   return [{ name: 'setns', arguments: [process, mount | ipc | uts | CLONE_NEWNET], what }];
 };
 
-/** Enters a working directory, in the mount namespace of the process. */
+/** Enters a working directory, in the mount namespace of the process. ISOLATION-3. */
 export function directorySteps(
   arena: Arena,
   { workingDirectory }: Pick<LinuxPlan, 'workingDirectory'>,
   directory: string,
 ): readonly Step[] {
   const what = 'enter the working directory';
-  if (workingDirectory !== undefined) return [{ name: 'chdir', arguments: [arena.text(workingDirectory)], what }];
-  return [
-    ...openAsZero(arena, AT_FDCWD, directory, RESOLVE_NO_SYMLINKS, what),
-    { name: 'fchdir', arguments: [0], what },
-  ];
+  const opening =
+    workingDirectory === undefined
+      ? openAsZero(arena, AT_FDCWD, directory, RESOLVE_NO_SYMLINKS, what)
+      : openAsZero(arena, AT_FDCWD, workingDirectory, RESOLVE_NO_MAGICLINKS, what);
+  return [...opening, { name: 'fchdir', arguments: [0], what }];
 }
 
 const maskOf = (capabilities: readonly number[]): bigint =>

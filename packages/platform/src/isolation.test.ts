@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { type ChildRequest, type LinuxMount, type LinuxPlan, type ProcessEnd, SHARED_LINUX } from '@meseta/base';
 import { createChildProcesses } from './child-processes.js';
+import { makeLeasedProgram } from './testing/lease.js';
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
 const nobody = 65534;
@@ -351,4 +352,52 @@ test('root in a root file system of its own changes nothing of the kernel, and r
     for f in /proc/kcore /proc/keys /proc/timer_list; do head -c 1 $f 2> /dev/null; done; ls /sys/firmware
     umount /proc/sys 2> /dev/null || echo no umount`;
   assert.equal(await run(path, script, linux), 'readable\nno umount\n');
+});
+
+test('CHILDREN-7: a container sees nothing of this process while a process enters it', asRoot, async () => {
+  const path = newDirectory();
+  const linux: Partial<LinuxPlan> = {
+    namespaces: ['mount', 'pid'],
+    capabilities: { effective: [], bounding: [] },
+    noNewPrivileges: true,
+  };
+  // The program, the memory and the root of a process that is still a part of this one.
+  const steal = `while :; do for p in /proc/[0-9]*; do
+    [ "$(cat $p/comm)" = "${read('/proc/self/comm').trim()}" ] && { echo seen; readlink $p/exe $p/root; head -c 1 $p/maps; }
+    done; done 2> /dev/null`;
+  const thief = children.start(requestIn(path, steal, linux));
+  assert.ok(thief.ok, thief.ok ? '' : thief.error);
+  const { pid } = thief.value;
+  const startTicks = Number(
+    read(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, '')
+      .split(' ')[19],
+  );
+  const program = `${path}/leased`;
+  const endLease = makeLeasedProgram(program);
+  const held = children.start({
+    ...requestIn(path, '', linux, { enter: { pid, startTicks }, output: 'discarded' }),
+    program,
+  });
+  assert.match(held.ok ? 'it was started' : held.error, /^the program was not started/);
+  endLease();
+  process.kill(pid, 'SIGKILL');
+  await endOf(pid);
+  assert.match(read(`${path}/stdout`), /^(seen\n)+$/);
+});
+
+test('ISOLATION-3: a working directory leads to no descriptor of this process', asRoot, async () => {
+  const path = newDirectory();
+  // More than this process has open.
+  const descriptors = Array.from({ length: 40 }, (_, descriptor) => `/proc/self/fd/${descriptor}`);
+  for (const workingDirectory of [...descriptors, '/proc/self/fd/3/..', '/link']) {
+    const inside = newRoot();
+    symlinkSync('/proc/self/fd/3', `${inside}/link`);
+    const linux: Partial<LinuxPlan> = { namespaces: ['mount', 'pid'], root: inside, mounts: MACHINE, workingDirectory };
+    assert.match(
+      await run(path, 'pwd -P; ls', linux),
+      /^(Failed to enter the working directory|EEXIST)/,
+      workingDirectory,
+    );
+  }
 });

@@ -13,8 +13,8 @@ const define = <T extends (...values: never[]) => unknown>(declaration: string):
 
 type Numbers = (...values: number[]) => number;
 
-export const clone: (code: bigint, stack: bigint, flags: number, argument: bigint) => number = define(
-  'int clone(uintptr_t code, uintptr_t stack, int flags, uintptr_t argument)',
+export const clone: (code: bigint, stack: bigint, flags: number, argument: bigint, pid: bigint) => number = define(
+  'int clone(uintptr_t code, uintptr_t stack, int flags, uintptr_t argument, uintptr_t pid)',
 );
 export const waitpid: (pid: number, status: Int32Array, options: number) => number = define(
   'int waitpid(int pid, void *status, int options)',
@@ -109,6 +109,12 @@ export const openat2 = (descriptor: number, path: string, how: Uint8Array): numb
   callWithStruct(SYS_OPENAT2, descriptor, path, how, how.length);
 export const mount_setattr = (descriptor: number, path: string, flags: number, attributes: Uint8Array): number =>
   callWithFlagsAndStruct(SYS_MOUNT_SETATTR, descriptor, path, flags, attributes, attributes.length);
+
+const copyMemory: (to: Int32Array, from: Int32Array, bytes: number) => number | bigint = define(
+  'uintptr_t memcpy(void *to, void *from, size_t bytes)',
+);
+/** It stays there as long as the array exists. */
+export const addressOf = (numbers: Int32Array): bigint => BigInt(copyMemory(numbers, numbers, 0));
 
 export const strerror: (error: number) => string = define('const char *strerror(int error)');
 

@@ -23,6 +23,7 @@ const OPEN_TREE_CLOEXEC = O_CLOEXEC;
 const MOUNT_ATTR_RDONLY = 1n;
 /** Mounts of the machine reach the copy, and no mount in the copy reaches the machine (mount_namespaces(7)). */
 const MS_FROM_MACHINE = BigInt(1 << 19);
+export const RESOLVE_NO_MAGICLINKS = 2;
 export const RESOLVE_NO_SYMLINKS = 4;
 export const RESOLVE_IN_ROOT = 0x10;
 
