@@ -8,6 +8,7 @@ const PACKAGES = {
   zookeeper: '/usr/share/java/zookeeper.jar',
   'etcd-server': '/usr/bin/etcd',
   'docker-registry': '/usr/bin/docker-registry',
+  'docker.io': '/usr/sbin/dockerd',
 };
 const APT_GET = '/usr/bin/apt-get';
 const TIMEOUT_MS = 300_000;

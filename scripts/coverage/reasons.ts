@@ -50,7 +50,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^metric volume_gid_manager\//, 'no volume gids are managed'],
   [/^metric resource_providers\//, 'resource providers (CSI) are not supported yet'],
-  [/^metric containerizer\/docker\//, 'no Docker daemon is used'],
+  [/^metric containerizer\/docker\//, 'the time of pulls is not measured'],
   [/^metric containerizer\/mesos\/(?:disk\/project_ids|provisioner\/docker_store)/, 'not measured yet'],
   [/^metric (?:RESERVE|UNRESERVE|CREATE|DESTROY|CREATE_DISK|DESTROY_DISK)$/, 'a name of an operation, not a metric'],
 ];

@@ -2,6 +2,7 @@
 // what clusters use, and low enough that a peer at the limit neither blocks a process nor fills its memory.
 
 import { CONTENT_LIMITS } from './content-limits.js';
+import { DOCKER_LIMITS } from './docker-limits.js';
 
 export type LimitUnit =
   | 'bytes'
@@ -475,6 +476,7 @@ export const LIMITS = table({
     source: 'Meseta',
   },
   ...CONTENT_LIMITS,
+  ...DOCKER_LIMITS,
   keptRenderings: {
     most: 64 * 2 ** 20,
     unit: 'bytes',

@@ -444,3 +444,27 @@ export interface Outbound {
   /** Whether a TCP connection is accepted. If that is not known, an error, with the code `timedOut` at the timeout. */
   connects(host: string, port: number, timeoutMs: number): Promise<SystemResult<boolean>>;
 }
+
+/** A request to an HTTP server that listens on a unix socket of this machine, such as the Docker engine. */
+export interface LocalRequest {
+  readonly socket: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With the query. */
+  readonly path: string;
+  readonly headers?: { readonly [name: string]: string };
+  readonly body?: string | undefined;
+  /** The longest time without a byte; undefined: no limit. The code of the error is `stalled`. */
+  readonly idleTimeoutMs: number | undefined;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+export interface LocalResponse {
+  readonly status: number;
+  /** The next part of the body, undefined at its end. While it is not called, the server is not read from. */
+  next(): Promise<SystemResult<Uint8Array | undefined>>;
+  /** Closes the connection. */
+  close(): void;
+}
+
+/** Sends a request over a connection of its own. It is an error only if no response begins. */
+export type SendLocalRequest = (request: LocalRequest) => Promise<SystemResult<LocalResponse>>;

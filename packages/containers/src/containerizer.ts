@@ -16,16 +16,16 @@ import {
   type Result,
 } from '@meseta/base';
 import type { Image } from '@meseta/wire';
+import { createBackends } from './backends.js';
+import type { BackendName, Backends } from './composing.js';
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
-import { findHostFacts } from './host-facts.js';
-import { type ImageOptions, type Images, openImages } from './images/images.js';
-import type { HostFacts, Isolator, Usage } from './isolators/isolator.js';
-import { createProcessCgroup } from './isolators/linux-launcher.js';
-import { type IsolationOptions, NEEDED_FOR_IMAGES, parseIsolation, selectIsolators } from './isolators/select.js';
-import { findLinuxLauncher, type LauncherOptions } from './launchers/choose.js';
-import type { Launcher, LauncherEvent } from './launchers/launcher.js';
-import { createPosixLauncher } from './launchers/posix/posix.js';
+import type { ImageOptions, Images } from './images/images.js';
+import type { Usage } from './isolators/isolator.js';
+import type { IsolationOptions } from './isolators/select.js';
+import type { LauncherOptions } from './launchers/choose.js';
+import type { DockerOptions } from './launchers/docker/backend.js';
+import type { LauncherEvent } from './launchers/launcher.js';
 import {
   type ContainerRecord,
   type LifecycleEffect,
@@ -33,10 +33,9 @@ import {
   type LifecycleState,
   stepLifecycle,
 } from './lifecycle.js';
-import type { LaunchOwner, LaunchPlan, PlanContext } from './plan/plan.js';
-import { createProber } from './probes/probes.js';
+import type { AnyPlan } from './plan/any-plan.js';
 import { createRecords, type Records } from './records.js';
-import { createPreparation, type Preparation } from './sandbox/prepare.js';
+import type { Preparation } from './sandbox/prepare.js';
 import { createRemovals, type Removals, removeSandbox } from './sandbox/removal.js';
 import { changeVolume } from './sandbox/volumes.js';
 import { type RotationLimits, startRotation } from './streams/rotation.js';
@@ -47,18 +46,18 @@ import type {
   ContainerEvent,
   ContainerResources,
   ContainerSpec,
-  Limitation,
   Probe,
   ProbeResult,
   RecoveredContainer,
   VolumeChange,
 } from './types.js';
-import { createOwnerLookup } from './users.js';
 
 /** Calls return at once; events report what happened. Each container ends in one `launchFailed` or `exited`. */
 export interface Containerizer {
   /** What tasks may ask of this agent. */
   readonly capabilities: Capabilities;
+  /** What those with a container of type DOCKER may ask, if the agent has a Docker containerizer. */
+  readonly dockerCapabilities: Capabilities | undefined;
   /** The isolators of `--isolation` that this machine can't provide, with the reasons. */
   readonly warnings: readonly string[];
   /** Makes the sandbox and its volumes, fetches, and starts the command. */
@@ -109,6 +108,10 @@ export interface ContainerizerOptions {
   readonly random: Random;
   /** For the log. */
   readonly warn: (message: string) => void;
+  /** `--containerizers`; only Mesos' if undefined. */
+  readonly containerizers?: readonly BackendName[] | undefined;
+  /** For the containers of type DOCKER; undefined if `containerizers` has no docker. */
+  readonly docker?: DockerOptions | undefined;
   /** undefined: the output of containers is not limited. */
   readonly rotation: RotationLimits | undefined;
   readonly onEvent: (event: ContainerEvent) => void;
@@ -121,10 +124,9 @@ interface Parts {
   readonly state: LifecycleState;
   readonly files: Files;
   readonly records: Records;
-  readonly launcher: Launcher;
-  readonly context: PlanContext;
+  readonly backends: Backends;
   readonly images: Images | undefined;
-  readonly preparation: Preparation;
+  readonly makeStreams: Preparation['makeStreams'];
   readonly fetcher: Fetcher;
   /** Aborts the running preparations and fetches. */
   readonly aborts: Map<ContainerId, AbortController>;
@@ -154,7 +156,7 @@ function createQueue(
 }
 
 function performEffect(parts: Parts, effect: LifecycleEffect): void {
-  const { launcher, context } = parts;
+  const { backends } = parts;
   switch (effect.kind) {
     case 'prepare':
       void prepare(parts, effect);
@@ -166,19 +168,18 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
       parts.aborts.get(effect.containerId)?.abort();
       return;
     case 'start':
-      launcher.launch(effect.containerId, effect.plan);
+      backends.launch(effect.containerId, effect.plan);
       return;
-    case 'watch':
-      for (const isolator of context.isolators) {
-        const { containerId } = effect.record;
-        isolator.watch?.(effect.record, (limitation) => parts.push({ kind: 'limited', containerId, limitation }));
-      }
+    case 'watch': {
+      const { containerId } = effect.record;
+      backends.watch(effect.record, (limitation) => parts.push({ kind: 'limited', containerId, limitation }));
       return;
+    }
     case 'update':
-      for (const isolator of context.isolators) void isolator.update?.(effect.record);
+      backends.update(effect.record);
       return;
     case 'signal':
-      launcher.signal(effect.containerId, effect.signal);
+      backends.signal(effect.containerId, effect.signal);
       return;
     case 'destroy':
       void destroy(parts, effect);
@@ -187,7 +188,7 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
       void cleanUp(parts, effect.containerId);
       return;
     case 'remove':
-      launcher.remove(effect.containerId);
+      backends.remove(effect.containerId);
       void parts.records.remove(effect.containerId);
       return;
     case 'report':
@@ -200,7 +201,7 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
 }
 
 async function prepare(
-  { records, preparation, aborts, push }: Parts,
+  { records, backends, aborts, push }: Parts,
   { record, spec }: Extract<LifecycleEffect, { kind: 'prepare' }>,
 ): Promise<void> {
   const { containerId } = record;
@@ -208,126 +209,60 @@ async function prepare(
   aborts.set(containerId, abort);
   const written = await records.write(record);
   const prepared = written.ok
-    ? await preparation.prepare(spec, abort.signal)
+    ? await backends.prepare(spec, abort.signal)
     : err(`runtime directory: ${written.error.message}`);
   aborts.delete(containerId);
   if (prepared.ok) push({ kind: 'prepared', containerId, plan: prepared.value });
   else push({ kind: 'stepFailed', containerId, stage: 'launch', message: prepared.error });
 }
 
-async function fetch(parts: Parts, spec: ContainerSpec, plan: LaunchPlan): Promise<void> {
+async function fetch(parts: Parts, spec: ContainerSpec, plan: AnyPlan): Promise<void> {
   const { containerId, sandbox, uris } = spec;
   const abort = new AbortController();
   parts.aborts.set(containerId, abort);
   const fetched = await parts.fetcher.fetch(uris, sandbox, plan.owner, abort.signal);
   parts.aborts.delete(containerId);
   // An archive may contain them.
-  const ready =
-    fetched.ok && plan.owner !== undefined ? await parts.preparation.makeStreams(sandbox, plan.owner) : fetched;
+  const ready = fetched.ok && plan.owner !== undefined ? await parts.makeStreams(sandbox, plan.owner) : fetched;
   if (ready.ok) return parts.push({ kind: 'fetched', containerId, plan });
-  await parts.preparation.makeStreams(sandbox, plan.owner);
+  await parts.makeStreams(sandbox, plan.owner);
   parts.push({ kind: 'stepFailed', containerId, stage: fetched.ok ? 'launch' : 'fetch', message: ready.error });
 }
 
 async function destroy(
-  { records, launcher }: Parts,
+  { records, backends }: Parts,
   { containerId, record }: Extract<LifecycleEffect, { kind: 'destroy' }>,
 ): Promise<void> {
   // LIFECYCLE-2. Where it can't be written, the container is destroyed all the same.
   if (record?.limitation !== undefined) await records.addLimitation(containerId, record.limitation);
-  launcher.destroy(containerId);
+  backends.destroy(containerId);
 }
 
-async function cleanUp({ context, push }: Parts, containerId: ContainerId): Promise<void> {
-  for (const isolator of context.isolators) await isolator.cleanUp?.(containerId);
+async function cleanUp({ backends, push }: Parts, containerId: ContainerId): Promise<void> {
+  await backends.cleanUp(containerId);
   push({ kind: 'cleanedUp', containerId });
-}
-
-interface Isolated extends PlanContext {
-  readonly warnings: readonly string[];
-  readonly images: Images | undefined;
-}
-
-/** Images need isolators that the operator chooses; as in Mesos, an agent that lacks them does not start. */
-async function openImagesFor(
-  options: ContainerizerOptions,
-  images: ImageOptions,
-  { linux }: HostFacts,
-): Promise<Result<Images, string>> {
-  const names = parseIsolation(options.isolation.names);
-  const missing = NEEDED_FOR_IMAGES.find((name) => !(names.ok && names.value.includes(name)));
-  if (missing !== undefined) return err(`--image_providers=docker: expected ${missing} in --isolation`);
-  return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
-}
-
-/** The launcher's part of each plan, and the isolators of this machine. */
-async function prepareIsolation(
-  options: ContainerizerOptions,
-  processesOf: Launcher['processes'],
-): Promise<Result<Isolated, string>> {
-  const { files, processes, clock, isolation, launcher, runtimeDir, warn } = options;
-  const facts = await findHostFacts(files, processes);
-  const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
-  const reason = cgroups.ok ? '' : cgroups.error;
-  const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
-  const images = options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host);
-  if (!images.ok) return images;
-  const selected = selectIsolators(
-    {
-      files,
-      clock,
-      processes,
-      processesOf,
-      runtimeDir,
-      warn,
-      images: images.value,
-      ...isolation,
-      launcher: cgroups.ok ? 'linux' : 'posix',
-    },
-    host,
-  );
-  if (!selected.ok) return selected;
-  const { destroyTimeoutMs } = launcher;
-  const first = cgroups.ok ? [createProcessCgroup({ cgroups: cgroups.value, destroyTimeoutMs, warn })] : [];
-  const fallback =
-    cgroups.ok || launcher.name !== 'linux'
-      ? []
-      : [`--launcher=linux: ${reason}; using posix: containers are sessions of processes`];
-  return ok({
-    isolators: [...first, ...selected.value.isolators],
-    capabilities: selected.value.capabilities,
-    host,
-    warnings: [...fallback, ...selected.value.warnings],
-    images: images.value,
-  });
 }
 
 /** The containerizer on this machine, or what the machine lacks. It connects to a supervisor, which it starts if none runs. */
 export async function createContainerizer(options: ContainerizerOptions): Promise<Result<Containerizer, string>> {
-  const { files, processes, clock } = options;
+  const { files, clock } = options;
   const recordsDir = `${options.runtimeDir}/records`;
   const made = await files.makeDirectory(recordsDir, 0o700);
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
-  let running: Launcher | undefined;
-  const prepared = await prepareIsolation(options, async (containerId) => running?.processes(containerId) ?? []);
-  if (!prepared.ok) return prepared;
-  const context = prepared.value;
-  const { host } = context;
+  const removals = createRemovals();
   const onEvent = (event: LauncherEvent): void => {
     const record = event.kind === 'exited' ? state.get(event.containerId)?.record : undefined;
-    const limitation = record && findLimitation(context.isolators, record);
+    const limitation = record && backends.findLimitation(record);
     if (limitation !== undefined) push({ kind: 'limited', containerId: event.containerId, limitation });
     push({ kind: 'launcher', event });
   };
-  const launcher = await createPosixLauncher({ ...options, onEvent });
-  if (!launcher.ok) return err(`containers: ${launcher.error}`);
-  running = launcher.value;
+  const created = await createBackends(options, removals, onEvent);
+  if (!created.ok) return created;
+  const { backends, images, host, makeStreams, ...facts } = created.value;
 
   let isClosed = false;
   let onRecovered = (_containers: readonly RecoveredContainer[]): void => {};
   const state: LifecycleState = new Map();
-  const resolveOwner = createOwnerLookup(processes);
-  const removals = createRemovals();
   const push = createQueue(
     state,
     (effect) => performEffect(parts, effect),
@@ -337,10 +272,9 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
     state,
     files,
     records: createRecords(files, recordsDir),
-    launcher: launcher.value,
-    context,
-    images: context.images,
-    preparation: createPreparation({ files, removals, resolveOwner, context }),
+    backends,
+    images,
+    makeStreams,
     fetcher: createFetcher({ ...options, ...options.fetcher, setpriv: host.setpriv }),
     aborts: new Map(),
     onEvent: options.onEvent,
@@ -352,46 +286,34 @@ export async function createContainerizer(options: ContainerizerOptions): Promis
   const stopRotation =
     options.rotation === undefined ? () => {} : startRotation(files, clock, options.rotation, sandboxes);
   return ok({
-    capabilities: context.capabilities,
-    warnings: context.warnings,
-    ...createCalls(options, parts, removals, resolveOwner),
+    ...facts,
+    ...createCalls(options, parts, removals),
     async recover(relocate = (sandbox) => sandbox) {
-      const records = await parts.records.readAll();
-      const launched = await launcher.value.recover();
+      const records = (await parts.records.readAll()).map((it) => ({ ...it, sandbox: relocate(it.sandbox) }));
+      const launched = await backends.recover();
       const recovered = new Promise<readonly RecoveredContainer[]>((resolve) => {
         onRecovered = resolve;
       });
-      const relocated = records.map((record) => ({ ...record, sandbox: relocate(record.sandbox) }));
       const running = new Set(launched.flatMap((it) => (it.state === 'running' ? [it.containerId] : [])));
-      const alive = relocated.filter(({ containerId }) => running.has(containerId));
-      const ended = await findLimitations(parts.records, context.isolators, relocated, launched);
-      for (const isolator of context.isolators) await isolator.recover?.(alive);
+      const ended = await findLimitations(parts.records, backends, records, launched);
+      await backends.removeLeftovers(records.filter(({ containerId }) => running.has(containerId)));
       push({ kind: 'recover', records: ended, launched });
       return recovered;
     },
     async close() {
       isClosed = true;
       stopRotation();
-      context.images?.close();
+      images?.close();
       for (const controller of parts.aborts.values()) controller.abort();
-      for (const isolator of context.isolators) isolator.close?.();
-      await launcher.value.close();
+      await backends.close();
     },
   });
-}
-
-function findLimitation(isolators: readonly Isolator[], record: ContainerRecord): Limitation | undefined {
-  for (const isolator of isolators) {
-    const found = isolator.findLimitation?.(record);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** Adds the limits that containers have exceeded which ended while no agent ran. */
 async function findLimitations(
   { addLimitation }: Records,
-  isolators: readonly Isolator[],
+  { findLimitation }: Backends,
   records: readonly ContainerRecord[],
   launched: readonly RecoveredContainer[],
 ): Promise<readonly ContainerRecord[]> {
@@ -400,7 +322,7 @@ async function findLimitations(
     records.map(async (record) => {
       const { containerId } = record;
       if (!ended.has(containerId) || record.limitation !== undefined) return record;
-      const limitation = findLimitation(isolators, record);
+      const limitation = findLimitation(record);
       if (limitation === undefined) return record;
       await addLimitation(containerId, limitation);
       return { ...record, limitation };
@@ -408,40 +330,26 @@ async function findLimitations(
   );
 }
 
-type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
-
 function createCalls(
   options: ContainerizerOptions,
   parts: Parts,
   removals: Removals,
-  resolveOwner: ResolveOwner,
-): Omit<Containerizer, 'capabilities' | 'warnings' | 'recover' | 'close'> {
-  const { files, state, launcher, context, push } = parts;
-  const runProbe = createProber({ ...options, launcher }, resolveOwner);
+): Omit<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings' | 'recover' | 'close'> {
+  const { files, state, backends, push } = parts;
   const removalPorts = { files, workDir: options.workDir, limitRemovals: createConcurrencyLimit(MAX_REMOVALS) };
   return {
     launch: (spec) => push({ kind: 'launch', spec }),
     update: (containerId, { resources, limits }) => push({ kind: 'update', containerId, resources, limits }),
-    send: (containerId, input) => launcher.send(containerId, input),
+    send: backends.send,
     signal: (containerId, signal) => push({ kind: 'signal', containerId, signal }),
     destroy: (containerId) => push({ kind: 'destroy', containerId }),
     remove: (containerId) => push({ kind: 'remove', containerId }),
     async probe(containerId, probe, timeoutMs) {
       const container = state.get(containerId);
       if (container?.phase !== 'running') return { kind: 'failed', message: 'the container is not running' };
-      return runProbe(container.record, probe, timeoutMs);
+      return backends.probe(container.record, probe, timeoutMs);
     },
-    async usage(containerId) {
-      const used: Usage = {};
-      if (state.get(containerId)?.phase !== 'running') {
-        const shared = context.isolators.flatMap((isolator) => isolator.sharedUsage?.(containerId) ?? []);
-        for (const each of shared) Object.assign(used, each);
-        return shared.length === 0 ? undefined : used;
-      }
-      const processes = await launcher.processes(containerId);
-      for (const { usage } of context.isolators) Object.assign(used, await usage?.(containerId, processes));
-      return used;
-    },
+    usage: (containerId) => backends.usage(containerId, state.get(containerId)?.phase === 'running'),
     async removeSandbox(path) {
       const removal = removeSandbox(removalPorts, path);
       removals.add(path, removal);

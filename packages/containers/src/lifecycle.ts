@@ -11,7 +11,7 @@
 import type { ContainerId } from '@meseta/base';
 import type { Resource } from '@meseta/wire';
 import type { LauncherEvent } from './launchers/launcher.js';
-import type { LaunchPlan } from './plan/plan.js';
+import type { AnyPlan } from './plan/any-plan.js';
 import type {
   ContainerEvent,
   ContainerResources,
@@ -59,7 +59,7 @@ export type LifecycleState = Map<ContainerId, LifecycleContainer>;
 export type LifecycleInput =
   | { readonly kind: 'launch'; readonly spec: ContainerSpec }
   /** The answer to `prepare` and to `fetch`. */
-  | { readonly kind: 'prepared' | 'fetched'; readonly containerId: ContainerId; readonly plan: LaunchPlan }
+  | { readonly kind: 'prepared' | 'fetched'; readonly containerId: ContainerId; readonly plan: AnyPlan }
   | {
       readonly kind: 'stepFailed';
       readonly containerId: ContainerId;
@@ -85,11 +85,11 @@ export type LifecycleEffect =
   /** Write the record, then make the sandbox and what isolators need; answered by `prepared` or `stepFailed`. */
   | { readonly kind: 'prepare'; readonly record: ContainerRecord; readonly spec: ContainerSpec }
   /** Fetch the URIs; answered by `fetched` or `stepFailed`. */
-  | { readonly kind: 'fetch'; readonly spec: ContainerSpec; readonly plan: LaunchPlan }
+  | { readonly kind: 'fetch'; readonly spec: ContainerSpec; readonly plan: AnyPlan }
   /** End a `fetch` early. */
   | { readonly kind: 'abort'; readonly containerId: ContainerId }
   /** Give the plan to the launcher; answered by its events. */
-  | { readonly kind: 'start'; readonly containerId: ContainerId; readonly plan: LaunchPlan }
+  | { readonly kind: 'start'; readonly containerId: ContainerId; readonly plan: AnyPlan }
   /** Let isolators watch the container's limits; answered by `limited`. */
   | { readonly kind: 'watch' | 'update'; readonly record: ContainerRecord }
   | { readonly kind: 'signal'; readonly containerId: ContainerId; readonly signal: number }
@@ -177,7 +177,7 @@ function continueLaunch(
   state: LifecycleState,
   containerId: ContainerId,
   step: 'prepared' | 'fetched',
-  plan: LaunchPlan,
+  plan: AnyPlan,
 ): readonly LifecycleEffect[] {
   const container = state.get(containerId);
   if (container?.phase !== 'preparing' || container.spec === undefined) return [];

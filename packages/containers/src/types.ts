@@ -5,6 +5,7 @@ import type {
   CommandInfo,
   CommandInfoURI,
   ContainerInfo,
+  NetworkInfo,
   Resource,
   RLimitInfo,
   TaskStatusReason,
@@ -106,9 +107,22 @@ export interface Limitation {
   readonly message: string;
 }
 
+/** What is known of a started container besides its process, for the statuses of its task. */
+export interface StartedFacts {
+  /** `TaskStatus.data` of TASK_RUNNING, in base64. */
+  readonly data?: string | undefined;
+  /** undefined: it has the addresses of the host. */
+  readonly networkInfos?: readonly NetworkInfo[] | undefined;
+}
+
 export type ContainerEvent =
   /** The command was forked. `pid`: the first process, which leads the container's session. */
-  | { readonly kind: 'started'; readonly containerId: ContainerId; readonly pid: number }
+  | {
+      readonly kind: 'started';
+      readonly containerId: ContainerId;
+      readonly pid: number;
+      readonly facts?: StartedFacts | undefined;
+    }
   /** The command never ran. `message` is for the task's status. */
   | {
       readonly kind: 'launchFailed';
@@ -121,6 +135,8 @@ export type ContainerEvent =
 
 export interface ContainerEnd {
   readonly status: ExitStatus;
+  /** For the task's status, where the launcher has a text of its own. */
+  readonly message?: string | undefined;
   readonly limitation?: Limitation | undefined;
 }
 

@@ -9,7 +9,7 @@
 
 import type { ContainerId } from '@meseta/base';
 import { cancelTimer, setTimer } from '@meseta/base/core/timers';
-import type { ContainerEnd, ContainerEvent, ExitStatus, ProbeResult } from '@meseta/containers/types';
+import type { ContainerEnd, ContainerEvent, ProbeResult, StartedFacts } from '@meseta/containers/types';
 import type { CheckStatusInfo } from '@meseta/wire';
 import { checkProbe, checkStatus, healthProbe, initialCheck, judgeHealth, sameCheckStatus, timesOf } from './checks.js';
 import { type Context, log } from './context.js';
@@ -18,7 +18,7 @@ import { userOf } from './executors.js';
 import { exitMessage, limitationStatus, preemptedStatus } from './exit-status.js';
 import type { CheckKind, TaskRecord } from './io.js';
 import { endRun, killRun } from './run-end.js';
-import { report } from './run-reports.js';
+import { containerStatus, report } from './run-reports.js';
 import { putRun, setRun, type TaskRun, taskOfRun, taskRunOf } from './runs.js';
 import type { FrameworkRecord } from './state.js';
 import type { StatusFields } from './status-updates.js';
@@ -32,7 +32,7 @@ export function handleTaskContainerEvent(
 ): void {
   switch (event.kind) {
     case 'started':
-      if (run.state === 'launching') handleStarted(ctx, framework, run, event.pid);
+      if (run.state === 'launching') handleStarted(ctx, framework, run, event);
       return;
     case 'launchFailed':
       handleLaunchFailed(ctx, framework, run, event.message);
@@ -43,7 +43,12 @@ export function handleTaskContainerEvent(
   }
 }
 
-function handleStarted(ctx: Context, framework: FrameworkRecord, run: TaskRun, pid: number): void {
+function handleStarted(
+  ctx: Context,
+  framework: FrameworkRecord,
+  run: TaskRun,
+  { pid, facts }: Extract<ContainerEvent, { kind: 'started' }>,
+): void {
   // Spreading the run here makes V8 (of Node 20) give every record a hidden class of its own.
   const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: ctx.now.wallMs } as const);
   // The task was killed while its container was made: the container is being destroyed, and only its end is reported.
@@ -53,9 +58,18 @@ function handleStarted(ctx: Context, framework: FrameworkRecord, run: TaskRun, p
   }
   putRun(ctx, framework, running);
   report(ctx, framework, running, { state: 'TASK_STARTING' });
-  report(ctx, framework, running, { state: 'TASK_RUNNING' });
+  report(ctx, framework, running, { state: 'TASK_RUNNING', ...runningFields(ctx, running, facts) });
   warnOfUsersOfChecks(ctx, framework, running);
   startChecks(ctx, framework, running);
+}
+
+/** What a container's engine says of it. */
+function runningFields(ctx: Context, run: TaskRun, facts: StartedFacts | undefined): Partial<StatusFields> {
+  const { data, networkInfos: network_infos } = facts ?? {};
+  return {
+    ...(data === undefined ? {} : { data }),
+    ...(network_infos === undefined ? {} : { container_status: { ...containerStatus(ctx, run), network_infos } }),
+  };
 }
 
 /** As in Mesos, a check runs as its task's user. The log warns of a check that names another one. */
@@ -121,14 +135,14 @@ export function handleExited(ctx: Context, framework: FrameworkRecord, run: Task
   // The task was killed before its start was reported.
   if (run.kill !== undefined && statusCount === 0) handleLaunchFailed(ctx, framework, run, '');
   else {
-    report(ctx, framework, run, limitationStatus(end) ?? endStatusOf(framework, run, end.status));
+    report(ctx, framework, run, limitationStatus(end) ?? endStatusOf(framework, run, end));
     endRun(ctx, framework, run);
   }
 }
 
-function endStatusOf(framework: FrameworkRecord, run: TaskRun, status: ExitStatus): StatusFields {
+function endStatusOf(framework: FrameworkRecord, run: TaskRun, end: ContainerEnd): StatusFields {
   const { kill } = run;
-  const message = exitMessage(status);
+  const { status, message = exitMessage(status) } = end;
   if (kill?.why === 'maxCompletion') {
     return { state: 'TASK_FAILED', message, reason: 'REASON_MAX_COMPLETION_TIME_REACHED' };
   }

@@ -77,7 +77,10 @@ function customSpec(ctx: Context, framework: FrameworkRecord, executor: Executor
 function commandSpec(ctx: Context, framework: FrameworkRecord, executor: CommandExecutor): ContainerSpec {
   const [task] = tasksOf(framework, executor.info.executor_id.value as ExecutorId);
   const info = present(task, 'the task of a command executor').info;
-  return { ...taskSpec(ctx, framework, executor, info), ...sumOf([info, executor.info]) };
+  const spec = taskSpec(ctx, framework, executor, info);
+  // The agent is the executor. Mesos' has no part in the Docker container of its task.
+  if (info.container?.type === 'DOCKER') return spec;
+  return { ...spec, ...sumOf([info, executor.info]) };
 }
 
 /** The container of a task that the agent runs itself. */

@@ -2,7 +2,6 @@
 // Mesos: the order of the checks, the states and the reasons.
 import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import { checkId, present, uuid } from '@meseta/base';
-import type { Capabilities } from '@meseta/containers/types';
 import { contains, isDynamicallyReserved, isPersistentVolume, unallocate } from '@meseta/resources';
 import type {
   ExecutorInfo,
@@ -35,6 +34,7 @@ import {
 } from './executors.js';
 import type { ExecutorRecord } from './io.js';
 import { shutdownExecutor } from './kill.js';
+import type { AgentOptions } from './options.js';
 import { findMissingLimit } from './resource-limits.js';
 import { putPodTask } from './runs.js';
 import { agentIdOf, checkpoints, type FrameworkRecord, isPartitionAware, newFramework } from './state.js';
@@ -114,7 +114,7 @@ function acceptLaunch(
     refusalByAgent(ctx, framework, launch) ??
     refusalByExecutor(framework, launch) ??
     launch.tasks
-      .map((task) => refusalByTask(ctx.state.options.capabilities, framework, task, launch))
+      .map((task) => refusalByTask(ctx.state.options, framework, task, launch))
       .find((it) => it !== undefined);
   if (refusal !== undefined) refuseLaunch(ctx, framework, launch, refusal);
   else if (launch.executor === undefined) launchCommand(ctx, framework, launch.tasks[0] as TaskInfo);
@@ -261,7 +261,7 @@ function refusalByExecutor(framework: FrameworkRecord, { executor, launchExecuto
 const kindOf = ({ type }: ExecutorInfo): ExecutorRecord['kind'] => (type === 'DEFAULT' ? 'default' : 'custom');
 
 function refusalByTask(
-  capabilities: Capabilities,
+  { capabilities, dockerCapabilities }: AgentOptions,
   framework: FrameworkRecord,
   task: TaskInfo,
   { executor }: Launch,
@@ -286,7 +286,8 @@ function refusalByTask(
       message: `The id ${task.task_id.value} is still in use on this agent`,
     };
   }
-  const missing = findMissingLimit(capabilities, task.limits);
+  const own = task.container?.type === 'DOCKER' ? dockerCapabilities : undefined;
+  const missing = findMissingLimit(own ?? capabilities, task.limits);
   if (missing !== undefined) {
     return { state: droppedState(framework.info), reason: 'REASON_GC_ERROR', message: missing };
   }

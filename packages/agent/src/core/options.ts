@@ -38,4 +38,6 @@ export interface AgentOptions {
   readonly oversubscription: { readonly resources: readonly Resource[]; readonly intervalMs: number } | undefined;
   /** What the containerizer provides. */
   readonly capabilities: Capabilities;
+  /** The same for containers of type DOCKER, where they are others. */
+  readonly dockerCapabilities?: Capabilities | undefined;
 }

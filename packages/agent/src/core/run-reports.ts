@@ -1,6 +1,6 @@
 // Statuses of tasks that the agent runs itself: their container, health and check.
 import type { ContainerId, TaskId } from '@meseta/base';
-import type { ContainerStatus, TaskStatus } from '@meseta/wire';
+import type { ContainerStatus, NetworkInfo, TaskStatus } from '@meseta/wire';
 import { isTerminal } from '@meseta/wire/task-states';
 import { checkStatus } from './checks.js';
 import type { Context } from './context.js';
@@ -29,7 +29,7 @@ export function report(ctx: Context, framework: FrameworkRecord, run: TaskRun, f
   const status = statusOf(ctx, taskId, {
     source: 'SOURCE_EXECUTOR',
     executor_id,
-    container_status: containerStatus(ctx, run),
+    container_status: containerStatus(ctx, run, last?.container_status?.network_infos),
     ...fields,
     ...(healthy === undefined ? {} : { healthy }),
     ...(checked === undefined ? {} : { check_status: checked }),
@@ -46,12 +46,16 @@ export function drained(ctx: Context, framework: FrameworkRecord, killed: boolea
   return { ...status, state: gone ? 'TASK_GONE_BY_OPERATOR' : status.state, reason: 'REASON_AGENT_DRAINING' };
 }
 
-/** As in Mesos, a container without a network namespace has the agent's address. */
+/**
+ * As in Mesos, a container without a network namespace has the agent's address. Others keep the addresses of their first
+ * status.
+ */
 export const containerStatus = (
   ctx: Context,
   { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
+  networkInfos: readonly NetworkInfo[] | undefined = undefined,
 ): ContainerStatus => ({
-  network_infos: [{ ip_addresses: [{ ip_address: ipOf(ctx.state.options) }] }],
-  ...(pid === undefined ? {} : { executor_pid: pid }),
+  network_infos: networkInfos ?? [{ ip_addresses: [{ ip_address: ipOf(ctx.state.options) }] }],
+  ...(pid === undefined || pid === 0 ? {} : { executor_pid: pid }),
   container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
 });

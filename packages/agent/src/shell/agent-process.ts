@@ -27,6 +27,7 @@ import { type Checkpoint, openCheckpoint } from './checkpoint.js';
 import { createContainerCalls } from './container-calls.js';
 import { createDetector, findHostname, type MasterDetector } from './detector.js';
 import { watchDiskRoom } from './disk-room.js';
+import { dockerOptions, readDockerConfig } from './docker-options.js';
 import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
@@ -214,13 +215,7 @@ async function run(
   if (!made.ok) return made;
   const containerizer = made.value;
   for (const warning of containerizer.warnings) log.warning(warning);
-  const facts = {
-    localIp,
-    workDir,
-    resources: resources.value,
-    oversubscription,
-    capabilities: containerizer.capabilities,
-  };
+  const facts = { localIp, workDir, resources: resources.value, oversubscription, containerizer };
   const config = await configOf(flags, host, files, security, facts);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
@@ -341,20 +336,17 @@ function portOptionsOf(flags: AgentFlags, resources: readonly Resource[]): Resul
 }
 
 /** As the fetcher, each agent has a directory of its own in the store, where it removes what it does not use. */
-async function imageOptionsOf(
+function imageOptionsOf(
   { flags, imageHelper }: AgentProcessOptions,
-  files: Files,
-): Promise<Result<ImageOptions | undefined, string>> {
-  if (!flags.image_providers?.includes('docker')) return ok(undefined);
-  const { docker_config: config } = flags;
-  const dockerConfig = config?.startsWith('/') ? await files.readText(config) : ok(config);
-  if (!dockerConfig.ok) return err(`--docker_config: ${dockerConfig.error.message}`);
+  dockerConfig: string | undefined,
+): ImageOptions | undefined {
+  if (!flags.image_providers?.includes('docker')) return undefined;
   const own = createHash('sha256').update(resolve(flags.work_dir)).digest('hex').slice(0, 16);
-  return ok({
+  return {
     storeDir: resolve(flags.docker_store_dir, own),
     rootsDir: resolve(flags.work_dir, 'provisioner'),
     registry: flags.docker_registry,
-    dockerConfig: dockerConfig.value,
+    dockerConfig,
     stallTimeoutMs: flags.fetcher_stall_timeout,
     maxImageBytes: flags.docker_max_image_size,
     maxImageEntries: LIMITS.imageEntries.most,
@@ -364,7 +356,7 @@ async function imageOptionsOf(
     ignoreRuntime: flags.docker_ignore_runtime,
     architecture: process.arch,
     helper: imageHelper,
-  });
+  };
 }
 
 async function openContainerizer(
@@ -377,8 +369,8 @@ async function openContainerizer(
   const { flags, supervisor, log } = options;
   const ports = portOptionsOf(flags, resources);
   if (!ports.ok) return ports;
-  const images = await imageOptionsOf(options, files);
-  if (!images.ok) return images;
+  const dockerConfig = await readDockerConfig(flags, files);
+  if (!dockerConfig.ok) return dockerConfig;
   return createContainerizer({
     runtimeDir: resolve(flags.runtime_dir),
     workDir: resolve(flags.work_dir),
@@ -414,10 +406,12 @@ async function openContainerizer(
       name: flags.launcher,
       destroyTimeoutMs: flags.cgroups_destroy_timeout,
     },
-    images: images.value,
+    images: imageOptionsOf(options, dockerConfig.value),
     random: cryptoRandom(),
     warn: log.warning,
     rotation,
+    containerizers: flags.containerizers,
+    docker: dockerOptions(flags, dockerConfig.value),
     fetcher: {
       cacheDir: fetcherDirectory(flags),
       cacheBytes: flags.fetcher_cache_size,
@@ -435,11 +429,13 @@ async function configOf(
   host: Host,
   files: Files,
   { gate }: AgentSecurity,
-  facts: Pick<AgentOptions, 'localIp' | 'workDir' | 'oversubscription' | 'capabilities'> & {
+  facts: Pick<AgentOptions, 'localIp' | 'workDir' | 'oversubscription'> & {
     readonly resources: readonly Resource[];
+    readonly containerizer: Pick<Containerizer, 'capabilities' | 'dockerCapabilities'>;
   },
 ): Promise<AgentOptions> {
-  const { resources, ...others } = facts;
+  const { resources, containerizer, ...others } = facts;
+  const { capabilities, dockerCapabilities } = containerizer;
   const ip = hostOf(host.address);
   const { attributes, domain } = flags;
   return {
@@ -453,6 +449,8 @@ async function configOf(
       ...(domain === undefined ? {} : { domain }),
     },
     ...others,
+    capabilities,
+    dockerCapabilities,
     version: buildInfo.version,
     bootId: files.readTextNow(BOOT_ID)?.trim() ?? '',
     recover: flags.recover,

@@ -1,5 +1,6 @@
 // Every flag of a Mesos agent, with its default and aliases (docs/configuration/agent.md; facts: flags.csv).
 import { checkPathBelow, err, ok, type Result } from '@meseta/base';
+import type { BackendName } from '@meseta/containers/composing';
 import { parseAllowedDevices } from '@meseta/containers/isolators/cgroups-devices';
 import { parseIsolation } from '@meseta/containers/isolators/select';
 import {
@@ -84,12 +85,14 @@ function parseNamesOfIsolators(text: string): Result<string, string> {
 }
 
 /** A list of the containerizers of Mesos, in any order. */
-function parseContainerizers(text: string): Result<string, string> {
-  const known = ['mesos', 'docker'];
-  const unknown = text.split(',').find((name) => !known.includes(name.trim()));
-  return unknown === undefined ? ok(text) : err(`expected a list of mesos and docker, got ${JSON.stringify(unknown)}`);
+function parseContainerizers(text: string): Result<readonly BackendName[], string> {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => name !== 'mesos' && name !== 'docker');
+  return unknown === undefined
+    ? ok(names as readonly BackendName[])
+    : err(`expected a list of mesos and docker, got ${JSON.stringify(unknown)}`);
 }
-const containerizersFlag = (options: { readonly default: string; readonly status: 'ignored' }) =>
+const containerizersFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(parseContainerizers, asGiven, options);
 
 /** A relative path of one or more cgroups. */
@@ -162,7 +165,7 @@ export const agentFlags = {
   }),
   cgroups_enable_cfs: booleanFlag({
     default: false,
-    help: 'Whether a container can use no more processor time than its cpus, also while the machine is idle; needs the isolator cgroups/cpu.',
+    help: 'Whether a container can use no more processor time than its cpus, also while the machine is idle; needs the isolator cgroups/cpu, or a container of type DOCKER.',
   }),
   cgroups_hierarchy: textFlag({
     default: '/sys/fs/cgroup',
@@ -199,7 +202,10 @@ export const agentFlags = {
     default: '30secs',
     help: 'How often the isolator network/ports looks for the ports on which containers listen.',
   }),
-  containerizers: containerizersFlag({ ...ignored, default: 'mesos' }),
+  containerizers: containerizersFlag({
+    default: 'mesos',
+    help: 'mesos, docker or both: what runs containers. With docker those of type DOCKER run in the Docker engine.',
+  }),
   credential: pathFlag({ help: 'A file with the principal and secret for the master.' }),
   csi_plugin_config_dir: textFlag(ignored),
   default_container_dns: textFlag(ignored),
@@ -233,7 +239,10 @@ export const agentFlags = {
     default: false,
     help: 'Whether Entrypoint, Cmd, Env and WorkingDir of images have no effect.',
   }),
-  docker_kill_orphans: booleanFlag({ ...ignored, default: true }),
+  docker_kill_orphans: booleanFlag({
+    default: true,
+    help: 'Whether containers that this agent launched in the Docker engine, and has no record of, are killed at its start.',
+  }),
   docker_max_image_size: byteSizeFlag({
     default: '32GB',
     help: 'How many bytes the unpacked layers of an image may have.',
@@ -243,9 +252,15 @@ export const agentFlags = {
     default: 'https://registry-1.docker.io',
     help: 'Where images without a registry in their names are: a URL, or a directory with archives NAME:TAG.tar.',
   }),
-  docker_remove_delay: textFlag({ ...ignored, default: '6hrs' }),
-  docker_socket: textFlag({ ...ignored, default: '/var/run/docker.sock' }),
-  docker_stop_timeout: textFlag({ ...ignored, default: '0ns' }),
+  docker_remove_delay: durationFlag({
+    default: '6hrs',
+    help: 'How long ended containers are kept in the Docker engine.',
+  }),
+  docker_socket: pathFlag({ default: '/var/run/docker.sock', help: 'The unix socket of the Docker engine.' }),
+  docker_stop_timeout: durationFlag({
+    default: '0ns',
+    help: 'How long an orphan in the Docker engine may take to end before it is killed.',
+  }),
   docker_store_dir: pathFlag({ default: '/tmp/mesos/store/docker', help: 'The directory for unpacked images.' }),
   docker_volume_checkpoint_dir: textFlag({ ...ignored, default: '/var/run/mesos/isolators/docker/volume' }),
   docker_volume_chown: booleanFlag({ ...ignored, default: false }),

@@ -6,16 +6,21 @@ import type { ContainerId, Result } from '@meseta/base';
 import type { LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
 import type { ContainerInput, InputResult } from '../supervisor/protocol.js';
-import type { ExitStatus, RecoveredContainer } from '../types.js';
+import type { ContainerEnd, ExitStatus, RecoveredContainer, StartedFacts } from '../types.js';
 
 /** Reported by `onEvent`, never during a call. */
 export type LauncherEvent =
   /** The command was forked. `pid`: the container's first process. */
-  | { readonly kind: 'started'; readonly containerId: ContainerId; readonly pid: number }
+  | {
+      readonly kind: 'started';
+      readonly containerId: ContainerId;
+      readonly pid: number;
+      readonly facts?: StartedFacts | undefined;
+    }
   /** The command never ran. */
   | { readonly kind: 'launchFailed'; readonly containerId: ContainerId; readonly message: string }
   /** The command ran, and every process of the container has ended. */
-  | { readonly kind: 'exited'; readonly containerId: ContainerId; readonly status: ExitStatus };
+  | ({ readonly kind: 'exited'; readonly containerId: ContainerId } & ContainerEnd);
 
 export interface FinishedCommand {
   readonly status: ExitStatus;

@@ -146,7 +146,7 @@ async function planAndPrepare(
 }
 
 /** Makes a container's sandbox, owned by its user (undefined: the agent's own). Returns its identity. */
-async function prepareSandbox(
+export async function prepareSandbox(
   files: Files,
   { sandbox: path, outer }: Pick<ContainerSpec, 'sandbox' | 'outer'>,
   owner: Owner | undefined,

@@ -52,9 +52,9 @@ export async function linkVolume(
 type PlaceKind = 'directory' | 'file';
 
 /** Makes the directory of a volume, and gives a persistent one to its user. */
-async function makePlace(
+export async function makePlace(
   files: Files,
-  { place, isPersistent }: VolumeLink,
+  { place, isPersistent }: Pick<VolumeLink, 'place' | 'isPersistent'>,
   owner: Owner | undefined,
 ): Promise<SystemResult<PlaceKind>> {
   const made = isPersistent

@@ -78,6 +78,8 @@ export interface StartOptions {
   readonly isolation?: Partial<ContainerizerOptions['isolation']>;
   readonly launcher?: ContainerizerOptions['launcher']['name'];
   readonly images?: ContainerizerOptions['images'];
+  readonly docker?: ContainerizerOptions['docker'];
+  readonly warn?: ContainerizerOptions['warn'];
 }
 
 /** A containerizer with the posix launcher and its isolators, or with those that the options name. */
@@ -97,8 +99,10 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
     images: options.images,
     random: seededRandom(1),
-    warn: (message) => assert.fail(message),
+    warn: options.warn ?? ((message) => assert.fail(message)),
     rotation: undefined,
+    containerizers: options.docker === undefined ? ['mesos'] : ['docker', 'mesos'],
+    docker: options.docker,
     files: createFiles(),
     processes: createProcesses(),
     outbound: createOutbound(),

@@ -1,0 +1,184 @@
+// The backends of an agent: the launcher with the isolators of `--isolation`, and the Docker engine if `--containerizers` names
+// it.
+import { err, ok, type Result } from '@meseta/base';
+import { type Backend, type Backends, composeBackends } from './composing.js';
+import type { Containerizer, ContainerizerOptions } from './containerizer.js';
+import { findHostFacts } from './host-facts.js';
+import { type ImageOptions, type Images, openImages } from './images/images.js';
+import type { HostFacts, Usage } from './isolators/isolator.js';
+import { createProcessCgroup } from './isolators/linux-launcher.js';
+import { NEEDED_FOR_IMAGES, parseIsolation, selectIsolators } from './isolators/select.js';
+import { findLinuxLauncher } from './launchers/choose.js';
+import { createDockerBackend } from './launchers/docker/backend.js';
+import type { Launcher, LauncherEvent } from './launchers/launcher.js';
+import { createPosixLauncher } from './launchers/posix/posix.js';
+import { isDockerPlan } from './plan/any-plan.js';
+import type { PlanContext } from './plan/plan.js';
+import { createProber } from './probes/probes.js';
+import { createPreparation, type Preparation } from './sandbox/prepare.js';
+import type { Removals } from './sandbox/removal.js';
+import { createOwnerLookup } from './users.js';
+
+export interface CreatedBackends extends Pick<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings'> {
+  readonly backends: Backends;
+  readonly host: HostFacts;
+  readonly images: Images | undefined;
+  readonly makeStreams: Preparation['makeStreams'];
+}
+
+interface Isolated extends PlanContext {
+  readonly warnings: readonly string[];
+  readonly images: Images | undefined;
+}
+
+/** Images need isolators that the operator chooses; as in Mesos, an agent that lacks them does not start. */
+async function openImagesFor(
+  options: ContainerizerOptions,
+  images: ImageOptions,
+  { linux }: HostFacts,
+): Promise<Result<Images, string>> {
+  const names = parseIsolation(options.isolation.names);
+  const missing = NEEDED_FOR_IMAGES.find((name) => !(names.ok && names.value.includes(name)));
+  if (missing !== undefined) return err(`--image_providers=docker: expected ${missing} in --isolation`);
+  return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
+}
+
+/** The launcher's part of each plan, and the isolators of this machine. */
+async function prepareIsolation(
+  options: ContainerizerOptions,
+  processesOf: Launcher['processes'],
+): Promise<Result<Isolated, string>> {
+  const { files, processes, clock, isolation, launcher, runtimeDir, warn } = options;
+  const facts = await findHostFacts(files, processes);
+  const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
+  const reason = cgroups.ok ? '' : cgroups.error;
+  const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
+  const images = options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host);
+  if (!images.ok) return images;
+  const selected = selectIsolators(
+    {
+      files,
+      clock,
+      processes,
+      processesOf,
+      runtimeDir,
+      warn,
+      images: images.value,
+      ...isolation,
+      launcher: cgroups.ok ? 'linux' : 'posix',
+    },
+    host,
+  );
+  if (!selected.ok) return selected;
+  const { destroyTimeoutMs } = launcher;
+  const first = cgroups.ok ? [createProcessCgroup({ cgroups: cgroups.value, destroyTimeoutMs, warn })] : [];
+  const fallback =
+    cgroups.ok || launcher.name !== 'linux'
+      ? []
+      : [`--launcher=linux: ${reason}; using posix: containers are sessions of processes`];
+  return ok({
+    isolators: [...first, ...selected.value.isolators],
+    capabilities: selected.value.capabilities,
+    host,
+    warnings: [...fallback, ...selected.value.warnings],
+    images: images.value,
+  });
+}
+
+/** The backends on this machine, or what the machine lacks. */
+export async function createBackends(
+  options: ContainerizerOptions,
+  removals: Removals,
+  onEvent: (event: LauncherEvent) => void,
+): Promise<Result<CreatedBackends, string>> {
+  const { files, processes } = options;
+  let running: Launcher | undefined;
+  const context = await prepareIsolation(options, async (containerId) => running?.processes(containerId) ?? []);
+  if (!context.ok) return context;
+  const { isolators, capabilities, warnings, host, images } = context.value;
+  const resolveOwner = createOwnerLookup(processes);
+  const preparation = createPreparation({ files, removals, resolveOwner, context: context.value });
+  const { makeStreams } = preparation;
+  const launcher = await createPosixLauncher({ ...options, onEvent });
+  if (!launcher.ok) return err(`containers: ${launcher.error}`);
+  running = launcher.value;
+  const ports = { ...options, removals, resolveOwner, makeStreams, onEvent };
+  const docker = options.docker && (await createDockerBackend(options.docker, ports));
+  if (docker?.ok === false) return docker;
+  const prober = createProber({ ...options, launcher: launcher.value }, resolveOwner);
+  const mesos = createMesosBackend(launcher.value, isolators, preparation, prober);
+  const all: readonly [Backend, ...Backend[]] = docker === undefined ? [mesos] : [mesos, docker.value.backend];
+  return ok({
+    backends: composeBackends(all, options.containerizers ?? ['mesos']),
+    capabilities,
+    dockerCapabilities: docker && { ...capabilities, ...DOCKER_CAPABILITIES },
+    warnings: [...warnings, ...(docker?.value.warnings ?? [])],
+    host,
+    images,
+    makeStreams,
+  });
+}
+
+/** The Docker engine has its own limits. */
+const DOCKER_CAPABILITIES = {
+  cpusLimits: ok(undefined),
+  memLimits: ok(undefined),
+  rlimits: ok(undefined),
+  sandboxPathVolumes: ok(undefined),
+};
+
+/** The launcher with the isolators of `--isolation`. */
+function createMesosBackend(
+  launcher: Launcher,
+  isolators: PlanContext['isolators'],
+  { prepare }: Preparation,
+  probe: Backend['probe'],
+): Backend {
+  return {
+    name: 'mesos',
+    prepare,
+    launch(containerId, plan) {
+      if (!isDockerPlan(plan)) launcher.launch(containerId, plan);
+    },
+    send: launcher.send,
+    signal: launcher.signal,
+    destroy: launcher.destroy,
+    remove: launcher.remove,
+    watch(record, onLimitation) {
+      for (const isolator of isolators) isolator.watch?.(record, onLimitation);
+    },
+    update(record) {
+      for (const isolator of isolators) void isolator.update?.(record);
+    },
+    async usage(containerId, isRunning) {
+      const used: Usage = {};
+      if (!isRunning) {
+        const shared = isolators.flatMap((isolator) => isolator.sharedUsage?.(containerId) ?? []);
+        for (const each of shared) Object.assign(used, each);
+        return shared.length === 0 ? undefined : used;
+      }
+      const processes = await launcher.processes(containerId);
+      for (const { usage } of isolators) Object.assign(used, await usage?.(containerId, processes));
+      return used;
+    },
+    async cleanUp(containerId) {
+      for (const isolator of isolators) await isolator.cleanUp?.(containerId);
+    },
+    probe,
+    findLimitation(record) {
+      for (const isolator of isolators) {
+        const found = isolator.findLimitation?.(record);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    },
+    recover: launcher.recover,
+    async removeLeftovers(alive) {
+      for (const isolator of isolators) await isolator.recover?.(alive);
+    },
+    async close() {
+      for (const isolator of isolators) isolator.close?.();
+      await launcher.close();
+    },
+  };
+}
