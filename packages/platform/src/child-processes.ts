@@ -53,6 +53,7 @@ import {
   hasNamespace,
   isolationSteps,
   noNewPrivilegesStep,
+  nullSteps,
   type OpenedIsolation,
   openIsolation,
 } from './isolation-steps.js';
@@ -217,17 +218,21 @@ const lastSteps = (arena: Arena, firstClosed: number, executing: readonly Step[]
 ];
 
 /** Enters the child's view of the file system, and its working directory there. */
-function placeSteps(arena: Arena, { linux }: ChildRequest, opened: Opened): readonly Step[] {
+function placeSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, opened: Opened): readonly Step[] {
   const { startDirectory, streams, isolation, entered } = opened;
   if (isolation === undefined && entered === undefined) {
     return [{ name: 'fchdir', arguments: [startDirectory], what: 'enter the working directory' }];
   }
+  const linux = request.linux ?? SHARED_LINUX;
   return [
     ...(entered === undefined ? [] : enterSteps(entered)),
     ...(entered !== undefined || isolation === undefined ? [] : isolationSteps(arena, isolation)),
-    ...directorySteps(arena, linux ?? SHARED_LINUX, pathOfDescriptor(startDirectory)),
+    ...directorySteps(arena, linux, pathOfDescriptor(startDirectory)),
+    ...nullSteps(arena, linux, streams ?? [], devNull),
     // The calls before use descriptor 0.
-    { name: 'dup3', arguments: [streams?.[0] ?? 1, 0, 0], what: 'set its streams' },
+    ...(linux.root !== undefined && streams?.[0] === devNull
+      ? []
+      : [{ name: 'dup3', arguments: [streams?.[0] ?? 1, 0, 0], what: 'set its streams' } as const]),
   ];
 }
 
@@ -235,7 +240,7 @@ const terminalOf = ({ input }: Opened): string | undefined =>
   input !== undefined && 'terminal' in input.end ? input.end.terminal : undefined;
 
 function stepsOf(
-  { capabilityCount }: Starter,
+  starter: Starter,
   arena: Arena,
   request: ChildRequest,
   opened: Opened,
@@ -248,8 +253,8 @@ function stepsOf(
     ...cgroupSteps(arena, request, opened.cgroups),
     ...oomScoreSteps(arena, request),
     ...streamSteps(arena, opened.streams, terminalOf(opened)),
-    ...placeSteps(arena, request, opened),
-    ...identitySteps(arena, request, capabilityCount),
+    ...placeSteps(starter, arena, request, opened),
+    ...identitySteps(arena, request, starter.capabilityCount),
     ...lastSteps(arena, 3, programSteps(arena, request)),
   ];
 }
@@ -280,6 +285,7 @@ function initSteps(
     ...isolationSteps(arena, isolation),
     { name: 'chdir', arguments: [arena.text('/')], what: 'enter its root' },
     { name: 'dup3', arguments: [devNull, 0, 0], what: 'set its streams' },
+    ...nullSteps(arena, isolation.plan, [devNull, devNull, devNull], devNull),
     ...boundingSteps(NO_CAPABILITIES, capabilityCount),
     ...capabilitySteps(arena, NO_CAPABILITIES, true),
     noNewPrivilegesStep(),

@@ -6,7 +6,8 @@
 // ISOLATION-1: what can't be done as asked ends the child, and with it the launch.
 // ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
 // ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
-import { closeSync, existsSync } from 'node:fs';
+// ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too.
+import { closeSync, constants, existsSync } from 'node:fs';
 import type { CapabilitySets, LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
 import type { Step } from './child-steps.js';
@@ -25,6 +26,7 @@ import {
 } from './mounts.js';
 import { statOfDescriptor } from './system-results.js';
 
+const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
 
@@ -175,14 +177,23 @@ function rootSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation)
 /** What of /proc and /sys a container with a root of its own must not change, as the owner of the files is root in it too. */
 const READ_ONLY_PATHS = ['proc/bus', 'proc/fs', 'proc/irq', 'proc/sys', 'proc/sysrq-trigger'];
 /** What it must not read. */
-const HIDDEN_FILES = ['proc/kcore', 'proc/keys', 'proc/sched_debug', 'proc/timer_list'];
-const HIDDEN_DIRECTORIES = ['proc/acpi', 'proc/scsi', 'sys/firmware'];
+const HIDDEN_FILES = [
+  'proc/kcore',
+  'proc/key-users',
+  'proc/keys',
+  'proc/latency_stats',
+  'proc/sched_debug',
+  'proc/timer_list',
+  'proc/timer_stats',
+];
+const HIDDEN_DIRECTORIES = ['proc/acpi', 'proc/asound', 'proc/scsi', 'sys/firmware'];
 
 /** Not every kernel has all of these paths; this process sees which. */
 function protectionSteps(arena: Arena, { root, placeholder }: OpenedIsolation): readonly Step[] {
   if (root === undefined) return [];
   const target = arena.text('/proc/self/fd/0');
-  const nothing = arena.text('/dev/null');
+  // ISOLATION-4: that of the container.
+  const nothing = arena.text(`/proc/self/fd/${placeholder}/dev/null`);
   const tmpfs = arena.text('tmpfs');
   const quiet = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   const mount = (source: bigint | number, type: bigint | number, flags: number, what: string): Step => ({
@@ -203,7 +214,12 @@ function protectionSteps(arena: Arena, { root, placeholder }: OpenedIsolation): 
         mount(0, 0, MS_BIND | MS_REMOUNT | MS_RDONLY | quiet, what),
       ]),
     ),
-    ...HIDDEN_FILES.flatMap((path) => protect(path, (what) => [mount(nothing, 0, MS_BIND, what)])),
+    ...HIDDEN_FILES.flatMap((path) =>
+      protect(path, (what) => [
+        mount(nothing, 0, MS_BIND, what),
+        mount(0, 0, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, what),
+      ]),
+    ),
     ...HIDDEN_DIRECTORIES.flatMap((path) => protect(path, (what) => [mount(tmpfs, tmpfs, MS_RDONLY | quiet, what)])),
   ];
 }
@@ -267,6 +283,29 @@ export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly 
     ...pivotSteps(arena, opened),
     ...naming,
   ];
+}
+
+/**
+ * ISOLATION-4. Gives the child the /dev/null of the container in the place of the machine's. Without a root of its own it has
+ * the same one. A pipe in its place does not make the open wait.
+ */
+export function nullSteps(
+  arena: Arena,
+  { root }: Pick<LinuxPlan, 'root'>,
+  streams: readonly number[],
+  devNull: number,
+): readonly Step[] {
+  const replaced = streams.flatMap((stream, index) => (stream === devNull ? [index] : []));
+  if (root === undefined || replaced.length === 0) return [];
+  const what = 'open /dev/null';
+  const how = openHow(O_RDWR | O_NOFOLLOW | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
+  // The lowest free descriptor, 0, is the only one that is not in use.
+  const opening: readonly Step[] = [
+    { name: 'close', arguments: [0], mayFail: true, what },
+    { name: 'openat2', arguments: [AT_FDCWD, arena.text('/dev/null'), arena.bytes(how), how.length], what },
+  ];
+  const copy = (index: number): Step => ({ name: 'dup3', arguments: [0, index, 0], what });
+  return [...opening, ...replaced.filter((index) => index > 0).map(copy)];
 }
 
 /** Enters the namespaces of another process, but that for pids. */

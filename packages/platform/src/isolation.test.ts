@@ -401,3 +401,42 @@ test('ISOLATION-3: a working directory leads to no descriptor of this process', 
     );
   }
 });
+
+test(
+  'ISOLATION-4: root in a root file system of its own has no file of the devices of the machine',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    const linux: Partial<LinuxPlan> = {
+      namespaces: ['mount', 'pid'],
+      root: newRoot(),
+      mounts: [...MACHINE, bind(path, '/out')],
+      workingDirectory: '/',
+      capabilities: { effective: [], bounding: [] },
+    };
+    // Its owner may change the mode of a file without any capability.
+    const script = `for f in /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/1/fd/0 /proc/1/fd/1 /proc/1/fd/2 /proc/keys /proc/timer_list
+    do [ -e $f ] && echo "$(stat -L -c %d $f) $f" >> /out/files; done`;
+    const { dev } = statSync('/dev/null');
+    const ofMachine = (): readonly string[] =>
+      read(`${path}/files`)
+        .split('\n')
+        .filter((line) => line.startsWith(`${dev} `));
+    const first = children.start(requestIn(path, `${script}; exec sleep 1000`, linux));
+    assert.ok(first.ok, first.ok ? '' : first.error);
+    await until(() => existsSync(`${path}/files`) && read(`${path}/files`).includes('timer_list'));
+    assert.deepEqual(ofMachine(), []);
+    const startTicks = Number(
+      read(`/proc/${first.value.pid}/stat`)
+        .replace(/^.*\) /s, '')
+        .split(' ')[19],
+    );
+    const enter = { pid: first.value.pid, startTicks };
+    const beside = children.start(requestIn(path, script, linux, { enter, output: 'discarded' }));
+    assert.ok(beside.ok, beside.ok ? '' : beside.error);
+    assert.deepEqual(await endOf(beside.value.pid), { kind: 'exited', code: 0 });
+    assert.deepEqual(ofMachine(), []);
+    process.kill(first.value.pid, 'SIGKILL');
+    await endOf(first.value.pid);
+  },
+);
