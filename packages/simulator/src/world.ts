@@ -20,7 +20,7 @@ export interface Observer {
   masterStarted?(master: MasterProcess): void;
   beforeMasterStep?(master: MasterProcess, input: MasterInput): void;
   masterStepped?(master: MasterProcess, input: MasterInput, effects: readonly MasterEffect[]): void;
-  registryWritten?(operations: readonly RegistryOperation[]): void;
+  registryWritten?(operations: readonly RegistryOperation[], epoch: number): void;
   agentStarted?(agent: AgentNode): void;
   agentStepped?(agent: AgentNode, input: AgentInput, effects: readonly AgentEffect[]): void;
   /** The process ended, or its host did. */

@@ -18,6 +18,7 @@ import { reconciliation } from './reconciliation.js';
 import { createRecordKeeper } from './records.js';
 import { registry } from './registry.js';
 import { returns } from './returns.js';
+import { terms } from './terms.js';
 import { updates } from './updates.js';
 
 export const CHECKERS: readonly CheckerKind[] = [
@@ -26,6 +27,7 @@ export const CHECKERS: readonly CheckerKind[] = [
   updates,
   acknowledgements,
   registry,
+  terms,
   calls,
   kills,
   returns,

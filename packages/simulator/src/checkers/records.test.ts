@@ -37,14 +37,14 @@ test("RECORDS-1: a master's records are those of the store at its election and i
     observer.masterStepped?.(master, { kind: 'tick' }, [{ kind: 'persist', operations: [setWeight(weight)] }]);
   const answer = (master: MasterProcess): void => observer.beforeMasterStep?.(master, { kind: 'persisted' });
 
-  observer.registryWritten?.([setWeight(2)]);
+  observer.registryWritten?.([setWeight(2)], 1);
   observer.masterStarted?.(first);
-  observer.registryWritten?.([setWeight(3)]);
+  observer.registryWritten?.([setWeight(3)], 1);
   observer.masterStarted?.(second);
   assert.deepEqual(weights(), [3, 2, 3], 'each as the store was at its election');
 
   append(second, 4);
-  observer.registryWritten?.([setWeight(4)]);
+  observer.registryWritten?.([setWeight(4)], 1);
   assert.deepEqual(weights(), [4, 2, 3], 'written, and not answered yet');
   observer.beforeMasterStep?.(second, { kind: 'tick' });
   assert.deepEqual(weights(), [4, 2, 3], 'a tick answers nothing');

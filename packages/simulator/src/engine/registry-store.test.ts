@@ -27,13 +27,30 @@ test('REGISTRY-STORE-1: an append is answered after it was written, and the next
   const { timeline, written, store, epoch } = startStore(1);
   const answers: boolean[] = [];
   store.append(epoch, [setWeight('red')], (isWritten) => {
-    answers.push(isWritten);
+    answers.push(isWritten === 'written');
     assert.deepEqual(written, ['red']);
     assert.deepEqual([...store.read(store.nextEpoch()).weights], [['red', 2]]);
   });
   assert.deepEqual(answers, []);
   timeline.runUntil(1_000);
   assert.deepEqual(answers, [true]);
+});
+
+test('REGISTRY-STORE-4: the append whose answer is lost was written; later ones are answered', () => {
+  const { timeline, written, store, epoch } = startStore(1);
+  const answers: string[] = [];
+  store.losesNextAnswer = true;
+  for (const role of ['red', 'blue']) {
+    store.append(epoch, [setWeight(role)], (outcome) => void answers.push(outcome));
+    timeline.runUntil(timeline.nowMs() + 1_000);
+  }
+  assert.deepEqual(
+    [answers, written],
+    [
+      ['unknown', 'written'],
+      ['red', 'blue'],
+    ],
+  );
 });
 
 test('REGISTRY-STORE-2: once a newer epoch has read, appends of an older one are refused, also those under way', () => {
@@ -49,7 +66,7 @@ test('REGISTRY-STORE-2: once a newer epoch has read, appends of an older one are
   timeline.runUntil(2_000);
   append(newer, 'newer');
   timeline.runUntil(3_000);
-  assert.deepEqual(answers, ['underWay false', 'tooLate false', 'newer true']);
+  assert.deepEqual(answers, ['underWay fenced', 'tooLate fenced', 'newer written']);
   assert.deepEqual(written, ['newer']);
 
   append(newer, 'crashed');

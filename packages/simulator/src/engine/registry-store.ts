@@ -3,6 +3,7 @@
 // REGISTRY-STORE-1: an append is answered after it was written, unless its master crashed.
 // REGISTRY-STORE-2: appends of an epoch older than the newest that has read are refused.
 // REGISTRY-STORE-3: a crash keeps a prefix of the master's unanswered appends.
+// REGISTRY-STORE-4: an append whose answer is lost was written, and is answered as one whose outcome is unknown.
 import { type Random, uniform } from '@meseta/base';
 import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
@@ -14,23 +15,27 @@ export interface RegistryStore {
   meanWriteMs: number;
   /** Called once, at the next append, before it is written. */
   onNextWrite: (() => void) | undefined;
+  /** The answer to the next append that is written is lost. */
+  losesNextAnswer: boolean;
   nextEpoch(): number;
   read(epoch: number): RegistryState;
-  append(epoch: number, operations: readonly RegistryOperation[], done: (written: boolean) => void): void;
+  append(epoch: number, operations: readonly RegistryOperation[], done: (outcome: WriteOutcome) => void): void;
   /** The writer of this epoch ended: its appends are not answered any more. Returns the number of lost appends. */
   crash(epoch: number): number;
 }
 
+export type WriteOutcome = 'written' | 'fenced' | 'unknown';
+
 interface Append {
   readonly epoch: number;
   readonly operations: readonly RegistryOperation[];
-  done: ((written: boolean) => void) | undefined;
+  done: ((outcome: WriteOutcome) => void) | undefined;
 }
 
 export function createRegistryStore(
   timeline: Timeline,
   random: Random,
-  onWritten: (operations: readonly RegistryOperation[]) => void,
+  onWritten: (operations: readonly RegistryOperation[], epoch: number) => void,
 ): RegistryStore {
   const batches: string[] = [];
   let newestReadEpoch = 0;
@@ -40,13 +45,14 @@ export function createRegistryStore(
   const write = (append: Append): boolean => {
     if (append.epoch < newestReadEpoch) return false;
     batches.push(encodeOperations(append.operations));
-    onWritten(append.operations);
+    onWritten(append.operations, append.epoch);
     return true;
   };
 
   const store: RegistryStore = {
     meanWriteMs: 5,
     onNextWrite: undefined,
+    losesNextAnswer: false,
     nextEpoch: () => ++lastEpoch,
     read(epoch) {
       newestReadEpoch = Math.max(newestReadEpoch, epoch);
@@ -61,7 +67,10 @@ export function createRegistryStore(
       timeline.after(drawDelayMs(random, store.meanWriteMs), () => {
         if (append.done === undefined) return;
         pending = pending.filter((it) => it !== append);
-        append.done(write(append));
+        const isWritten = write(append);
+        const isLost = isWritten && store.losesNextAnswer;
+        if (isLost) store.losesNextAnswer = false;
+        append.done(isLost ? 'unknown' : isWritten ? 'written' : 'fenced');
       });
     },
     crash(epoch) {

@@ -6,8 +6,10 @@ import { type AgentLeaves, agentLeaves } from './agent-leaves.js';
 import { type SkewAgent, type SkewMaster, skewAgent, skewMaster } from './clock-skews.js';
 import { type Break, breakConnections, type Cut, cut } from './connections.js';
 import { type CrashAtStep, crashAtStep } from './crash-at-step.js';
+import { type ExpiredSession, expiredSession } from './expired-sessions.js';
 import { drawFaults, type FaultKind, type Shape } from './fault.js';
 import { type FullDisk, fullDisk } from './full-disk.js';
+import { type LostAnswer, lostAnswer } from './lost-answers.js';
 import { type KillMaster, killMaster, type PowerOffMaster, powerOffMaster } from './master-crashes.js';
 import { type OperatorFault, operatorActions } from './operator.js';
 import { type PauseAgent, type PauseMaster, pauseAgent, pauseMaster } from './pauses.js';
@@ -15,6 +17,7 @@ import { type RefusedActions, refusedActions } from './refused-actions.js';
 import { type ResizeAgent, resizeAgent } from './resize-agent.js';
 import { type SlowDisk, slowDisk } from './slow-disk.js';
 import { type SlowRegistry, slowRegistry } from './slow-registry.js';
+import { type StaleLeader, staleLeader } from './stale-leaders.js';
 
 type Drawn =
   | KillAgent
@@ -31,6 +34,9 @@ type Drawn =
   | PauseMaster
   | SkewMaster
   | SlowRegistry
+  | LostAnswer
+  | ExpiredSession
+  | StaleLeader
   | Cut
   | Break
   | RefusedActions
@@ -53,6 +59,9 @@ const FAULT_KINDS: readonly FaultKind<Drawn>[] = [
   pauseMaster,
   skewMaster,
   slowRegistry,
+  lostAnswer,
+  expiredSession,
+  staleLeader,
   cut,
   breakConnections,
   refusedActions,

@@ -18,6 +18,8 @@ export interface MasterProcess {
   readonly name: string;
   readonly machine: Machine;
   readonly core: MasterCore;
+  /** Of its term. */
+  readonly epoch: number;
   readonly running: boolean;
   /** `reset`: the process was killed or ended; `silent`: its host died. */
   stop(how: 'reset' | 'silent'): void;
@@ -60,6 +62,7 @@ export function startMasterProcess(processOptions: MasterProcessOptions): Master
     name,
     machine,
     core,
+    epoch,
     get running() {
       return !driven.isStopped;
     },
@@ -105,8 +108,9 @@ export function startMasterProcess(processOptions: MasterProcessOptions): Master
     failed: (cause) => coreFailed(world, name, cause),
     perform(effect) {
       if (effect.kind === 'persist') {
-        store.append(epoch, effect.operations, (written) => {
-          if (written) push({ kind: 'persisted' });
+        store.append(epoch, effect.operations, (outcome) => {
+          if (outcome === 'written') push({ kind: 'persisted' });
+          else if (outcome === 'unknown') exit('the outcome of a write is unknown');
           else {
             world.count('registry writes fenced');
             exit('another master has taken over: this write was fenced');

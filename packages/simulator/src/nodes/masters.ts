@@ -34,6 +34,13 @@ export interface Masters {
   /** A watcher's process has started and asks for the leader. */
   queryLeader(watcher: Watcher): void;
   crash(index: number, how: 'reset' | 'silent', downMs: number): void;
+  /**
+   * The election service ends the leader's session: another master is elected, and the old one runs on until it hears of it.
+   * Returns false if no election has a leader that runs.
+   */
+  expireSession(hearsAfterMs: number): boolean;
+  /** Until that time no watcher is notified: all keep the leader that they know. */
+  staleUntilMs: number;
 }
 
 const POLL_MS = 1_000;
@@ -45,6 +52,8 @@ interface MasterHost {
   process: MasterProcess | undefined;
   /** Until then its process is down. */
   upAtMs: number;
+  /** Until then it does not know that its session has ended. */
+  hearsAtMs: number;
 }
 
 interface Election {
@@ -66,16 +75,25 @@ function elect(world: World, hosts: readonly MasterHost[], election: Election, r
   for (const host of hosts) {
     // A master that loses the leadership exits at once.
     if (host === election.leading || host.process === undefined || !isHealthy(world, host)) continue;
+    if (nowMs < host.hearsAtMs) continue;
     world.journal.record(host.machine.name, 'lost the leadership');
     host.process.stop('reset');
     host.process = undefined;
     host.upAtMs = nowMs + RESTART_MS;
   }
   if (election.leading !== undefined) return false;
-  const candidates = hosts.filter((host) => isHealthy(world, host));
+  const candidates = hosts.filter((host) => host.process === undefined && isHealthy(world, host));
   election.leading = candidates.length === 0 ? undefined : pick(random, candidates);
   election.renewedAtMs = nowMs;
   return election.leading !== undefined;
+}
+
+function expireSession(election: Election, hearsAtMs: number): boolean {
+  const { leading } = election;
+  if (leading?.process === undefined) return false;
+  leading.hearsAtMs = hearsAtMs;
+  election.leading = undefined;
+  return true;
 }
 
 export function createMasters(
@@ -88,13 +106,14 @@ export function createMasters(
   const { timeline, network } = world;
   const hasElection = count > 1;
   const random = world.random('election');
-  const store = createRegistryStore(timeline, world.random('registry'), (operations) => {
-    for (const observer of world.observers) observer.registryWritten?.(operations);
+  const store = createRegistryStore(timeline, world.random('registry'), (operations, epoch) => {
+    for (const observer of world.observers) observer.registryWritten?.(operations, epoch);
   });
   const hosts: MasterHost[] = Array.from({ length: count }, (_, i) => ({
     machine: createMachine(`master-${i}`, `10.0.1.${i + 1}:5050`, rates[i] ?? 1),
     process: undefined,
     upAtMs: 0,
+    hearsAtMs: 0,
   }));
   const views = new Map<Watcher, Machine | undefined>();
   const election: Election = { leading: undefined, renewedAtMs: 0 };
@@ -119,6 +138,7 @@ export function createMasters(
 
   const notify = (watcher: Watcher): void => {
     if (!watcher.isListening() || network.isCut(watcher.address, ELECTION)) return;
+    if (timeline.nowMs() < masters.staleUntilMs) return;
     const leader = election.leading?.machine;
     if (views.get(watcher) === leader || !happens(random, 0.6)) return;
     views.set(watcher, leader);
@@ -138,7 +158,7 @@ export function createMasters(
   };
   timeline.after(0, poll);
 
-  return {
+  const masters: Masters = {
     machines: hosts.map(({ machine }) => machine),
     store,
     leader: () => (hasElection ? election.leading?.process : hosts[0]?.process),
@@ -160,5 +180,8 @@ export function createMasters(
       host.process = undefined;
       host.upAtMs = timeline.nowMs() + downMs;
     },
+    expireSession: (hearsAfterMs) => expireSession(election, timeline.nowMs() + hearsAfterMs),
+    staleUntilMs: 0,
   };
+  return masters;
 }

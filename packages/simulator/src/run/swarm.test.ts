@@ -63,6 +63,8 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ['pods launched', 100],
   ['executor messages received', 200],
   ['registry operations', 1_000],
+  ['registry writes checked for their term', 1_000],
+  ['launches checked for their master', 5_000],
   ['registry writes lost in a crash', 10],
   ['scheduler calls', 20_000],
   ['calls on outdated streams', 500],
@@ -87,6 +89,7 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ...[
     ...['killAgent', 'powerOffAgent', 'resizeAgent', 'pauseAgent', 'skewAgent', 'slowDisk', 'leave', 'break'],
     ...['killMaster', 'powerOffMaster', 'pauseMaster', 'skewMaster', 'slowRegistry', 'cut one way', 'cut both ways'],
+    ...['lostAnswer', 'expiredSession', 'staleLeader'],
     ...['fullDisk', 'refuse', 'crashAtStep'],
   ].map((fault) => [`fault: ${fault}`, 10] as const),
   ...VARIATIONS.map(({ name }) => [`variation: ${name}`, 10] as const),
