@@ -104,4 +104,6 @@ test('when the supervisor is killed, a terminal hangs up and its input is closed
   process.kill(supervisor, 'SIGKILL');
   await untilDead(supervisor);
   assert.equal(await sendText(containers, 'hung', 'x'), 'closed');
+  containers.destroy(it.containerId);
+  await next('exited', 'hung');
 });

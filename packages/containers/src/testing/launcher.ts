@@ -35,6 +35,8 @@ beforeEach(() => {
 afterEach(async () => {
   for (const containers of started.splice(0)) {
     for (const id of launched) containers.destroy(id);
+    // A containerizer that is closed carries nothing out any more.
+    await new Promise((resolve) => setImmediate(resolve));
     await containers.close();
   }
   launched.clear();
