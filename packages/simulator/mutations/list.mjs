@@ -7,6 +7,12 @@ const allocator = (file) => `packages/allocator/src/${file}.ts`;
 
 export const mutations = [
   {
+    name: 'A write of a deposed leader is made',
+    file: 'packages/simulator/src/engine/registry-store.ts',
+    find: '    if (append.epoch < newestReadEpoch) return false;\n',
+    replace: '',
+  },
+  {
     name: 'The agent skips an acknowledgement: the next update is not sent',
     file: agent('status-updates'),
     find: '  if (next.updates.length > 0) sendHead(ctx, framework, next);\n',
