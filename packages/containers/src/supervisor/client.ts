@@ -84,12 +84,18 @@ async function connectOnce(client: Client): Promise<Result<void, string>> {
   if (!opened.ok) return err(opened.error.message);
   connection = opened.value;
   const result = await settled;
-  if (!result.ok) connection.close();
+  if (!result.ok || client.isClosed) connection.close();
   return result;
 }
 
-/** Starts a supervisor. Returns a function that says why it has ended; undefined: it runs, or serves an earlier one's agents. */
-async function startSupervisor({ options }: Client): Promise<Result<() => string | undefined, string>> {
+/** Why a supervisor that was started does not run. `mayStartAnother`: it was not its own failure. */
+interface SupervisorEnd {
+  readonly message: string;
+  readonly mayStartAnother: boolean;
+}
+
+/** Starts a supervisor. Returns a function that says how it has ended; undefined: it runs. */
+async function startSupervisor({ options }: Client): Promise<Result<() => SupervisorEnd | undefined, string>> {
   const { processes, command, directory } = options;
   const request = {
     program: command.program,
@@ -99,11 +105,16 @@ async function startSupervisor({ options }: Client): Promise<Result<() => string
   };
   const started = await processes.startResident(request);
   if (!started.ok) return err(`${command.program}: ${started.error.message}`);
-  let failure: string | undefined;
+  let ended: SupervisorEnd | undefined;
   void started.value.ended.then(({ end, stderr }) => {
-    failure = stderr.trim() || `the supervisor ended at its start: ${JSON.stringify(end)}`;
+    // It has served another agent, which has left before this one has connected.
+    const wasIdle = end.kind === 'exited' && end.code === 0;
+    ended = {
+      message: stderr.trim() || `the supervisor ended at its start: ${JSON.stringify(end)}`,
+      mayStartAnother: wasIdle || stderr.includes(IN_USE),
+    };
   });
-  return ok(() => failure);
+  return ok(() => ended);
 }
 
 /**
@@ -112,17 +123,17 @@ async function startSupervisor({ options }: Client): Promise<Result<() => string
  */
 async function connectOrStart(client: Client): Promise<Result<void, string>> {
   const deadlineMs = performance.now() + CONNECT_TIMEOUT_MS;
-  let failureOf: (() => string | undefined) | undefined;
+  let endOf: (() => SupervisorEnd | undefined) | undefined;
   for (;;) {
-    const failure = failureOf?.();
+    const end = endOf?.();
     const connected = await connectOnce(client);
     if (connected.ok || client.isClosed) return connected;
-    if (failure !== undefined && !failure.includes(IN_USE)) return err(failure);
-    if (performance.now() > deadlineMs) return err(failure ?? connected.error);
-    if (failureOf === undefined || failure !== undefined) {
+    if (end?.mayStartAnother === false) return err(end.message);
+    if (performance.now() > deadlineMs) return err(end?.message ?? connected.error);
+    if (endOf === undefined || end !== undefined) {
       const started = await startSupervisor(client);
       if (!started.ok) return started;
-      failureOf = started.value;
+      endOf = started.value;
     }
     await new Promise((resolve) => setTimeout(resolve, CONNECT_POLL_MS));
   }
