@@ -212,10 +212,15 @@ test('the stream of a subscriber that does not read is closed, and the others co
     assert.equal(`${answer.status} ${await answer.text()}`, '200 ');
   }
   await until('the stalled operator to be cut off', async () => (await metric('meseta/cut_operator_streams')) === 1);
-  // Every task asked about is an event of its own stream.
+  // Each task asked about is an event, which waits until the scheduler reads.
   const tasks = Array.from({ length: 1_000 }, (_, i) => ({ task_id: { value: `${i} ${'x'.repeat(10_000)}` } }));
   const seen = witness.events();
   for (let i = 0; i < 20; i++) if ((await call({ type: 'RECONCILE', reconcile: { tasks } })).status !== 202) break;
+  assert.equal(await metric('meseta/cut_scheduler_streams'), 0);
+  // The answer to the kill of an unknown task waits for nothing.
+  for (let i = 0; i < 1_000 && !scheduler.ended(); i++) {
+    await call({ type: 'KILL', kill: { task_id: { value: `${i} ${'x'.repeat(60_000)}` } } });
+  }
   await until('the stalled scheduler to be cut off', async () => (await metric('meseta/cut_scheduler_streams')) === 1);
   assert.match(logOf('master'), /cut off the scheduler's stream .*: it reads too slowly/);
   assert.match(logOf('master'), /cut off an operator's stream: it reads too slowly/);
