@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -342,4 +343,16 @@ test('errors give the reason: a directory that cannot be made, a file in its pla
   assert.equal(reasonOf(failed), 'the disk is full');
   assert.equal(reasonOf(new Error('other')), 'other');
   assert.equal(reasonOf('text'), 'text');
+});
+
+test('ENVIRONMENT-6: only the user of the process can read the files, also those of an earlier version', async () => {
+  const directory = newDirectory();
+  await (await openAt(directory)).close();
+  const modes = (): readonly string[] =>
+    ['data.mdb', 'lock.mdb'].map((name) => (statSync(join(directory, name)).mode & 0o777).toString(8));
+  assert.deepEqual(modes(), ['600', '600']);
+  for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), 0o644);
+  const environment = await openAt(directory);
+  assert.deepEqual(modes(), ['600', '600']);
+  await environment.close();
 });

@@ -9,7 +9,19 @@
 // ENVIRONMENT-4: after its last page the file has spare bytes on the disk for the next writes, so that a disk that other
 //     processes fill does not stop these writes at once. `keepSpare` returns whether the spare bytes exist.
 // ENVIRONMENT-5: LMDB never begins a write for which the file could lack room: `roomFor` refuses the write before.
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+// ENVIRONMENT-6: only this process' user can read the files. Their directory is closed to others too, but a container that
+//     has one of them as a volume needs no right to it.
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { assert, err, ok, type Result } from '@meseta/base';
 import { type Key, open, type RootDatabase } from 'lmdb';
@@ -50,6 +62,7 @@ export interface Environment {
 }
 
 const CHECKSUM_BYTES = 4;
+const FILE_MODE = 0o600;
 const FORMAT: Key = 'format';
 const FORMAT_VERSION = Buffer.from('2');
 /** More than LMDB needs for the header and 126 readers. */
@@ -218,6 +231,8 @@ async function openLocked(directory: string): Promise<Result<Opened, string>> {
   try {
     writeLockFile(directory);
     database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
+    // ENVIRONMENT-6. LMDB has made them readable for all, without a record yet.
+    for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), FILE_MODE);
     const verified = await verify(database);
     if (verified.ok) {
       const spare = openSpare(database, path);

@@ -1,7 +1,8 @@
 // linux/capabilities: limits the capabilities of a container's processes (Mesos: docs/isolators/linux-capabilities.md).
 //
-// The effective set is what the command has, the bounding set what it can ever get. A task that names neither has those of
-// the flags; without flags its user has what it has on the machine.
+// The effective set is what the command has, the bounding set what it can ever get. Root gets the bounding set by the exec of
+// the command (capabilities(7)), as in Mesos. A task that names neither has those of the flags; without flags its user has
+// what it has on the machine.
 // CAPABILITIES-1: no container gets a capability that the operator's bounding set or the agent itself lacks.
 import { type CapabilitySets, err, ok, type Result } from '@meseta/base';
 import type { CapabilityInfo, CapabilityInfoCapability, LinuxInfo } from '@meseta/wire';
