@@ -87,20 +87,25 @@ export function addProcess(table: ProcessTable, stat: ProcessStat): void {
 
 const SLICE_MS = 2;
 
-/** Reads all live processes, in time slices so that thousands don't block the event loop. */
-export async function readProcessTable(files: Files): Promise<ProcessTable> {
-  const table = createProcessTable();
+/** Calls `add` for those of the processes that live, in time slices so that thousands don't block the event loop. */
+export async function readLive(files: Files, pids: Iterable<number>, add: (stat: ProcessStat) => void): Promise<void> {
   let sliceEnd = performance.now() + SLICE_MS;
-  for (const name of files.listNow('/proc')) {
-    const first = name.charCodeAt(0);
-    if (first < 48 || first > 57) continue;
-    const stat = readStat(files, Number(name));
-    if (isLive(stat)) addProcess(table, stat);
+  for (const pid of pids) {
+    const stat = readStat(files, pid);
+    if (isLive(stat)) add(stat);
     if (performance.now() > sliceEnd) {
       await new Promise((resolve) => setImmediate(resolve));
       sliceEnd = performance.now() + SLICE_MS;
     }
   }
+}
+
+const isPid = (name: string): boolean => /^\d+$/.test(name);
+
+/** Reads all live processes. */
+export async function readProcessTable(files: Files): Promise<ProcessTable> {
+  const table = createProcessTable();
+  await readLive(files, files.listNow('/proc').filter(isPid).map(Number), (stat) => addProcess(table, stat));
   return table;
 }
 
