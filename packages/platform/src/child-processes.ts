@@ -27,6 +27,7 @@ import {
   SHARED_LINUX,
   type StartedChild,
 } from '@meseta/base';
+import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
 import { type Arena, type ChildCalls, createChildCalls } from './child-calls.js';
 import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
 import {
@@ -45,14 +46,11 @@ import {
 } from './child-steps.js';
 import { createInitProgram } from './init-program.js';
 import {
-  boundingSteps,
   CLONE_FLAGS,
-  capabilitySteps,
   directorySteps,
   enterSteps,
   hasNamespace,
   isolationSteps,
-  noNewPrivilegesStep,
   nullSteps,
   type OpenedIsolation,
   openIsolation,

@@ -1,8 +1,8 @@
 // The system calls by which a new process becomes a program: its signals, record, streams, limits and user.
 import { constants } from 'node:fs';
 import type { ChildRequest } from '@meseta/base';
+import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
 import type { Arena, Call } from './child-calls.js';
-import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './isolation-steps.js';
 
 const { O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const SIGNALS = 64;

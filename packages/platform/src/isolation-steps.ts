@@ -1,5 +1,5 @@
-// The system calls that give a process namespaces, a view of the file system and capabilities: what the first process of a
-// container does before it becomes the command, or the first process of its pid namespace.
+// The system calls that give a process namespaces and a view of the file system: what the first process of a container does
+// before it becomes the command, or the first process of its pid namespace.
 //
 // Boundary: `openIsolation` opens everything that names a path of a task, in this process; the calls of the child use
 // descriptors, and paths without links. Nothing stays on the machine: mounts and namespaces end with their processes.
@@ -8,7 +8,7 @@
 // ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
 // ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too.
 import { closeSync, constants, existsSync } from 'node:fs';
-import type { CapabilitySets, LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
+import type { LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
 import type { Step } from './child-steps.js';
 import {
@@ -51,13 +51,6 @@ const MS_FROM_MACHINE = 0x80000;
 const MNT_DETACH = 2;
 const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
-
-const PR_SET_KEEPCAPS = 8;
-const PR_CAPBSET_DROP = 24;
-const PR_SET_NO_NEW_PRIVS = 38;
-const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_RAISE = 2;
-const CAPABILITY_VERSION_3 = 0x20080522;
 
 const DEVPTS_OPTIONS = 'newinstance,ptmxmode=0666,mode=0620,gid=5';
 const SHM = '/dev/shm';
@@ -328,42 +321,3 @@ export function directorySteps(
       : openAsZero(arena, AT_FDCWD, workingDirectory, RESOLVE_NO_MAGICLINKS, what);
   return [...opening, { name: 'fchdir', arguments: [0], what }];
 }
-
-const maskOf = (capabilities: readonly number[]): bigint =>
-  capabilities.reduce((mask, capability) => mask | (1n << BigInt(capability)), 0n);
-
-/** Sets the effective, permitted and inheritable capabilities (capset(2)). */
-function capsetStep(arena: Arena, effective: readonly number[]): Step {
-  const mask = maskOf(effective);
-  const low = Number(mask & 0xffffffffn);
-  const high = Number(mask >> 32n);
-  const bytes = (words: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(words).buffer);
-  const header = arena.bytes(bytes([CAPABILITY_VERSION_3, 0]));
-  const sets = arena.bytes(bytes([low, low, low, high, high, high]));
-  return { name: 'capset', arguments: [header, sets], what: 'set its capabilities' };
-}
-
-const prctl = (what: string, ...values: readonly number[]): Step => ({
-  name: 'prctl',
-  arguments: [...values, 0, 0, 0, 0].slice(0, 5),
-  what,
-});
-
-/** Before the user is changed. `count`: how many capabilities the kernel has. */
-export function boundingSteps({ bounding }: CapabilitySets, count: number): readonly Step[] {
-  const what = 'limit its capabilities';
-  const dropped = Array.from({ length: count }, (_, capability) => capability).filter((it) => !bounding.includes(it));
-  return [...dropped.map((capability) => prctl(what, PR_CAPBSET_DROP, capability)), prctl(what, PR_SET_KEEPCAPS, 1)];
-}
-
-/** After the user was changed. The ambient set is what a program of another user than root gets. */
-export function capabilitySteps(arena: Arena, { effective }: CapabilitySets, isRoot: boolean): readonly Step[] {
-  const what = 'set its capabilities';
-  const ambient = isRoot ? [] : effective;
-  return [
-    capsetStep(arena, effective),
-    ...ambient.map((capability) => prctl(what, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)),
-  ];
-}
-
-export const noNewPrivilegesStep = (): Step => prctl('forbid new privileges', PR_SET_NO_NEW_PRIVS, 1);
