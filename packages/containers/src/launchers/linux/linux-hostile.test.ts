@@ -1,8 +1,8 @@
 // Attacks of tasks on the linux launcher, on this machine: tasks that try to leave their container, and that try not to end.
 // It needs root and cgroups.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { cgroupsOptions, testCgroup } from '../../testing/isolation.js';
 import {
@@ -140,6 +140,35 @@ test(
       attacker.kill('SIGKILL');
       if (end.kind === 'launchFailed') assert.match(end.message, /^(volume |Failed to mount |Failed to enter )/);
       else assert.equal(output(it), '');
+    }
+  },
+);
+
+test(
+  'mounts that root makes in a container reach neither the machine nor a volume that is shared there',
+  asRoot,
+  async () => {
+    const host = `${root}/host`;
+    mkdirSync(host);
+    execFileSync('mount', ['-t', 'tmpfs', 'none', host]);
+    try {
+      execFileSync('mount', ['--make-shared', host]);
+      mkdirSync(`${host}/below`);
+      const containers = await start('filesystem/linux,volume/host_path,namespaces/pid');
+      const volumes = [
+        { container_path: 'v', mode: 'RW', source: { type: 'HOST_PATH', host_path: { path: host } } } as const,
+      ];
+      const script = `mount --make-rshared v && mount -t tmpfs none v/below && touch v/below/file
+      mount --make-rshared / ; mkdir own && mount -t tmpfs none own && touch own/file; ls v/below own > done; sleep 1000`;
+      const it = hostile('mounts', 'root', script, { container: { type: 'MESOS', volumes } });
+      containers.launch(it);
+      await untilFile(`${it.sandbox}/done`);
+      assert.equal(readFileSync(`${it.sandbox}/done`, 'utf8'), 'own:\nfile\n\nv/below:\nfile\n');
+      assert.deepEqual([readdirSync(`${host}/below`), readdirSync(`${it.sandbox}/own`)], [[], []]);
+      containers.destroy(it.containerId);
+      await next('exited', it.containerId);
+    } finally {
+      execFileSync('umount', [host]);
     }
   },
 );
