@@ -20,6 +20,7 @@ test('etcds:// is TLS, with the files that it names', () => {
   for (const [query, tls] of [
     ['', {}],
     ['?ca=/a.pem', { ca: '/a.pem' }],
+    ['?ca=/a@b/c.pem', { ca: '/a@b/c.pem' }],
     ['?key=/k&cert=/c&ca=/a%20b', { ca: '/a b', cert: '/c', key: '/k' }],
   ] as const) {
     assert.deepEqual(parseEtcdAddress(`etcds://a:1,[::1]:2,c/meseta${query}`), {

@@ -23,8 +23,7 @@ const FILES = ['ca', 'cert', 'key'] as const;
 /** The error names the part and never contains the password. */
 export function parseEtcdAddress(text: string): Result<EtcdAddress, string> {
   const hasTls = text.startsWith('etcds://');
-  // A password may contain a question mark.
-  const query = text.indexOf('?', text.lastIndexOf('@') + 1);
+  const query = queryOf(text);
   const address = parseServiceAddress(query < 0 ? text : text.slice(0, query), formOf(hasTls ? 'etcds' : 'etcd'));
   if (!address.ok) return address;
   const options = query < 0 ? '' : text.slice(query + 1);
@@ -35,6 +34,12 @@ export function parseEtcdAddress(text: string): Result<EtcdAddress, string> {
   }
   const tls = parseFiles(options);
   return tls.ok ? ok({ ...address.value, tls: tls.value }) : tls;
+}
+
+/** Where the query begins: a password may contain a question mark, and the path of a file an @. */
+function queryOf(text: string): number {
+  const files = text.search(/\?(?:ca|cert|key)=/);
+  return files < 0 ? text.indexOf('?', text.lastIndexOf('@') + 1) : files;
 }
 
 function parseFiles(query: string): Result<EtcdTlsFiles, string> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type Server } from 'node:net';
 import { test } from 'node:test';
+import type { Login } from '../service-address.js';
 import { createEtcdClient, type EtcdClient } from './client.js';
 import { holdLease } from './lease.js';
 import {
@@ -35,7 +36,7 @@ const portOf = (address: ReturnType<Server['address']>): number =>
 type Answer = (request: IncomingMessage, response: ServerResponse, count: number) => void;
 
 /** A client of several such servers, all of which answer with `answer`. */
-async function scripted(answer: Answer, servers = 1): Promise<Scripted> {
+async function scripted(answer: Answer, servers = 1, login?: Login): Promise<Scripted> {
   const requests: string[] = [];
   const opened = await Promise.all(
     Array.from({ length: servers }, async () => {
@@ -49,7 +50,7 @@ async function scripted(answer: Answer, servers = 1): Promise<Scripted> {
     }),
   );
   const addresses = opened.map((server) => ({ host: '127.0.0.1', port: portOf(server.address()) }));
-  const client = createEtcdClient({ servers: addresses, login: undefined, tls: undefined, timeoutMs: TIMEOUT_MS });
+  const client = createEtcdClient({ servers: addresses, login, tls: undefined, timeoutMs: TIMEOUT_MS });
   return {
     client,
     port: addresses[0]?.port ?? 0,
@@ -124,6 +125,21 @@ test('ETCDCLIENT-1: a read without an answer is sent to the next server', async 
   };
   const { client, requests, close } = await scripted(answer, 2);
   assert.deepEqual(await client.call(read), { ok: true, value: [] });
+  assert.equal(requests.length, 2);
+  close();
+});
+
+test('ETCDCLIENT-1: the time of a call includes its authentications', async () => {
+  const late: Answer = (request, response) => {
+    const isLogin = request.url?.endsWith('authenticate');
+    const answer = isLogin ? { token: 'a' } : { message: 'etcdserver: invalid auth token', code: 16 };
+    setTimeout(() => response.writeHead(isLogin ? 200 : 401).end(JSON.stringify(answer)), (2 * TIMEOUT_MS) / 3);
+  };
+  const { client, requests, close } = await scripted(late, 1, { user: 'me', password: 'secret' });
+  const beganMs = performance.now();
+  const written = await client.call(write);
+  assert.equal(!written.ok && written.error.code, 'unanswered');
+  assert.ok(performance.now() - beganMs < 1.5 * TIMEOUT_MS);
   assert.equal(requests.length, 2);
   close();
 });
@@ -222,5 +238,23 @@ test('ETCDLEASE-1: a lease that etcd has ended is over', async () => {
   const held = await holdLease(client, 300);
   assert.ok(held.ok);
   assert.equal(await held.value.ended, 'etcd has ended the lease');
+  close();
+});
+
+test('ETCDLEASE-1: a lease is not relied on for longer than was asked for', async () => {
+  const TTL = String(Number.MAX_SAFE_INTEGER);
+  let onRenewed: () => void;
+  const renewed = new Promise<void>((resolve) => {
+    onRenewed = resolve;
+  });
+  const { client, close } = await scripted((_request, response, count) => {
+    response.end(JSON.stringify({ ID: '1', TTL, result: { ID: '1', TTL } }));
+    if (count > 2) onRenewed();
+  });
+  const held = await holdLease(client, 300);
+  assert.ok(held.ok);
+  await renewed;
+  assert.ok(held.value.validUntilMonoMs() < performance.now() + 1000);
+  await held.value.revoke();
   close();
 });

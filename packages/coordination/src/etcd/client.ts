@@ -3,7 +3,8 @@
 // Owns: the connections, the server in use, and the token of the user.
 // Boundary: what the calls mean is protocol.ts'.
 // ETCDCLIENT-1: a change is sent once. Without an answer, or with one that does not say that it was refused, its outcome is
-//     unknown (`unanswered`). Other calls are sent again, to the next server, until their time has passed.
+//     unknown (`unanswered`). Other calls are sent again, to the next server, until their time has passed. The time includes
+//     that of authentications.
 // ETCDCLIENT-2: an answer has a limit in bytes, and a malformed one is an error of its call.
 // ETCDCLIENT-3: a reported change carries no data: the caller reads what it watches. Reports arrive at most every
 //     `REPORT_PAUSE_MS`, however many the server sends.
@@ -127,17 +128,20 @@ async function callAny<T>(state: State, call: EtcdCall<T>, timeoutMs: number): P
 async function attemptOnce(state: State, call: EtcdCall<unknown>, timeoutMs: number): Promise<Attempt> {
   const { login } = state.options;
   if (login === undefined) return send(state, call.path, call.body, timeoutMs);
+  const untilMs = performance.now() + timeoutMs;
   for (let renewals = 0; ; renewals++) {
     if (state.token === undefined) {
       const authentication = authenticateCall(login.user, login.password);
-      const attempt = await send(state, authentication.path, authentication.body, timeoutMs);
+      const attempt = await send(state, authentication.path, authentication.body, untilMs - performance.now());
       if (attempt.kind === 'failed') return { ...attempt, mayBeDone: false };
       if (attempt.kind === 'refused') return attempt;
       state.token = authentication.read(attempt.answer);
       if (state.token === undefined)
         return { kind: 'failed', mayBeDone: false, text: 'the answer to an authentication is malformed' };
     }
-    const attempt = await send(state, call.path, call.body, timeoutMs);
+    const leftMs = untilMs - performance.now();
+    if (leftMs <= 0) return { kind: 'failed', mayBeDone: false, text: 'no time is left after the authentication' };
+    const attempt = await send(state, call.path, call.body, leftMs);
     const isTokenRefused =
       attempt.kind === 'refused' && (attempt.grpcCode === UNAUTHENTICATED || /auth/i.test(attempt.text));
     if (!isTokenRefused || renewals > 0) return attempt;

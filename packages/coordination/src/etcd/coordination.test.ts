@@ -1,6 +1,7 @@
 // The compliance suites with a real etcd server, and the rules of its coordination.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { err } from '@meseta/base';
 import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
 import { etcdSkip, LEASE_MS, newEtcdSite } from '../testing/etcd-server.js';
 import { testLog, testSharedLog } from '../testing/log-suite.js';
@@ -44,7 +45,7 @@ describe('terms in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
 
   test('ETCDRECORDS-2: a write without an answer has an unknown outcome', async () => {
     const error = { code: 'unanswered', text: 'lost' } as const;
-    const client = { call: async () => ({ ok: false, error }) } as unknown as EtcdClient;
+    const client = { call: async () => err(error) };
     const written = await createEtcdRecords(client, '/a/', { key: '/k', createRevision: 1 }).write([]);
     assert.equal(!written.ok && written.error.code, 'unknownOutcome');
   });

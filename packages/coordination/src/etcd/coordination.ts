@@ -128,7 +128,7 @@ async function run(state: State): Promise<void> {
     if (state.isClosed) return;
     if (failure === undefined) state.lastWarning = undefined;
     else warn(state, failure);
-    await (failure === undefined ? Promise.race([changed, sleep(pollMs)]) : sleep(RETRY_MS));
+    await (failure === undefined ? untilChanged(changed, pollMs) : sleep(RETRY_MS));
   }
 }
 
@@ -136,6 +136,16 @@ const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+
+/** Resolves at the change, or after the time. */
+async function untilChanged(changed: Promise<void>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([changed, timeout]);
+  clearTimeout(timer);
+}
 
 function warn(state: State, text: string): void {
   if (text === state.lastWarning) return;

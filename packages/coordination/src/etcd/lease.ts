@@ -2,7 +2,7 @@
 //
 // ETCDLEASE-1: `validUntilMonoMs` counts from the sending of the last answered renewal, not from the arrival of the answer, and
 //     by four fifths of the time that etcd grants: the rest is for clocks that run at different speeds. Time that has run out
-//     is not extended, and the lease ends then.
+//     is not extended, and the lease ends then. No more time is relied on than was asked for, whatever etcd grants.
 import { ok, type Result } from '@meseta/base';
 import type { EtcdClient, EtcdError } from './client.js';
 import { grantLeaseCall, keepLeaseCall, revokeLeaseCall } from './protocol.js';
@@ -22,10 +22,12 @@ const REVOKE_TIMEOUT_MS = 1000;
 
 export async function holdLease(client: EtcdClient, wantedMs: number): Promise<Result<Lease, EtcdError>> {
   const sentAtMs = performance.now();
-  const granted = await client.call(grantLeaseCall(Math.ceil(wantedMs / 1000)));
+  const askedSeconds = Math.ceil(wantedMs / 1000);
+  const validMs = (ttlSeconds: number): number => Math.min(ttlSeconds, askedSeconds) * 1000 * VALID_SHARE;
+  const granted = await client.call(grantLeaseCall(askedSeconds));
   if (!granted.ok) return granted;
   const { id, ttlSeconds } = granted.value;
-  let validUntilMs = sentAtMs + ttlSeconds * 1000 * VALID_SHARE;
+  let validUntilMs = sentAtMs + validMs(ttlSeconds);
   let isEnded = false;
   let resolveEnded: (reason: string) => void = () => {};
   const ended = new Promise<string>((resolve) => {
@@ -49,7 +51,7 @@ export async function holdLease(client: EtcdClient, wantedMs: number): Promise<R
     if (performance.now() >= validUntilMs) return end('etcd has not answered within the time of the lease');
     if (kept.ok && kept.value <= 0) return end('etcd has ended the lease');
     // A call may have been sent again: the first time counts.
-    if (kept.ok) validUntilMs = Math.max(validUntilMs, renewalSentAtMs + kept.value * 1000 * VALID_SHARE);
+    if (kept.ok) validUntilMs = Math.max(validUntilMs, renewalSentAtMs + validMs(kept.value));
     renewal = setTimeout(renew, wantedMs * RENEW_SHARE);
   };
   let renewal = setTimeout(renew, wantedMs * RENEW_SHARE);

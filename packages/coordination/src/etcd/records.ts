@@ -15,7 +15,7 @@ const unavailable = (text: string) => err<StoreError>({ code: 'unavailable', tex
 const fenced = (text: string) => err<StoreError>({ code: 'fenced', text: `this master no longer leads: ${text}` });
 
 /** `prefix` ends with a slash. */
-export function createEtcdRecords(client: EtcdClient, prefix: string, fence: Fence): FencedRecords {
+export function createEtcdRecords(client: Pick<EtcdClient, 'call'>, prefix: string, fence: Fence): FencedRecords {
   const read = async (
     call: EtcdCall<readonly KeyValue[] | 'fenced'>,
   ): Promise<Result<readonly KeyValue[], StoreError>> => {

@@ -1,6 +1,7 @@
 // The compliance suites with a real ZooKeeper server, and the rules of its coordination.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { err } from '@meseta/base';
 import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
 import { testLog, testSharedLog } from '../testing/log-suite.js';
 import { newZooKeeperSite, SESSION_TIMEOUT_MS, zooKeeperSkip } from '../testing/zookeeper-server.js';
@@ -41,7 +42,8 @@ describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => 
 
   test('ZKRECORDS-2: a write without an answer has an unknown outcome', async () => {
     const error = { code: 'connectionLost', text: 'lost' } as const;
-    const session = { change: async () => ({ ok: false, error }) } as unknown as Session;
+    const lost = async () => err(error);
+    const session = { read: lost, change: lost };
     const written = await createZooKeeperRecords(session, znodePaths('/a'), 1, 'open').write([]);
     assert.equal(!written.ok && written.error.code, 'unknownOutcome');
   });

@@ -16,7 +16,7 @@ import type { ZnodePaths } from './registry-path.js';
 import type { Session } from './session.js';
 
 export function createZooKeeperRecords(
-  session: Session,
+  session: Pick<Session, 'read' | 'change'>,
   paths: ZnodePaths,
   epoch: number,
   access: Access,
