@@ -85,6 +85,8 @@ async function endProcess(
   timeoutMs: number,
 ): Promise<void> {
   child.kill(signal);
+  // One that is paused would not notice.
+  child.kill('SIGCONT');
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   await ended;
   clearTimeout(timer);

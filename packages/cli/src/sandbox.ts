@@ -3,7 +3,7 @@ import { authorizationOf, connectAgent, type Task } from '@meseta/sdk';
 import type { Agent } from '@meseta/sdk/agent-streams';
 import { mastersOf } from '@meseta/sdk/masters';
 import type { Cluster } from './cluster.js';
-import { CommandError } from './command.js';
+import { CommandError, EXIT } from './command.js';
 
 const POLL_MS = 250;
 const CHUNK_BYTES = 1 << 20;
@@ -30,9 +30,11 @@ interface StateFramework {
 }
 
 /** The agent at `address` (`ip:port`). Its scheme is that of the master: a cluster has TLS on all its ports, or on none. */
-export async function agentOf({ address: master, credential }: Cluster, address: string): Promise<Agent> {
+export async function agentOf({ address: master, shown, credential }: Cluster, address: string): Promise<Agent> {
   const found = await mastersOf(master).find();
-  return { url: `${found.ok && found.value.startsWith('https:') ? 'https' : 'http'}://${address}`, credential };
+  // The credential must not go out in plain text because the master did not answer.
+  if (!found.ok) throw new CommandError(`no master answers at ${shown}: ${found.error.text}`, EXIT.unreachable);
+  return { url: `${found.value.startsWith('https:') ? 'https' : 'http'}://${address}`, credential };
 }
 
 /** The sandbox of the task on the agent at `address` (`ip:port`), found in its /state (Mesos: docs/sandbox.md). */

@@ -3,7 +3,7 @@
 //
 // CHAOS-NETWORK-1: everything is in a network namespace and below a mount of this run's processes, so it is gone when they end.
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import type { LocalNetwork } from '../up/local-cluster.js';
@@ -13,8 +13,9 @@ export interface ChaosNetwork extends LocalNetwork {
   setCut(name: string, isCut: boolean): Promise<void>;
 }
 
-/** Set in the process that is in the namespaces. */
-const INSIDE = 'MESETA_CHAOS_NETWORK';
+/** Set for the process in the namespaces: the mount namespace that it must not be in. */
+const OUTSIDE = 'MESETA_CHAOS_OUTSIDE';
+const ownMounts = (): string => readlinkSync('/proc/self/ns/mnt');
 const UNSHARE = ['--net', '--mount', '--propagation', 'private', '--'] as const;
 const SUBNET = '10.77.0';
 const BRIDGE = 'meseta';
@@ -23,7 +24,7 @@ const FIRST_HOST = 10;
 const run = promisify(execFile);
 const ip = (...argv: readonly string[]): Promise<unknown> => run('ip', argv);
 
-export const isInside = (): boolean => process.env[INSIDE] !== undefined;
+export const isInside = (): boolean => process.env[OUTSIDE] !== undefined && process.env[OUTSIDE] !== ownMounts();
 
 /** Whether this process may make namespaces and has the programs. */
 export const canCutNetworks = (): boolean =>
@@ -34,12 +35,11 @@ export function runInside(): Promise<number> {
   const [program, ...argv] = process.argv;
   const child = spawn('unshare', [...UNSHARE, program as string, ...process.execArgv, ...argv], {
     stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: '1' },
+    env: { ...process.env, [OUTSIDE]: ownMounts() },
   });
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
-  // Ctrl-C reaches the child by the terminal; this process waits for it.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', forward);
+  // The child may get Ctrl-C from the terminal too, which changes nothing (INTERRUPTION-1).
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, forward);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));

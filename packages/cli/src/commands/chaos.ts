@@ -6,6 +6,7 @@ import { type ChaosNetwork, canCutNetworks, isInside, openNetwork, runInside } f
 import { type Fault, planFaults } from '../chaos/plan.js';
 import { type Outcome, startWork, type Work } from '../chaos/work.js';
 import { defineCommand, EXIT, parseDurationOption, parseNumber, usageError } from '../command.js';
+import { type Interruption, listenForInterruption } from '../interruption.js';
 import { formatSpan } from '../table.js';
 import { type LocalCluster, type LocalDaemon, startLocalCluster } from '../up/local-cluster.js';
 import { parseCoordinator, parseMasters } from './up.js';
@@ -44,6 +45,7 @@ tells how many tasks ran, and which were lost, ran twice or never ended; the exi
       if (values.seed === undefined) process.argv.push(`--seed=${seed}`);
       return runInside();
     }
+    const interruption = listenForInterruption();
     const network = isInside() ? await openNetwork() : undefined;
     print(`seed ${seed}${network === undefined ? '; no network cuts: they need root, unshare and ip' : ''}`);
     const cluster = await startLocalCluster({
@@ -61,6 +63,7 @@ tells how many tasks ran, and which were lost, ran twice or never ended; the exi
         cluster,
         network,
         planFaults(seededRandom(seed), { totalMs, canCut: network !== undefined }),
+        interruption,
       );
     } finally {
       await cluster.stop();
@@ -123,24 +126,16 @@ async function runFaults(
   cluster: LocalCluster,
   network: ChaosNetwork | undefined,
   faults: readonly Fault[],
+  { happened: interrupted, hasHappened }: Interruption,
 ): Promise<number> {
   const watch = watchLeader(cluster);
   const work = startWork(cluster.address, cluster.workDir, watch.onSubscribed);
-  let isInterrupted = false;
-  const interrupted = new Promise<void>((resolve) => {
-    const interrupt = (): void => {
-      isInterrupted = true;
-      resolve();
-    };
-    process.once('SIGINT', interrupt);
-    process.once('SIGTERM', interrupt);
-  });
   const beganMs = performance.now();
   try {
     const making = (async () => {
       for (const fault of faults) {
         await Promise.race([sleepUntil(beganMs + fault.atMs), interrupted]);
-        if (isInterrupted) return;
+        if (hasHappened()) return;
         await makeFault(fault, { cluster, network, watch, work, beganMs, interrupted });
       }
     })();
@@ -148,7 +143,7 @@ async function runFaults(
     await Promise.race([making, work.failure, failed]);
     print(`${at(beganMs)}  no more faults; waiting for ${work.counts().launched - work.counts().ended} tasks`);
     const outcome = await Promise.race([
-      work.finish(isInterrupted ? INTERRUPTED_TIMEOUT_MS : FINISH_TIMEOUT_MS),
+      work.finish(hasHappened() ? INTERRUPTED_TIMEOUT_MS : FINISH_TIMEOUT_MS),
       work.failure,
       failed,
     ]);

@@ -1,6 +1,7 @@
 // `meseta up`: starts a cluster on this machine and runs a workload on it.
 import type { ServerKind } from '@meseta/coordination/local-server';
 import { defineCommand, EXIT, parseNumber, usageError } from '../command.js';
+import { listenForInterruption } from '../interruption.js';
 import { type LocalCluster, startLocalCluster } from '../up/local-cluster.js';
 import { allFinished, progressLine, summarize } from '../up/summary.js';
 import { runWorkload } from '../up/workload.js';
@@ -56,12 +57,9 @@ prints a summary, and stays up until Ctrl-C, which removes the cluster.`,
 
 async function runUp(values: Values): Promise<number> {
   const tasks = parseNumber('up', 'tasks', values.tasks);
-  const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
   const masters = parseMasters('up', values.masters);
   const coordinator = parseCoordinator('up', values.coordinator);
+  const { happened: interrupted } = listenForInterruption();
   print(`Starting ${masters === 1 ? 'a master' : `${masters} masters`} and agents on loopback ...`);
   const cluster = await startLocalCluster({
     masters,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +41,21 @@ for (const [kind, seed] of [
     assert.deepEqual(Object.keys(networkInterfaces()).sort(), interfaces);
   });
 }
+
+test('INTERRUPTION-1: meseta chaos that is interrupted while its cluster starts ends it', {
+  skip: skipWithout('etcd'),
+  timeout: 120_000,
+}, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-chaos-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const argv = ['chaos', '--coordinator=etcd', '--masters=2', '--agents=1', `--work-dir=${directory}`];
+  const chaos = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: 'ignore' });
+  const ended = once(chaos, 'exit');
+  await until('the start of a master', () => processesWith(`${directory}/master`).length > 0);
+  chaos.kill('SIGINT');
+  assert.deepEqual(await ended, [0, null]);
+  await until('the end of all processes', () => processesWith(directory).length === 0);
+});
 
 test('meseta chaos refuses one master, which has no failover', () => {
   const done = spawnSync(process.execPath, ['bin/meseta', 'chaos', '--masters=1'], {

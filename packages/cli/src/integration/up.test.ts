@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -87,6 +87,33 @@ test('WORKLOAD-1, LOCAL-CLUSTER-1: meseta up runs each task once, counts it once
   // The supervisors end once their agents have closed their connections.
   await until('the end of all processes', () => processesWith(directory).length === 0);
 });
+
+const endings: readonly (readonly [what: string, end: (up: ChildProcess) => void])[] = [
+  [
+    'two Ctrl-C',
+    (up) => {
+      up.kill('SIGINT');
+      setTimeout(() => up.kill('SIGINT'), 100);
+    },
+  ],
+  ['a closed terminal', (up) => up.kill('SIGHUP')],
+  ['a reader that needs no more output', (up) => up.stdout?.destroy()],
+];
+for (const [what, end] of endings) {
+  test(`INTERRUPTION-1, LOCAL-CLUSTER-1: ${what} ends meseta up, and leaves no process`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const argv = ['up', '--tasks=2000', '--agents=1', '--port=15530', `--work-dir=${directory}`];
+    const up = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => up.kill('SIGKILL'));
+    const ended = once(up, 'exit', { signal: AbortSignal.timeout(90_000) });
+    up.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('Running')) end(up);
+    });
+    assert.deepEqual(await ended, [0, null]);
+    await until('the end of all processes', () => processesWith(directory).length === 0);
+  });
+}
 
 test('meseta up that is interrupted while its tasks run ends with status 0', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));

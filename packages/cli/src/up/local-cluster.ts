@@ -191,6 +191,8 @@ async function startElection(state: State): Promise<{ readonly address: string; 
 
 async function startDaemon(state: State, plan: Plan): Promise<LocalDaemon> {
   const { kind, name, ip, port } = plan;
+  // Another one did not start.
+  if (state.isStopping) throw new Error(`${name} was not started`);
   const daemon = spawnDaemon(state, plan);
   const address = `${ip}:${port}`;
   await untilHealthy(daemon, address, START_TIMEOUT_MS);
