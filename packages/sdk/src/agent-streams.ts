@@ -12,6 +12,8 @@ import { authorizationOf, type Credential } from './addresses.js';
 import { MesetaError } from './errors.js';
 
 const MAX_RECORD_BYTES = 64 * 2 ** 20;
+/** Of an answer that is no stream: a status, or a reason. */
+const MAX_BODY_BYTES = 2 ** 20;
 
 /** An agent that calls are sent to. */
 export interface Agent {
@@ -37,17 +39,23 @@ function open({ url, credential }: Agent, headers: Readonly<Record<string, strin
   return { sent, answer };
 }
 
-async function bodyOf(answer: IncomingMessage): Promise<Buffer> {
+async function bodyOf({ url }: Agent, answer: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of answer) parts.push(part as Buffer);
+  let size = 0;
+  for await (const part of answer) {
+    size += (part as Buffer).length;
+    if (size > MAX_BODY_BYTES)
+      throw new MesetaError('invalidResponse', `the agent at ${url} answered with more than ${MAX_BODY_BYTES} bytes`);
+    parts.push(part as Buffer);
+  }
   return Buffer.concat(parts);
 }
 
-async function requireSuccess({ url }: Agent, answer: IncomingMessage): Promise<IncomingMessage> {
+async function requireSuccess(agent: Agent, answer: IncomingMessage): Promise<IncomingMessage> {
   const { statusCode = 0 } = answer;
   if (statusCode === 200) return answer;
-  const text = (await bodyOf(answer)).toString();
-  throw new MesetaError('refused', `the agent at ${url} answered ${statusCode} ${text}`, statusCode);
+  const text = (await bodyOf(agent, answer)).toString();
+  throw new MesetaError('refused', `the agent at ${agent.url} answered ${statusCode} ${text}`, statusCode);
 }
 
 /** Opens the output of a container with a call that has it as response. Throws a MesetaError if it is refused. */
@@ -117,6 +125,6 @@ export function openInput(agent: Agent, container_id: ContainerID): ContainerInp
 export async function waitForContainer(agent: Agent, container_id: ContainerID): Promise<number | undefined> {
   const { sent, answer } = open(agent, { 'Content-Type': PROTOBUF_TYPE, Accept: PROTOBUF_TYPE });
   sent.end(AgentCallCodec.encode({ type: 'WAIT_CONTAINER', wait_container: { container_id } }));
-  const response = AgentResponseCodec.decode(await bodyOf(await requireSuccess(agent, await answer)), 'trusted');
+  const response = AgentResponseCodec.decode(await bodyOf(agent, await requireSuccess(agent, await answer)), 'trusted');
   return response.ok ? response.value.wait_container?.exit_status : undefined;
 }

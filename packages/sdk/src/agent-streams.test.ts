@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { waitForContainer } from './agent-streams.js';
+import { MesetaError } from './errors.js';
+
+for (const status of [200, 500]) {
+  test(`an endless answer of an agent with status ${status} is cut off at its limit`, {
+    timeout: 30_000,
+  }, async (t) => {
+    const server = createServer((request, response) => {
+      request.resume();
+      response.writeHead(status);
+      const more = (): void => {
+        while (response.write(Buffer.alloc(65_536)));
+        response.once('drain', more);
+      };
+      more();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await assert.rejects(waitForContainer({ url, credential: undefined }, { value: 'a' }), (error) => {
+      assert.ok(error instanceof MesetaError && error.code === 'invalidResponse');
+      assert.match(error.message, /answered with more than 1048576 bytes/);
+      return true;
+    });
+  });
+}
