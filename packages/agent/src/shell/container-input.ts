@@ -129,6 +129,12 @@ async function attach(
   return answer;
 }
 
+const REFUSED: { readonly [K in Input['kind']]: string } = {
+  data: 'Failed writing to stdin',
+  end: 'Failed writing to stdin',
+  window: 'Unable to set the window size',
+};
+
 /** Sends the records to the container. `end`: that of the container. */
 async function feed(
   { containerizer }: InputOptions,
@@ -143,7 +149,7 @@ async function feed(
     if (input.value === undefined) continue;
     const result = await containerizer.send(containerId, input.value);
     if (result === 'taken') continue;
-    if (typeof result === 'object') return badRecord(`Unable to set the window size: ${result.refused}`);
+    if (typeof result === 'object') return badRecord(`${REFUSED[input.value.kind]}: ${result.refused}`);
     const timeout = new Promise<Answer>((resolve) => {
       setTimeout(() => resolve({ status: 500, text: 'Failed writing to stdin: it is closed' }), END_TIMEOUT_MS);
     });

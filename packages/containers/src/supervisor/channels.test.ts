@@ -107,3 +107,16 @@ test('when the supervisor is killed, a terminal hangs up and its input is closed
   containers.destroy(it.containerId);
   await next('exited', 'hung');
 });
+
+test('CONTAINER-INPUTS-1: few inputs wait for a container that does not read, and none after its end', async () => {
+  const containers = await start();
+  const it = sessionSpec('deaf', 'sleep 600');
+  containers.launch(it);
+  await next('started', 'deaf');
+  const sent = Array.from({ length: 12 }, () => sendText(containers, 'deaf', 'x'.repeat(100_000)));
+  const refused = await Promise.all(sent.slice(8));
+  for (const result of refused) assert.match(typeof result === 'object' ? result.refused : result, /8 inputs wait/);
+  containers.destroy(it.containerId);
+  await next('exited', 'deaf');
+  assert.deepEqual(await Promise.all(sent.slice(0, 8)), Array(8).fill('closed'));
+});

@@ -2,12 +2,16 @@
 // survive the agent. A supervisor that is killed takes them with it: terminals hang up, pipes end.
 //
 // Owns: the channels by the ids of containers.
+// CONTAINER-INPUTS-1: clients that come and go do not fill the memory with what a container does not read: few inputs wait for it.
 // SUPERVISOR-4: all output of a terminal is in its file before the end of its container is reported.
 import type { ChildChannel } from '@meseta/base';
 import type { ContainerInput, InputResult } from './protocol.js';
 
 /** A process that left its container may keep the terminal open. */
 const LAST_OUTPUT_TIMEOUT_MS = 1000;
+
+/** A client sends one at a time; those of clients that have disconnected may be before it. */
+const MAX_WAITING_INPUTS = 8;
 
 export interface Channels {
   readonly size: number;
@@ -30,6 +34,7 @@ async function sendTo(channel: ChildChannel, input: ContainerInput): Promise<Inp
 
 export function createChannels(): Channels {
   const channels = new Map<string, ChildChannel>();
+  const waiting = new Map<string, number>();
   return {
     get size() {
       return channels.size;
@@ -37,7 +42,16 @@ export function createChannels(): Channels {
     add: (id, channel) => void channels.set(id, channel),
     async send(id, input) {
       const channel = channels.get(id);
-      return channel === undefined ? 'closed' : sendTo(channel, input);
+      if (channel === undefined) return 'closed';
+      const count = waiting.get(id) ?? 0;
+      if (count === MAX_WAITING_INPUTS && input.kind !== 'window')
+        return { refused: `the container does not read: ${count} inputs wait for it` };
+      waiting.set(id, count + 1);
+      const result = await sendTo(channel, input);
+      const left = (waiting.get(id) ?? 1) - 1;
+      if (left === 0) waiting.delete(id);
+      else waiting.set(id, left);
+      return result;
     },
     finish(id, onFinished) {
       const channel = channels.get(id);
