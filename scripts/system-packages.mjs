@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 
 /** By package: a file that it installs. */
 const PACKAGES = {
+  'containernetworking-plugins': '/usr/lib/cni/bridge',
   zookeeper: '/usr/share/java/zookeeper.jar',
   'etcd-server': '/usr/bin/etcd',
   'docker-registry': '/usr/bin/docker-registry',

@@ -41,6 +41,8 @@ export interface LinuxPlan {
   /** Absolute, in its root; undefined: its sandbox on the machine. */
   readonly workingDirectory: string | undefined;
   readonly hostname: string | undefined;
+  /** The file of the network namespace that it enters, which needs a mount namespace; undefined: the agent's. */
+  readonly network: string | undefined;
 }
 
 /** What a container has that asks for nothing. */
@@ -52,4 +54,5 @@ export const SHARED_LINUX: LinuxPlan = {
   noNewPrivileges: false,
   workingDirectory: undefined,
   hostname: undefined,
+  network: undefined,
 };

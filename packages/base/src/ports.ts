@@ -468,3 +468,14 @@ export interface LocalResponse {
 
 /** Sends a request over a connection of its own. It is an error only if no response begins. */
 export type SendLocalRequest = (request: LocalRequest) => Promise<SystemResult<LocalResponse>>;
+
+/** Network namespaces that outlive their processes. Each has a file, by which processes enter it. */
+export interface NetworkNamespaces {
+  /** Makes one whose loopback interface is up. `path`: its file, which must not exist. */
+  create(path: string): SystemResult<void>;
+  exists(path: string): boolean;
+  /** Removes the file. The namespace ends with its last process. A missing file is not an error. */
+  remove(path: string): SystemResult<void>;
+  /** What `Outbound` does, from within the namespace. */
+  outboundFrom(path: string): Pick<Outbound, 'statusOf' | 'connects'>;
+}

@@ -1,11 +1,11 @@
 // The backends of an agent: the launcher with the isolators of `--isolation`, and the Docker engine if `--containerizers` names
 // it.
-import { err, ok, type Result } from '@meseta/base';
+import { type ContainerId, err, type Outbound, ok, type Result } from '@meseta/base';
 import { type Backend, type Backends, composeBackends } from './composing.js';
 import type { Containerizer, ContainerizerOptions } from './containerizer.js';
 import { findHostFacts } from './host-facts.js';
 import { type ImageOptions, type Images, openImages } from './images/images.js';
-import type { HostFacts, Usage } from './isolators/isolator.js';
+import type { ContainerNetwork, HostFacts, Isolator, Usage } from './isolators/isolator.js';
 import { createProcessCgroup } from './isolators/linux-launcher.js';
 import { NEEDED_FOR_IMAGES, parseIsolation, selectIsolators } from './isolators/select.js';
 import { findLinuxLauncher } from './launchers/choose.js';
@@ -14,7 +14,7 @@ import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
 import { isDockerPlan } from './plan/any-plan.js';
 import type { PlanContext } from './plan/plan.js';
-import { createProber } from './probes/probes.js';
+import { createProber, type ProbeOutbound } from './probes/probes.js';
 import { createPreparation, type Preparation } from './sandbox/prepare.js';
 import type { Removals } from './sandbox/removal.js';
 import { createOwnerLookup } from './users.js';
@@ -105,7 +105,8 @@ export async function createBackends(
   const ports = { ...options, removals, resolveOwner, makeStreams, onEvent };
   const docker = options.docker && (await createDockerBackend(options.docker, ports));
   if (docker?.ok === false) return docker;
-  const prober = createProber({ ...options, launcher: launcher.value }, resolveOwner);
+  const outboundOf = (containerId: ContainerId): ProbeOutbound => outboundTo(isolators, options.outbound, containerId);
+  const prober = createProber({ ...options, launcher: launcher.value, outboundOf }, resolveOwner);
   const mesos = createMesosBackend(launcher.value, isolators, preparation, prober);
   const all: readonly [Backend, ...Backend[]] = docker === undefined ? [mesos] : [mesos, docker.value.backend];
   return ok({
@@ -126,6 +127,21 @@ const DOCKER_CAPABILITIES = {
   rlimits: ok(undefined),
   sandboxPathVolumes: ok(undefined),
 };
+
+function networkOf(isolators: readonly Isolator[], containerId: ContainerId): ContainerNetwork | undefined {
+  for (const isolator of isolators) {
+    const network = isolator.networkOf?.(containerId);
+    if (network !== undefined) return network;
+  }
+  return undefined;
+}
+
+/** Connections to a container's ports are made in its network namespace. */
+function outboundTo(isolators: readonly Isolator[], outbound: Outbound, containerId: ContainerId): ProbeOutbound {
+  const network = networkOf(isolators, containerId);
+  if (network === undefined) return outbound;
+  return isolators.map((it) => it.outboundFrom?.(network.namespace)).find((it) => it !== undefined) ?? outbound;
+}
 
 /** The launcher with the isolators of `--isolation`. */
 function createMesosBackend(
@@ -164,6 +180,7 @@ function createMesosBackend(
     async cleanUp(containerId) {
       for (const isolator of isolators) await isolator.cleanUp?.(containerId);
     },
+    networksOf: (containerId) => networkOf(isolators, containerId)?.infos,
     probe,
     findLimitation(record) {
       for (const isolator of isolators) {

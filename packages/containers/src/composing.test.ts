@@ -22,6 +22,7 @@ function createBackend(name: BackendName, calls: string[], recovered: readonly s
     update: ({ containerId }) => record('update')(containerId),
     usage: async () => undefined,
     cleanUp: async (containerId) => record('cleanUp')(containerId),
+    networksOf: () => undefined,
     probe: async () => ({ kind: 'timedOut' }),
     findLimitation: () => undefined,
     recover: async () => recovered.map((id) => ({ containerId: id as ContainerId, state: 'running', pid: 1 })),

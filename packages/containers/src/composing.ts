@@ -3,6 +3,7 @@
 //
 // COMPOSING-1: a container stays with the containerizer that launched or recovered it.
 import type { AbortSignalLike, ContainerId, Files, Owner, Result } from '@meseta/base';
+import type { NetworkInfo } from '@meseta/wire';
 import type { Usage } from './isolators/isolator.js';
 import type { LauncherEvent } from './launchers/launcher.js';
 import type { ContainerRecord } from './lifecycle.js';
@@ -31,6 +32,8 @@ export interface Backend {
   /** `isRunning` false: what containers use together in one that is never launched, such as a pod's. */
   usage(containerId: ContainerId, isRunning: boolean): Promise<Usage | undefined>;
   cleanUp(containerId: ContainerId): Promise<void>;
+  /** Those of its own network namespace, with its addresses; undefined: it has none, or the launcher reports them. */
+  networksOf(containerId: ContainerId): readonly NetworkInfo[] | undefined;
   probe(record: ContainerRecord, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
   findLimitation(record: ContainerRecord): Limitation | undefined;
   recover(): Promise<readonly RecoveredContainer[]>;
@@ -91,6 +94,7 @@ export function composeBackends(all: readonly [Backend, ...Backend[]], named: re
       const known = ofContainer.get(containerId);
       for (const backend of known === undefined ? all : [known]) await backend.cleanUp(containerId);
     },
+    networksOf: (containerId) => of(containerId).networksOf(containerId),
     probe: (record, probe, timeoutMs) => of(record.containerId).probe(record, probe, timeoutMs),
     findLimitation: (record) => of(record.containerId).findLimitation(record),
     async recover() {

@@ -49,7 +49,7 @@ test('a container that is not launched leaves an end, its empty output, and no r
   while (events.length === 0) await nextEvent();
   assert.deepEqual(
     events.map((event) => [event.kind, event.containerId, event.kind === 'launchFailed' && event.message]),
-    [['launchFailed', 'refused', "container.hostname: containers have the host's name"]],
+    [['launchFailed', 'refused', 'container.hostname: needs the isolator network/cni']],
   );
   assert.ok(existsSync(`${it.sandbox}/stdout`));
   containers.remove(it.containerId);

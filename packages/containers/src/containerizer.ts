@@ -192,12 +192,18 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
       void parts.records.remove(effect.containerId);
       return;
     case 'report':
-      parts.onEvent(effect.event);
+      parts.onEvent(effect.event.kind === 'started' ? withNetworks(backends, effect.event) : effect.event);
       return;
     case 'recovered':
-      parts.onRecovered(effect.containers);
+      parts.onRecovered(effect.containers.map((it) => (it.state === 'running' ? withNetworks(backends, it) : it)));
       return;
   }
+}
+
+/** With the networks of its own, which only isolators know. */
+function withNetworks<T extends { readonly containerId: ContainerId }>(backends: Backends, container: T): T {
+  const networks = backends.networksOf(container.containerId);
+  return networks === undefined ? container : { ...container, networks };
 }
 
 async function prepare(

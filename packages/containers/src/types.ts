@@ -23,6 +23,7 @@ export type Capability =
   | 'mounts'
   | 'capabilities'
   | 'ipcNamespaces'
+  | 'networks'
   | 'images'
   | 'imageVolumes';
 
@@ -122,6 +123,8 @@ export type ContainerEvent =
       readonly containerId: ContainerId;
       readonly pid: number;
       readonly facts?: StartedFacts | undefined;
+      /** Of its own network namespace, with its addresses; undefined: it has the agent's. */
+      readonly networks?: readonly NetworkInfo[] | undefined;
     }
   /** The command never ran. `message` is for the task's status. */
   | {
@@ -142,7 +145,12 @@ export interface ContainerEnd {
 
 /** A container of an earlier agent process: it runs, or its status is on disk. */
 export type RecoveredContainer =
-  | { readonly containerId: ContainerId; readonly state: 'running'; readonly pid: number }
+  | {
+      readonly containerId: ContainerId;
+      readonly state: 'running';
+      readonly pid: number;
+      readonly networks?: readonly NetworkInfo[] | undefined;
+    }
   | ({ readonly containerId: ContainerId; readonly state: 'ended' } & ContainerEnd);
 
 /** One probe of a running container. The agent's core has the timers. */

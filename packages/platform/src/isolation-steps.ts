@@ -7,7 +7,7 @@
 // ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
 // ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
 // ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too.
-import { closeSync, constants, existsSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import type { LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
 import type { Step } from './child-steps.js';
@@ -37,7 +37,7 @@ export const CLONE_FLAGS: { readonly [Name in Namespace]: number } = {
   ipc: 0x8000000,
   pid: 0x20000000,
 };
-const CLONE_NEWNET = 0x40000000;
+export const CLONE_NEWNET = 0x40000000;
 
 const MS_RDONLY = 1;
 const MS_NOSUID = 2;
@@ -68,6 +68,8 @@ export interface OpenedIsolation {
   readonly plan: LinuxPlan;
   readonly root: { readonly tree: number; readonly path: string; readonly devices: number } | undefined;
   readonly mounts: readonly OpenedMount[];
+  /** Its network namespace. */
+  readonly network: number | undefined;
   /** A number of a descriptor that the child replaces. */
   readonly placeholder: number;
   /** Of the sandbox on the machine, without links. */
@@ -110,11 +112,13 @@ export function openIsolation(
       closeSync(source);
     }
   });
-  if (root === undefined) return { plan, root: undefined, mounts, placeholder, directory: realDirectory };
+  const network = plan.network === undefined ? undefined : hold(openSync(plan.network, constants.O_RDONLY));
+  const opened = { plan, mounts, network, placeholder, directory: realDirectory };
+  if (root === undefined) return { ...opened, root: undefined };
   for (const name of ['proc', 'sys', 'dev']) makeTarget(root, name, true);
   if (plan.workingDirectory !== undefined) makeTarget(root, plan.workingDirectory, true);
-  const opened = { tree: hold(cloneTree(root, false)), path: pathOfDescriptor(root), devices: hold(createDevices()) };
-  return { plan, root: opened, mounts, placeholder, directory: realDirectory };
+  const trees = { tree: hold(cloneTree(root, false)), path: pathOfDescriptor(root), devices: hold(createDevices()) };
+  return { ...opened, root: trees };
 }
 
 /** Opens a path as descriptor 0. */
@@ -247,10 +251,15 @@ function pivotSteps(arena: Arena, { root, placeholder }: OpenedIsolation): reado
 
 /** Makes the namespaces but that for pids, with what is in them. */
 export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly Step[] {
-  const { plan, root, placeholder } = opened;
+  const { plan, root, network, placeholder } = opened;
   const flags = ownNamespaces(plan).reduce((all, name) => all | CLONE_FLAGS[name], 0);
   if (flags === 0) return [];
   const unshare: Step = { name: 'unshare', arguments: [flags], what: 'make namespaces' };
+  // Before its /sys is mounted, which shows the interfaces of the namespace.
+  const networking: readonly Step[] =
+    network === undefined
+      ? []
+      : [{ name: 'setns', arguments: [network, CLONE_NEWNET], what: 'enter its network namespace' }];
   const { hostname } = plan;
   const naming: readonly Step[] =
     hostname === undefined
@@ -267,6 +276,7 @@ export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly 
         ? [...openAsZero(arena, AT_FDCWD, '/proc', RESOLVE_NO_SYMLINKS, 'open /proc'), mountProc(arena)]
         : [];
   return [
+    ...networking,
     unshare,
     { name: 'mount', arguments: [noText, arena.text('/'), noText, flagsOfRoot, noText], what: 'separate its mounts' },
     ...rootSteps(arena, opened),

@@ -1,5 +1,5 @@
-// The functions of the C library that Node has no interface to, called through koffi. The supervisor and
-// the helper process of images load this module, an agent and a master do not.
+// The functions of the C library that Node has no interface to, called through koffi. The supervisor, the helper process of
+// images and an agent with network/cni load this module; a master and other agents do not.
 //
 // Boundary: results are the C functions' own; `lastError` has the reason of a failure. Addresses are bigints.
 import { constants } from 'node:os';
@@ -53,6 +53,12 @@ export const ptsname_r: (descriptor: number, name: Uint8Array, size: bigint) => 
   'int ptsname_r(int descriptor, void *name, size_t size)',
 );
 export const setns: Numbers = define('int setns(int descriptor, int kind)');
+export const unshare: Numbers = define('int unshare(int kinds)');
+export const mount: (source: string, target: string, type: string | null, flags: number, data: null) => number = define(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)',
+);
+export const umount2: (target: string, flags: number) => number = define('int umount2(const char *target, int flags)');
+export const socket: Numbers = define('int socket(int family, int type, int protocol)');
 export const memfd_create: (name: string, flags: number) => number = define(
   'int memfd_create(const char *name, unsigned int flags)',
 );

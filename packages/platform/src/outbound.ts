@@ -1,9 +1,10 @@
 // The port Outbound on Node: downloads and probes.
 import { createHash } from 'node:crypto';
+import { lookup } from 'node:dns';
 import { createWriteStream } from 'node:fs';
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { connect } from 'node:net';
+import { connect, isIP, type LookupFunction } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import {
   type AbortSignalLike,
@@ -23,7 +24,33 @@ const MAX_REDIRECTS = 50;
 const failure = (code: string, message: string): { readonly ok: false; readonly error: SystemError } =>
   err({ code, message });
 
+/** Calls `connectNow` where a connection is to be made: in another network namespace, for instance. It may throw before. */
+export type Connecting = (connectNow: () => void) => void;
+
+/** A name that is no address, so that Node calls the lookup, and connects when it is answered. */
+const LOOKED_UP = 'looked-up';
+
+/** Connects to `host` by `connecting`, with which Node's connect(2) is called. */
+function placedAt(host: string, connecting: Connecting | undefined) {
+  if (connecting === undefined) return { host };
+  const address = host.replace(/^\[|\]$/g, '');
+  const answer: LookupFunction = (_name, _options, found) => {
+    const connectTo = (at: string, family: number): void => {
+      try {
+        connecting(() => found(null, at, family));
+      } catch (error) {
+        found(error as NodeJS.ErrnoException, '');
+      }
+    };
+    const family = isIP(address);
+    if (family !== 0) return connectTo(address, family);
+    lookup(address, (error, at, itsFamily) => (error === null ? connectTo(at, itsFamily) : found(error, '')));
+  };
+  return { host: LOOKED_UP, lookup: answer, autoSelectFamily: false };
+}
+
 interface RequestOptions {
+  readonly connecting?: Connecting | undefined;
   readonly method: 'GET' | 'HEAD';
   /** The longest time without a byte. */
   readonly idleTimeoutMs: number;
@@ -36,10 +63,12 @@ interface RequestOptions {
 /** One request without redirects. The response is paused. */
 function sendRequest(url: URL, wanted: RequestOptions): Promise<SystemResult<http.IncomingMessage>> {
   return new Promise((resolve) => {
+    const placed = wanted.connecting && { ...placedAt(url.hostname, wanted.connecting), hostname: LOOKED_UP };
     const options = {
       method: wanted.method,
       agent: false as const,
-      headers: { accept: '*/*', 'user-agent': 'meseta', ...wanted.headers },
+      headers: { accept: '*/*', 'user-agent': 'meseta', ...(placed && { host: url.host }), ...wanted.headers },
+      ...placed,
     };
     const request =
       url.protocol === 'https:'
@@ -224,34 +253,44 @@ const contentLength: Outbound['contentLength'] = async (url, options) => {
 };
 
 /** Aborts at the deadline, so that a server that sends bytes slowly does not delay a probe. */
-const statusOf: Outbound['statusOf'] = async (url, timeoutMs) => {
-  const signal = AbortSignal.timeout(timerMs(timeoutMs));
-  const response = await follow(url, { method: 'GET', idleTimeoutMs: timeoutMs, signal, insecure: true });
-  if (response.ok) {
-    response.value.destroy();
-    return ok(response.value.statusCode ?? 0);
-  }
-  const { code } = response.error;
-  return code === 'aborted' || code === 'stalled' ? failure('timedOut', `no answer in ${timeoutMs} ms`) : response;
-};
+const statusBy =
+  (connecting: Connecting | undefined): Outbound['statusOf'] =>
+  async (url, timeoutMs) => {
+    const signal = AbortSignal.timeout(timerMs(timeoutMs));
+    const response = await follow(url, { method: 'GET', idleTimeoutMs: timeoutMs, signal, insecure: true, connecting });
+    if (response.ok) {
+      response.value.destroy();
+      return ok(response.value.statusCode ?? 0);
+    }
+    const { code } = response.error;
+    return code === 'aborted' || code === 'stalled' ? failure('timedOut', `no answer in ${timeoutMs} ms`) : response;
+  };
 
 const MAX_PORT = 65_535;
 
-const connects: Outbound['connects'] = (host, port, timeoutMs) =>
-  new Promise((resolve) => {
-    if (!(Number.isInteger(port) && port >= 0 && port <= MAX_PORT)) {
-      return resolve(failure('badPort', `expected a port from 0 to ${MAX_PORT}, got ${port}`));
-    }
-    const socket = connect({ host, port });
-    const settle = (result: SystemResult<boolean>): void => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.setTimeout(timerMs(timeoutMs), () => settle(failure('timedOut', `no connection in ${timeoutMs} ms`)));
-    socket.on('connect', () => settle(ok(true)));
-    socket.on('error', () => settle(ok(false)));
-  });
+const connectsBy =
+  (connecting: Connecting | undefined): Outbound['connects'] =>
+  (host, port, timeoutMs) =>
+    new Promise((resolve) => {
+      if (!(Number.isInteger(port) && port >= 0 && port <= MAX_PORT)) {
+        return resolve(failure('badPort', `expected a port from 0 to ${MAX_PORT}, got ${port}`));
+      }
+      const socket = connect({ ...placedAt(host, connecting), port });
+      const settle = (result: SystemResult<boolean>): void => {
+        socket.destroy();
+        resolve(result);
+      };
+      socket.setTimeout(timerMs(timeoutMs), () => settle(failure('timedOut', `no connection in ${timeoutMs} ms`)));
+      socket.on('connect', () => settle(ok(true)));
+      socket.on('error', () => settle(ok(false)));
+    });
+
+/** Probes whose connections are made by `connecting`. */
+export const createProbes = (connecting?: Connecting): Pick<Outbound, 'statusOf' | 'connects'> => ({
+  statusOf: statusBy(connecting),
+  connects: connectsBy(connecting),
+});
 
 export function createOutbound(): Outbound {
-  return { get, download, contentLength, statusOf, connects };
+  return { get, download, contentLength, ...createProbes() };
 }

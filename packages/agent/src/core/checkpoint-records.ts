@@ -33,9 +33,10 @@ export const updateOf = (frameworkId: FrameworkId, status: TaskStatus): StatusUp
 export const executorIdOf = ({ info }: ExecutorRecord): ExecutorId => info.executor_id.value as ExecutorId;
 
 export function executorProgress(executor: ExecutorRecord): CheckpointChange {
-  const { frameworkId, state, pid, startedWallMs, kill, driver } = executor;
+  const { frameworkId, state, pid, networks, startedWallMs, kill, driver } = executor;
   const executorId = executorIdOf(executor);
-  const progress = { state, pid, startedWallMs, kill, driver };
+  const shared = networks === undefined ? {} : { networks };
+  const progress = { state, pid, ...shared, startedWallMs, kill, driver };
   return {
     key: executorProgressKey(frameworkId, executorId),
     record: { kind: 'executorProgress', frameworkId, executorId, progress },

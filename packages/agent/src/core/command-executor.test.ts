@@ -68,6 +68,21 @@ test('EXECUTORS-2: the life of a command task, with one update in flight at a ti
   assert.equal(world.core.state.completedFrameworks.length, 1);
 });
 
+test('the status of a task in a network of its own has its addresses, also after a restart of the agent', () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  const networks = [
+    { name: 'n', labels: { labels: [{ key: 'k' }] }, ip_addresses: [{ protocol: 'IPv4', ip_address: '10.1.0.5' }] },
+  ] as const;
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711, networks } });
+  acknowledgeAll(world);
+  assert.deepEqual(last(world).container_status?.network_infos, networks);
+  world.restart([{ containerId, state: 'running', pid: 4711, networks }]);
+  rejoin(world);
+  exit(world, containerId, 0);
+  assert.deepEqual(last(world).container_status?.network_infos, networks);
+});
+
 test('the exit status of a command gives the state and the message of its last status', () => {
   const table: readonly (readonly [ExitStatus, string, string])[] = [
     [{ kind: 'exited', code: 3 }, 'TASK_FAILED', 'Command exited with status 3'],

@@ -47,10 +47,11 @@ function handleStarted(
   ctx: Context,
   framework: FrameworkRecord,
   run: TaskRun,
-  { pid, facts }: Extract<ContainerEvent, { kind: 'started' }>,
+  { pid, facts, networks }: Extract<ContainerEvent, { kind: 'started' }>,
 ): void {
   // Spreading the run here makes V8 (of Node 20) give every record a hidden class of its own.
-  const running: TaskRun = Object.assign({}, run, { state: 'running', pid, startedWallMs: ctx.now.wallMs } as const);
+  const started = { state: 'running', pid, startedWallMs: ctx.now.wallMs } as const;
+  const running: TaskRun = Object.assign({}, run, started, networks === undefined ? {} : { networks });
   // The task was killed while its container was made: the container is being destroyed, and only its end is reported.
   if (run.kill !== undefined) {
     setRun(framework, running);

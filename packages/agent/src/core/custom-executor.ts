@@ -35,8 +35,9 @@ export function handleCustomContainerEvent(ctx: Context, event: ContainerEvent):
   const { framework, executor } = found;
   switch (event.kind) {
     case 'started': {
-      const { pid } = event;
-      putExecutor(ctx, framework, { ...executor, pid, startedWallMs: ctx.now.wallMs });
+      const { pid, networks } = event;
+      const own = networks === undefined ? {} : { networks };
+      putExecutor(ctx, framework, { ...executor, ...own, pid, startedWallMs: ctx.now.wallMs });
       if (executor.state !== 'launching' || executor.kill !== undefined) return;
       setTimer(ctx, { kind: 'registerExecutor', containerId }, ctx.state.options.executorRegistrationTimeoutMs);
       return;

@@ -114,6 +114,18 @@ test("a framework's executor is launched with Mesos' variables below its own, an
   });
 });
 
+test('an executor in a network of its own listens on every address of it', () => {
+  const inNetwork = (name?: string) =>
+    launchExecutor(
+      {},
+      executor({
+        command: { value: 'x' },
+        container: { type: 'MESOS', network_infos: [name === undefined ? {} : { name }] },
+      }),
+    ).spec.environment['LIBPROCESS_IP'];
+  assert.deepEqual([inNetwork('n'), inNetwork()], ['0.0.0.0', '10.0.0.7']);
+});
+
 test('some variables depend on the flags, on checkpointing and on an image', () => {
   const plain = launchExecutor({}, executor({ command: { value: 'x' } }), false).spec.environment;
   assert.equal(plain['MESOS_CHECKPOINT'], '0');

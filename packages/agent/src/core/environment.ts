@@ -1,7 +1,7 @@
 // The environment of a task: the variables that Mesos defines, and the task's own, which take precedence.
 // Mesos: docs/executor-http-api.md, "Executor Environment".
 import { addressOfPid, formatDuration, hostOf, present } from '@meseta/base';
-import type { CommandInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
+import type { CommandInfo, ContainerInfo, EnvironmentVariable, FrameworkInfo, TaskInfo } from '@meseta/wire';
 import { textOfBase64 } from '@meseta/wire/base64';
 import type { ExecutorRecord } from './io.js';
 import type { AgentOptions } from './options.js';
@@ -11,6 +11,11 @@ import type { AgentState, FrameworkRecord } from './state.js';
 export type Environment = { readonly [name: string]: string };
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const ANY_ADDRESS = '0.0.0.0';
+
+const hasOwnNetwork = (container: ContainerInfo | undefined): boolean =>
+  (container?.network_infos ?? []).some(({ name }) => name !== undefined);
 
 export function executorEnvironment(
   options: AgentOptions,
@@ -23,7 +28,8 @@ export function executorEnvironment(
     PATH: DEFAULT_PATH,
     ...options.executorEnvironment,
     LIBPROCESS_PORT: '0',
-    LIBPROCESS_IP: options.localIp,
+    // In a network of its own, an executor has addresses that only plugins know.
+    LIBPROCESS_IP: hasOwnNetwork(executor.info.container) ? ANY_ADDRESS : options.localIp,
     MESOS_FRAMEWORK_ID: executor.frameworkId,
     MESOS_EXECUTOR_ID: executor.info.executor_id.value,
     MESOS_DIRECTORY: executor.sandbox,

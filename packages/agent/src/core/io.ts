@@ -23,6 +23,7 @@ import type {
   ExecutorInfo,
   FrameworkInfo,
   LibprocessMessage,
+  NetworkInfo,
   Operation,
   Resource,
   Task,
@@ -185,6 +186,8 @@ export interface ContainerRecord {
   /** Queued until it is on disk, launching until its container has started (a custom executor: until it subscribes). */
   readonly state: 'queued' | 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
+  /** Of its own network namespace, once it has started; undefined: it has the agent's. */
+  readonly networks?: readonly NetworkInfo[] | undefined;
   /** The start of its command. */
   readonly startedWallMs: number | undefined;
   readonly kill: Kill | undefined;
@@ -217,6 +220,7 @@ export interface NestedContainerRecord {
   readonly resources: readonly Resource[];
   readonly state: 'launching' | 'running' | 'ended';
   readonly pid: number | undefined;
+  readonly networks?: readonly NetworkInfo[] | undefined;
   /** How it ended. */
   readonly status: ExitStatus | undefined;
   /** Why it was destroyed, if it exceeded a limit. */
@@ -259,7 +263,7 @@ export type CheckpointRecord =
       readonly kind: 'executorProgress';
       readonly frameworkId: FrameworkId;
       readonly executorId: ExecutorId;
-      readonly progress: Pick<ExecutorRecord, 'state' | 'pid' | 'startedWallMs' | 'kill' | 'driver'>;
+      readonly progress: Pick<ExecutorRecord, 'state' | 'pid' | 'networks' | 'startedWallMs' | 'kill' | 'driver'>;
     }
   | {
       readonly kind: 'taskProgress';

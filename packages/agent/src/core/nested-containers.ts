@@ -430,7 +430,9 @@ export function handleNestedContainerEvent(ctx: Context, event: ContainerEvent):
   const { launching, ...rest } = nested;
   switch (event.kind) {
     case 'started': {
-      const record: NestedContainerRecord = { ...nested.record, state: 'running', pid: event.pid };
+      const { pid, networks } = event;
+      const shared = networks === undefined ? {} : { networks };
+      const record: NestedContainerRecord = { ...nested.record, ...shared, state: 'running', pid };
       putNested(ctx, { ...rest, record });
       save(ctx, nestedContainerKey(pathOf(record.id)), { kind: 'nestedContainer', nestedContainer: record });
       if (launching === undefined) return true;

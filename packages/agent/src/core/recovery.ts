@@ -250,7 +250,8 @@ function matchCustomExecutor(
   const { containerId } = executor;
   if (container?.state === 'running') {
     const state = executor.state === 'queued' ? 'launching' : executor.state;
-    const known = { ...executor, state, pid: container.pid };
+    const { networks } = container;
+    const known = { ...executor, state, pid: container.pid, ...(networks === undefined ? {} : { networks }) };
     putExecutor(ctx, framework, known);
     updateExecutorContainer(ctx, framework, known);
     if (known.kill === undefined) awaitExecutor(ctx, framework, known);
@@ -303,8 +304,8 @@ function matchContainer(
   if (run.state === 'queued') {
     // The process ended between the start of the container and the write of its record.
     setRun(framework, { ...run, state: 'launching' });
-    const pid = container.state === 'running' ? container.pid : 0;
-    handleContainerEvent(ctx, { kind: 'started', containerId, pid });
+    const { pid, networks } = container.state === 'running' ? container : { pid: 0, networks: undefined };
+    handleContainerEvent(ctx, { kind: 'started', containerId, pid, networks });
   } else if (container.state === 'running') startChecks(ctx, framework, run);
   const now = taskRunOf(ctx, containerId)?.run ?? run;
   if (container.state === 'running') setKillTimer(ctx, now);

@@ -75,7 +75,7 @@ test('a launch that the launcher refuses fails the task for that reason', () => 
   ]) {
     const world = registeredWorld();
     const { containerId } = launchOf(effects(world)).spec;
-    const message = "container.hostname: containers have the host's name";
+    const message = 'container.hostname: needs the isolator network/cni';
     world.input({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
     const { status } = updates(world)[0] ?? assert.fail('no update');
     assert.deepEqual([status.state, status.reason], ['TASK_FAILED', 'REASON_CONTAINER_LAUNCH_FAILED']);

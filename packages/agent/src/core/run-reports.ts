@@ -52,10 +52,10 @@ export function drained(ctx: Context, framework: FrameworkRecord, killed: boolea
  */
 export const containerStatus = (
   ctx: Context,
-  { containerId, pid, parent }: ContainerRecord & { readonly parent?: ContainerId },
+  { containerId, pid, parent, networks }: ContainerRecord & { readonly parent?: ContainerId },
   networkInfos: readonly NetworkInfo[] | undefined = undefined,
 ): ContainerStatus => ({
-  network_infos: networkInfos ?? [{ ip_addresses: [{ ip_address: ipOf(ctx.state.options) }] }],
+  network_infos: networks ?? networkInfos ?? [{ ip_addresses: [{ ip_address: ipOf(ctx.state.options) }] }],
   ...(pid === undefined || pid === 0 ? {} : { executor_pid: pid }),
   container_id: { value: containerId, ...(parent === undefined ? {} : { parent: { value: parent } }) },
 });

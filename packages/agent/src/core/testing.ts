@@ -62,6 +62,7 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
     mounts: err('needs the isolator filesystem/linux'),
     capabilities: err('needs the isolator linux/capabilities'),
     ipcNamespaces: err('needs the isolator namespaces/ipc'),
+    networks: err('needs the isolator network/cni'),
     images: err('this agent has no image provider'),
     imageVolumes: err('this agent has no image provider'),
   },

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { createLoop, err, type Files, formatDuration, hostOf, LIMITS, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
 import type { ImageOptions } from '@meseta/containers/images/images';
+import type { CniOptions } from '@meseta/containers/isolators/network-cni';
 import { type PortOptions, watchedPortsOf } from '@meseta/containers/isolators/network-ports';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
@@ -40,6 +41,9 @@ import { type AgentSecurity, createRunAsCheck, peerChecksOf, securityOf } from '
 
 const ACTOR = 'slave(1)';
 const LOOPBACK = '127.0.0.1';
+/** As in Mesos. */
+const CNI_DIRECTORY = 'isolators/network/cni';
+const CNI_PLUGIN_TIMEOUT_MS = 60_000;
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
 export interface AgentProcessOptions {
@@ -359,6 +363,23 @@ function imageOptionsOf(
   };
 }
 
+/** The options of the isolator network/cni. Only an agent that has it loads the calls that it needs. */
+async function networkOptionsOf(flags: AgentFlags): Promise<CniOptions> {
+  const { network_cni_config_dir: configDir, network_cni_plugins_dir: pluginsDir } = flags;
+  const isChosen = flags.isolation.includes('network/cni') && process.platform === 'linux';
+  const loaded = isChosen ? await import('@meseta/platform/network-namespaces') : undefined;
+  return {
+    configDir: configDir === undefined ? undefined : resolve(configDir),
+    pluginsDir: pluginsDir
+      ?.split(':')
+      .map((directory) => resolve(directory))
+      .join(':'),
+    rootDir: resolve(flags.network_cni_root_dir_persist ? flags.work_dir : flags.runtime_dir, CNI_DIRECTORY),
+    pluginTimeoutMs: CNI_PLUGIN_TIMEOUT_MS,
+    namespaces: loaded?.createNetworkNamespaces(),
+  };
+}
+
 async function openContainerizer(
   options: AgentProcessOptions,
   inputs: Inputs,
@@ -401,6 +422,7 @@ async function openContainerizer(
         defaultShmBytes: flags.default_container_shm_size,
       },
       ports: ports.value,
+      cni: await networkOptionsOf(flags),
     },
     launcher: {
       name: flags.launcher,

@@ -388,10 +388,15 @@ export const agentFlags = {
     help: 'The parameters of --container_logger, --resource_estimator and --qos_controller, as JSON. Other modules are not loaded.',
   }),
   modules_dir: textFlag(ignored),
-  network_cni_config_dir: textFlag(ignored),
+  network_cni_config_dir: textFlag({ help: 'With network/cni: the directory of the configurations of networks.' }),
   network_cni_metrics: booleanFlag({ ...ignored, default: true }),
-  network_cni_plugins_dir: textFlag(ignored),
-  network_cni_root_dir_persist: booleanFlag({ ...ignored, default: false }),
+  network_cni_plugins_dir: textFlag({
+    help: 'With network/cni: the directories of the plugins, separated by colons.',
+  }),
+  network_cni_root_dir_persist: booleanFlag({
+    default: false,
+    help: 'With network/cni: keep in work_dir how containers are attached, to detach them also after a reboot.',
+  }),
   network_enable_rate_statistics: textFlag(ignored),
   network_enable_snmp_statistics: textFlag({ ...ignored, default: 'false' }),
   network_enable_socket_statistics_details: textFlag({ ...ignored, default: 'false' }),

@@ -78,9 +78,10 @@ export async function measureNested(
       state === 'running' && (id.parent === undefined ? standalone : nested) && maySeeNested(core.state, approver, id),
   );
   return Promise.all(
-    running.map(async ({ record: { id, containerId, pid, resources } }) => {
+    running.map(async ({ record: { id, containerId, pid, networks, resources } }) => {
       const used = await containerizer.usage(containerId);
-      const status = { ...(pid === undefined ? {} : { executor_pid: pid }), container_id: id };
+      const shared = networks === undefined ? {} : { network_infos: networks };
+      const status = { ...shared, ...(pid === undefined ? {} : { executor_pid: pid }), container_id: id };
       const statistics = used === undefined ? undefined : limitedBy(resources, used);
       return { containerId: id.value as ContainerId, status, statistics };
     }),
@@ -98,6 +99,7 @@ function sumOf(parts: readonly Usage[]): Usage {
 }
 
 const statusOf = (container: ContainerRecord & { readonly parent?: ContainerId }): ContainerStatus => ({
+  ...(container.networks === undefined ? {} : { network_infos: container.networks }),
   ...(container.pid === undefined ? {} : { executor_pid: container.pid }),
   container_id: {
     value: container.containerId,

@@ -1,7 +1,7 @@
 // The interface of isolators. Each gives containers a property (a limit, a view of the file system, a measurement), has the
 // name that it has in Mesos, and is one file beside this one.
-import type { AbortSignalLike, ContainerId, LinuxPlan, Result } from '@meseta/base';
-import type { ResourceStatistics } from '@meseta/wire';
+import type { AbortSignalLike, ContainerId, LinuxPlan, Outbound, Result } from '@meseta/base';
+import type { NetworkInfo, ResourceStatistics } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
 import type { LaunchLimits, LaunchOwner, LaunchPlan } from '../plan/plan.js';
 import type { ProcessStat } from '../processes/process-table.js';
@@ -53,6 +53,17 @@ export interface Preparing {
   readonly signal: AbortSignalLike;
 }
 
+/** The network namespace of a container, which nested containers share. */
+export interface ContainerNetwork {
+  /** The container that it was made for. */
+  readonly owner: ContainerId;
+  /** The file of the namespace. */
+  readonly namespace: string;
+  readonly hostname: string;
+  /** Its networks, with its addresses. */
+  readonly infos: readonly NetworkInfo[];
+}
+
 export type Usage = Omit<ResourceStatistics, 'timestamp'>;
 
 export interface Isolator {
@@ -86,6 +97,10 @@ export interface Isolator {
   update?(record: ContainerRecord): void | Promise<void>;
   /** Called when the last process of a container has ended: the limit that it exceeded. */
   findLimitation?(record: ContainerRecord): Limitation | undefined;
+  /** undefined: the container has the network of the agent. */
+  networkOf?(containerId: ContainerId): ContainerNetwork | undefined;
+  /** Connections from within a namespace of `networkOf`, for probes. */
+  outboundFrom?(namespace: string): Pick<Outbound, 'statusOf' | 'connects'> | undefined;
   /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
   /** The agent's process ends, and its containers run on: ends what this process does for them. */

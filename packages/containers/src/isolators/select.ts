@@ -20,6 +20,7 @@ import { type CapabilityOptions, createLinuxCapabilities } from './linux-capabil
 import { linuxNnp } from './linux-nnp.js';
 import { createNamespacesIpc, type IpcOptions } from './namespaces-ipc.js';
 import { createNamespacesPid, type PidOptions } from './namespaces-pid.js';
+import { type CniOptions, createNetworkCni } from './network-cni.js';
 import { createNetworkPorts, type NetworkPortsOptions, type PortOptions } from './network-ports.js';
 import { posixCpu } from './posix-cpu.js';
 import { posixMem } from './posix-mem.js';
@@ -43,6 +44,7 @@ export interface IsolationOptions {
   readonly pid: PidOptions;
   readonly ipc: IpcOptions;
   readonly ports: PortOptions;
+  readonly cni: CniOptions;
   /** undefined: no image provider. */
   readonly images: Images | undefined;
 }
@@ -57,7 +59,7 @@ export interface Isolation {
 interface Ports {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
-  readonly processes: Pick<Processes, 'self'>;
+  readonly processes: Pick<Processes, 'self' | 'run'>;
   /** Absolute; only the agent's user can enter it. */
   readonly runtimeDir: string;
   readonly processesOf: NetworkPortsOptions['processesOf'];
@@ -115,6 +117,7 @@ const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   ['namespaces/ipc', ({ ipc }) => createNamespacesIpc(ipc)],
   ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
   ['linux/nnp', () => linuxNnp],
+  ['network/cni', ({ cni, ...ports }) => createNetworkCni({ ...ports, ...cni })],
   ['network/ports', ({ ports, ...options }) => createNetworkPorts({ ...options, ...ports })],
   [
     'docker/runtime',
@@ -135,7 +138,6 @@ const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
 
 const NO_APPC = 'images of appc are not supported';
 const NO_IMAGES = 'this agent has no image provider (--image_providers=docker)';
-const NO_NETWORKS = 'containers of this agent have no networks of their own';
 
 /** Isolators of Mesos that this agent doesn't have. */
 const MISSING: ReadonlyMap<string, string> = new Map([
@@ -146,8 +148,7 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['gpu/nvidia', 'this agent offers no GPUs'],
   ['linux/devices', 'this agent adds no devices to containers'],
   ['linux/seccomp', 'this agent has no seccomp profiles'],
-  ['network/cni', NO_NETWORKS],
-  ['network/port_mapping', NO_NETWORKS],
+  ['network/port_mapping', 'this agent has network/cni'],
   ['volume/csi', 'this agent has no CSI plugins'],
 ]);
 
@@ -176,6 +177,7 @@ const ABSENT: { readonly [Name in Capability]: string } = {
   mounts: 'needs the isolator filesystem/linux',
   capabilities: 'needs the isolator linux/capabilities',
   ipcNamespaces: 'needs the isolator namespaces/ipc',
+  networks: 'needs the isolator network/cni',
   images: NO_IMAGES,
   imageVolumes: 'needs the isolator volume/image and an image provider',
 };
@@ -218,6 +220,7 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
     mounts: resultOf('mounts'),
     capabilities: resultOf('capabilities'),
     ipcNamespaces: resultOf('ipcNamespaces'),
+    networks: resultOf('networks'),
     images: resultOf('images'),
     imageVolumes: resultOf('imageVolumes'),
   };

@@ -16,6 +16,7 @@ const capabilities: Capabilities = {
   mounts: err('needs the isolator filesystem/linux'),
   capabilities: err('needs the isolator linux/capabilities'),
   ipcNamespaces: err('needs the isolator namespaces/ipc'),
+  networks: err('needs the isolator network/cni'),
   images: err('this agent has no image provider'),
   imageVolumes: err('this agent has no image provider'),
 };
@@ -159,6 +160,29 @@ test('a field that needs an isolator is refused with the reason for which the ag
     assert.match(findUnsupportedField(container, { isNested: false, capabilities: lacking }) ?? '', expected);
     assert.equal(findUnsupportedField(container, outermost), undefined);
   }
+});
+
+test('with network/cni a container names networks and itself; the executor of a pod, which is no container, does not', () => {
+  const provided = { ...capabilities, networks: ok(undefined) };
+  const named: ContainerInfo = {
+    type: 'MESOS',
+    hostname: 'own',
+    network_infos: [{ name: 'n', port_mappings: [{ host_port: 1, container_port: 1 }] }],
+  };
+  assert.equal(findUnsupportedField(named, { isNested: false, capabilities: provided }), undefined);
+  assert.match(
+    findUnsupportedPodField({ type: 'MESOS', network_infos: [{}, { name: 'n' }] }, provided) ?? '',
+    /^executor\.container\.network_infos\[1\]\.name: the executor of a pod/,
+  );
+  assert.match(
+    findUnsupportedPodField({ type: 'MESOS', hostname: 'own' }, provided) ?? '',
+    /^executor\.container\.hostname: the executor of a pod/,
+  );
+  const address: ContainerInfo = { type: 'MESOS', network_infos: [{ ip_addresses: [{ ip_address: '10.1.0.5' }] }] };
+  assert.match(
+    findUnsupportedField(address, { isNested: false, capabilities: provided }) ?? '',
+    /ip_addresses\[0\]\.ip_address: the agent, or a plugin/,
+  );
 });
 
 test('images are of Docker, with credentials by value; those of the executor of a pod, which is no container, are refused', () => {

@@ -133,7 +133,7 @@ const volume = fields<Volume>({
 
 const ipAddress = fields<NetworkInfoIPAddress>({
   protocol: supported,
-  ip_address: refused("containers have the host's addresses"),
+  ip_address: refused('the agent, or a plugin of the network, chooses the addresses'),
 });
 
 /** A network without a name is the host's. */
@@ -142,8 +142,12 @@ const network = fields<NetworkInfo>({
   // Shown in the task's status, without any effect.
   labels: supported,
   ip_addresses: items(ipAddress),
-  name: refused('this agent has no container networks (CNI)'),
-  port_mappings: refused("containers have the host's ports"),
+  name: needs('networks'),
+  // The isolator network/cni checks the rest.
+  port_mappings: only(
+    (mappings, { capabilities }) => mappings.length === 0 || capabilities.networks.ok,
+    "containers have the host's ports without the isolator network/cni",
+  ),
 });
 
 const seccomp = fields<SeccompInfo>({
@@ -173,7 +177,7 @@ const CONTAINER_RULES: FieldRules<ContainerInfo> = {
   type: only((type) => type === 'MESOS', 'expected MESOS: this agent has no Docker containerizer'),
   volumes: items(volume),
   docker: refused('expected in containers of type DOCKER only'),
-  hostname: refused("containers have the host's name"),
+  hostname: needs('networks'),
   mesos: fields<ContainerInfoMesosInfo>({ image: imageFor('images') }),
   network_infos: items(network),
   linux_info: linux,
@@ -240,6 +244,9 @@ export function findUnsupportedPodField(container: ContainerInfo, capabilities: 
   if (problem !== undefined) return problem;
   if (container.tty_info !== undefined) return 'executor.container.tty_info: the executor of a pod is no process';
   if (container.mesos?.image !== undefined) return `executor.container.mesos.image: ${NO_CONTAINER}`;
+  const named = (container.network_infos ?? []).findIndex(({ name }) => name !== undefined);
+  if (named >= 0) return `executor.container.network_infos[${named}].name: ${NO_CONTAINER}`;
+  if (container.hostname !== undefined) return `executor.container.hostname: ${NO_CONTAINER}`;
   if ((container.volumes ?? []).length === 0) return undefined;
   return `executor.container.volumes: ${NO_CONTAINER}`;
 }

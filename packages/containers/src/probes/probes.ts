@@ -3,7 +3,8 @@
 //
 // PROBES-1: a command runs as the container's user, whichever user the probe names, and in the container's sandbox.
 // PROBES-2: at the timeout the command's process group is killed.
-import type { Files, Outbound, Result, SystemError } from '@meseta/base';
+// PROBES-3: HTTP and TCP go to the loopback address of the container's network namespace.
+import type { ContainerId, Files, Outbound, Result, SystemError } from '@meseta/base';
 import type { Launcher } from '../launchers/launcher.js';
 import { commandPlan, type LaunchOwner } from '../plan/plan.js';
 import { openSandbox } from '../sandbox/sandbox.js';
@@ -11,9 +12,11 @@ import type { ContainerSpec, Probe, ProbeResult } from '../types.js';
 
 type ResolveOwner = (user: string | undefined) => Promise<Result<LaunchOwner | undefined, string>>;
 
+export type ProbeOutbound = Pick<Outbound, 'statusOf' | 'connects'>;
+
 interface Ports {
   readonly files: Files;
-  readonly outbound: Outbound;
+  outboundOf(containerId: ContainerId): ProbeOutbound;
   readonly launcher: Pick<Launcher, 'exec'>;
 }
 
@@ -44,15 +47,27 @@ export function createProber(ports: Ports, resolveOwner: ResolveOwner) {
     return run.value.timedOut ? { kind: 'timedOut' } : { kind: 'command', status: run.value.status };
   }
 
-  async function get(probe: Extract<Probe, { kind: 'http' }>, timeoutMs: number): Promise<ProbeResult> {
+  async function get(
+    { containerId }: ProbedContainer,
+    probe: Extract<Probe, { kind: 'http' }>,
+    timeoutMs: number,
+  ): Promise<ProbeResult> {
     const host = probe.ipv6 ? '[::1]' : '127.0.0.1';
     const path = probe.path.startsWith('/') || probe.path === '' ? probe.path : `/${probe.path}`;
-    const status = await ports.outbound.statusOf(`${probe.scheme}://${host}:${probe.port}${path}`, timeoutMs);
+    const status = await ports
+      .outboundOf(containerId)
+      .statusOf(`${probe.scheme}://${host}:${probe.port}${path}`, timeoutMs);
     return status.ok ? { kind: 'http', statusCode: status.value } : failedBy(status.error);
   }
 
-  async function connect(probe: Extract<Probe, { kind: 'tcp' }>, timeoutMs: number): Promise<ProbeResult> {
-    const connected = await ports.outbound.connects(probe.ipv6 ? '::1' : '127.0.0.1', probe.port, timeoutMs);
+  async function connect(
+    { containerId }: ProbedContainer,
+    probe: Extract<Probe, { kind: 'tcp' }>,
+    timeoutMs: number,
+  ): Promise<ProbeResult> {
+    const connected = await ports
+      .outboundOf(containerId)
+      .connects(probe.ipv6 ? '::1' : '127.0.0.1', probe.port, timeoutMs);
     return connected.ok ? { kind: 'tcp', succeeded: connected.value } : failedBy(connected.error);
   }
 
@@ -61,9 +76,9 @@ export function createProber(ports: Ports, resolveOwner: ResolveOwner) {
       case 'command':
         return runCommand(container, probe, timeoutMs);
       case 'http':
-        return get(probe, timeoutMs);
+        return get(container, probe, timeoutMs);
       case 'tcp':
-        return connect(probe, timeoutMs);
+        return connect(container, probe, timeoutMs);
     }
   };
 }

@@ -26,6 +26,13 @@ export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images'> = {
   capabilities: { effective: undefined, bounding: undefined },
   pid: { mayNotShareAgents: false },
   ipc: { mayNotShareAgents: false, defaultShmBytes: undefined },
+  cni: {
+    configDir: undefined,
+    pluginsDir: undefined,
+    rootDir: '/nowhere',
+    pluginTimeoutMs: 60_000,
+    namespaces: undefined,
+  },
   ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },
 };
 

@@ -33,6 +33,7 @@ export const planContext: PlanContext = {
     mounts: err('no mounts'),
     capabilities: err('no capabilities'),
     ipcNamespaces: err('no namespaces'),
+    networks: err('no networks'),
     images: err('this agent has no image provider'),
     imageVolumes: err('this agent has no image provider'),
   },

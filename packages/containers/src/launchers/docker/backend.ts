@@ -91,6 +91,7 @@ function createBackend(launcher: DockerLauncher, planOptions: DockerPlanOptions,
     // The engine limits the container, and reports what killed it with its end.
     watch: () => {},
     update: launcher.update,
+    networksOf: () => undefined,
     probe: ({ containerId }, probe, timeoutMs) => runProbe(containerId, probe, timeoutMs),
     async usage(containerId, isRunning) {
       const stats = isRunning ? await launcher.stats(containerId) : undefined;
