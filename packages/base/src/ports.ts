@@ -414,7 +414,10 @@ export interface OutboundRequest {
 
 /** The requests that an agent sends for containers: downloads, registries of images, health checks. */
 export interface Outbound {
-  /** GETs a small document: at most `maxBytes` within `timeoutMs`. Every status but those of redirects is an answer. */
+  /**
+   * GETs a small document: at most `maxBytes` within `timeoutMs`. Every status but those of redirects is an answer. After a
+   * redirect to another origin the answer has no header `www-authenticate`.
+   */
   get(
     url: string,
     options: OutboundRequest & { readonly maxBytes: number; readonly timeoutMs: number },

@@ -118,12 +118,17 @@ async function follow(text: string, first: RequestOptions): Promise<SystemResult
   let url = parse(text);
   if (url === undefined) return failure('badUrl', `"${text}": expected an http or https URL`);
   const { maxRedirects = MAX_REDIRECTS } = first;
+  const { origin } = url;
   let wanted = first;
   for (let hops = 0; hops <= maxRedirects; hops++) {
     const response = await sendRequest(url, wanted);
     if (!response.ok) return response;
     const { statusCode = 0, headers } = response.value;
-    if (statusCode < 300 || statusCode > 399 || headers.location === undefined) return response;
+    if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+      // Another origin must not name the service that gets the credentials for this one.
+      if (url.origin !== origin) delete headers['www-authenticate'];
+      return response;
+    }
     response.value.destroy();
     const next = parse(headers.location, url);
     if (next === undefined)

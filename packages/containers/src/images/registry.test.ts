@@ -399,6 +399,18 @@ it('IMAGE-REGISTRY-1: a registry that uses TLS gets no credentials for a token s
   assert.deepEqual(asked, ['https://registry.example/v2/app/manifests/latest none']);
 });
 
+it('IMAGE-REGISTRY-1: a server that the registry redirects to does not name who gets the credentials', async (t) => {
+  const asked: string[] = [];
+  const thief = await serve(t, ({ url = '', headers: { authorization = 'none' } }, response) => {
+    asked.push(`${url.split('?')[0]} ${authorization}`);
+    response.writeHead(401, { 'www-authenticate': `Bearer realm="${thief}/token"` }).end();
+  });
+  const registry = await serve(t, (_, response) => response.writeHead(307, { location: `${thief}/blob` }).end());
+  const { get } = await openTestStore(t, { registry });
+  assert.match(errorOf(await get('app', { credentials: secrets(registry, 'ops', 'secret') })), /asks for an authentic/);
+  assert.deepEqual(asked, ['/blob none']);
+});
+
 describe('where images are', () => {
   const HUB = 'https://registry-1.docker.io';
   const places: readonly (readonly [name: string, flag: string, origin: string, repository: string])[] = [
