@@ -3,6 +3,7 @@ import { handleHelperRequest } from '@meseta/containers/images/helper';
 import type { HelperRequest } from '@meseta/containers/images/helper-protocol';
 import { readBlob } from '@meseta/platform/blobs';
 import { closeInherited } from '@meseta/platform/descriptors';
+import { endWithParent } from '@meseta/platform/parent-end';
 
 /** A layer may make the helper use its memory up; then it fails, and the agent goes on. */
 const NODE_FLAGS = ['--max-old-space-size=512', '--v8-pool-size=1'];
@@ -29,6 +30,8 @@ export async function imageHelperMain(): Promise<number> {
     process.stderr.write('Usage: meseta image-helper (agents run it)\n');
     return 1;
   }
+  // The next agent uses the same directories.
+  endWithParent();
   const { openTree, syncTree } = await import('@meseta/platform/trees');
   const answer = await handleHelperRequest({ openTree, readBlob, sync: syncTree }, JSON.parse(input) as HelperRequest);
   await new Promise((resolve) => process.stdout.write(JSON.stringify(answer), resolve));
