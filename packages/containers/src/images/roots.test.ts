@@ -70,6 +70,16 @@ for (const backend of ['overlay', 'copy'] as const) {
       assert.deepEqual([fs.readdirSync(directory), mounts.below(directory)], [[], []]);
     });
 
+    it('ROOT-2: a directory that is reached by a link, as a work directory may be', async (t) => {
+      const { around, layers } = place(t);
+      fs.mkdirSync(join(around, 'disk'));
+      fs.symlinkSync(join(around, 'disk'), join(around, 'work'));
+      const roots = await open(join(around, 'work', 'roots'), backend);
+      assert.ok((await roots.make(id('c'), layers, use)).ok);
+      assert.deepEqual(await roots.remove(id('c')), { ok: true, value: undefined });
+      assert.deepEqual([fs.readdirSync(join(around, 'disk', 'roots')), mounts.below(around)], [[], []]);
+    });
+
     it('ROOT-1, ROOT-2: at the recovery, roots of containers that do not run are removed, and others stay', async (t) => {
       const { directory, layers } = place(t);
       const before = await open(directory, backend);

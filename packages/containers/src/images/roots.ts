@@ -150,10 +150,15 @@ async function namesIn(files: Files, directory: string): Promise<Result<readonly
 }
 
 /** Opens the directory of roots, or says why the backend that the flag names does not work. */
-export async function openRoots(options: RootsOptions): Promise<Result<Roots, string>> {
-  const { files, directory } = options;
-  const claimed = await files.claimDirectory(directory, OWN_MODE);
+export async function openRoots(wanted: RootsOptions): Promise<Result<Roots, string>> {
+  const { files } = wanted;
+  const claimed = await files.claimDirectory(wanted.directory, OWN_MODE);
   if (!claimed.ok) return err(claimed.error.message);
+  // By its real path the kernel names what is mounted in it.
+  const real = await files.realPath(wanted.directory);
+  if (!real.ok) return err(real.error.message);
+  const directory = real.value;
+  const options = { ...wanted, directory };
   const backend = await selectBackend(options);
   if (!backend.ok) return backend;
   const takeTurn = createConcurrencyLimit(MAX_MOUNTS);
