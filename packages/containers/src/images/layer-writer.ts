@@ -1,6 +1,6 @@
 // Writes the entries of layers into a directory, whatever their names and types (OCI image specification: layer.md).
 //
-// Owns: the open directories of the path of the last entry; the attributes of directories until the end.
+// Owns: the open directories of the path of the last entry; owner, mode and time of directories until the end.
 // Boundary: runs in a helper process; the directory is one that nobody else changes.
 // LAYER-1: nothing outside the directory is made, changed or linked to: a name with `..` is refused, an absolute one is below
 //   the directory, and no component of a path, nor of a hard link's target, may be a link.
@@ -235,7 +235,24 @@ function putDirectory(writer: Writer, path: string, attributes: TreeAttributes):
       made.value.close();
     }
   }
-  writer.directories.set(pathOf(components.value), withAllowed(attributes));
+  const { extended, ...others } = withAllowed(attributes);
+  writer.directories.set(pathOf(components.value), { ...others, extended: ROOT_OWNED.extended });
+  return extended.size === 0 ? undefined : setExtended(writer, components.value, path, extended);
+}
+
+/** At once: kept until the end, those of many directories would use the memory up. */
+function setExtended(
+  writer: Writer,
+  components: readonly string[],
+  path: string,
+  extended: TreeAttributes['extended'],
+): string | undefined {
+  const directory = enter(writer, components, path, false);
+  if (!directory.ok) return directory.error;
+  for (const [name, value] of extended) {
+    const set = directory.value.setExtended(name, value);
+    if (!set.ok) return `${shown(path)}: ${set.error.message}`;
+  }
   return undefined;
 }
 

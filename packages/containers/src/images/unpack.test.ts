@@ -171,6 +171,16 @@ const excesses: readonly (readonly [what: string, bytes: () => Buffer, to: Parti
     /more than 1048576 bytes/,
   ],
   [
+    'an attribute of a directory that the kernel refuses, before the rest is read',
+    () =>
+      tarOf([
+        { name: 'd', type: '5', pax: { 'SCHILY.xattr.user.x': 'v'.repeat(70_000) } },
+        { name: '..', type: '5' },
+      ]),
+    {},
+    /"d": "user\.x"/,
+  ],
+  [
     'a hundred headers for one entry',
     () => Buffer.concat(Array.from({ length: 100 }, () => tarOf([{ name: 'g', type: 'g' }]).subarray(0, 512))),
     {},
