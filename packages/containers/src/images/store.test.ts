@@ -80,6 +80,17 @@ describe('images that no container uses are removed', asRoot, () => {
     assert.equal(layersIn(opened), 2);
   });
 
+  it("layers are removed even if an image's record can't be", async (t) => {
+    const opened = await open(t);
+    await opened.get('a:1');
+    opened.store.release(id('c'));
+    const [record = ''] = readdirSync(join(opened.directory, 'images'));
+    rmSync(join(opened.directory, 'images', record));
+    mkdirSync(join(opened.directory, 'images', record));
+    assert.match((await opened.store.prune(new Set())) ?? 'removed', /EISDIR|is a directory/i);
+    assert.equal(layersIn(opened), 0);
+  });
+
   it('an image that is pulled while others are removed is whole', async (t) => {
     const opened = await open(t);
     for (let round = 0; round < 5; round++) {

@@ -286,10 +286,12 @@ async function addImage(store: Store, record: ImageRecord): Promise<Result<void,
   const staged = `record-${store.serial++}`;
   const written = await files.write(`${directory}/staging/${staged}`, text, { mode: 0o600 });
   if (!written.ok) return err(written.error.message);
-  const moved = await moveBetween(store, 'staging', staged, 'images', keyOf(record.name));
-  if (!moved.ok) return err(moved.error.message);
-  store.images.set(record.name, record);
-  return ok(undefined);
+  return store.takeTurn(async () => {
+    const moved = await moveBetween(store, 'staging', staged, 'images', keyOf(record.name));
+    if (!moved.ok) return err(moved.error.message);
+    store.images.set(record.name, record);
+    return ok(undefined);
+  });
 }
 
 /** STORE-2. */
@@ -309,11 +311,22 @@ async function prune(store: Store, excluded: ReadonlySet<string>): Promise<strin
   // A pull that finds a layer missing from now on makes it again, under the same name.
   let problem: string | undefined;
   for (const name of removed) {
-    const gone = await inStore(store, 'images', (images) => images.removeFile(keyOf(name)));
-    if (!gone.ok && gone.error.code !== 'ENOENT') problem ??= gone.error.message;
+    const failed = await removeRecord(store, name);
+    problem ??= failed;
   }
-  for (const layer of layers) problem ??= await removeLayer(store, layer);
+  for (const layer of layers) {
+    const failed = await removeLayer(store, layer);
+    problem ??= failed;
+  }
   return problem;
+}
+
+async function removeRecord(store: Store, name: string): Promise<string | undefined> {
+  const gone = await store.takeTurn(async () =>
+    // A pull that ended after the image was forgotten has recorded it again.
+    store.images.has(name) ? ok(undefined) : inStore(store, 'images', (images) => images.removeFile(keyOf(name))),
+  );
+  return gone.ok || gone.error.code === 'ENOENT' ? undefined : gone.error.message;
 }
 
 async function removeLayer(store: Store, layer: string): Promise<string | undefined> {
