@@ -89,6 +89,12 @@ function ownCredentials(config: Secret | undefined): Result<Credentials, string>
   return parseCredentials(bytes, 'docker.config');
 }
 
+/** An error may quote a document of a registry, and becomes the message of a task's status. */
+const MAX_ERROR_LENGTH = 2000;
+
+const cut = (error: string): string =>
+  error.length > MAX_ERROR_LENGTH ? `${error.slice(0, MAX_ERROR_LENGTH)}...` : error;
+
 interface Parts {
   readonly store: ImageStore;
   readonly roots: Roots;
@@ -160,7 +166,10 @@ export async function openImages(options: ImageOptions, ports: ImagePorts): Prom
   return ok({
     sandboxDirectory: options.sandboxDirectory,
     ignoresRuntime: options.ignoreRuntime,
-    provision: (image, containerId, use) => provision(parts, image, containerId, use),
+    async provision(image, containerId, use) {
+      const provisioned = await provision(parts, image, containerId, use);
+      return provisioned.ok ? provisioned : err(cut(provisioned.error));
+    },
     async release(containerId) {
       const removed = await roots.value.remove(containerId);
       if (!removed.ok) warn(`root file system of ${containerId}: ${removed.error}`);
