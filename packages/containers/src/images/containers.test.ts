@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { ContainerId } from '@meseta/base';
+import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
 import type { ContainerInfo } from '@meseta/wire';
 import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
 import { events, next, root, spec, start } from '../testing/launcher.js';
@@ -69,9 +70,14 @@ const imageOptions = (options: Partial<ImageOptions>): ImageOptions => ({
   ...options,
 });
 
-const startWithImages = (options: Partial<ImageOptions> = {}, names = ''): Promise<Containerizer> => {
+const startWithImages = (
+  options: Partial<ImageOptions> = {},
+  names = '',
+  rest: Partial<ContainerizerOptions['isolation']> = {},
+): Promise<Containerizer> => {
   const isolation: Partial<ContainerizerOptions['isolation']> = {
     names: `filesystem/linux,docker/runtime,volume/image,volume/sandbox_path${names}`,
+    ...rest,
   };
   return start({ isolation, launcher: 'linux', images: imageOptions(options) });
 };
@@ -154,6 +160,28 @@ describe('containers with images', asRoot, () => {
     assert.equal(await run(containers, 'e', { value: 'cat vol/data' }, onHost), 'of the volume\n');
     assert.deepEqual([rootsLeft(), mountsBelow(join(root, 'roots'))], [[], []]);
   });
+});
+
+it('a container with an image and a network sees its own names and interfaces', asRoot, async () => {
+  archive('app:1', [{ name: 'etc/hosts', content: 'of the image\n' }]);
+  const [configDir, pluginsDir] = [join(root, 'config'), join(root, 'plugins')];
+  for (const directory of [configDir, pluginsDir]) fs.mkdirSync(directory);
+  fs.writeFileSync(join(configDir, 'net.conf'), '{"cniVersion": "1.0.0", "name": "net", "type": "plain"}');
+  const result = '{"ips": [{"address": "10.1.0.5/16"}], "dns": {"nameservers": ["10.1.0.1"]}}';
+  fs.writeFileSync(join(pluginsDir, 'plain'), `#!/bin/sh\necho '${result}'\n`, { mode: 0o755 });
+  const rootDir = join(root, 'networks');
+  const namespaces = createNetworkNamespaces();
+  const cni = { configDir, pluginsDir, rootDir, pluginTimeoutMs: 10_000, namespaces };
+  const containers = await startWithImages({}, ',network/cni,namespaces/pid', { cni });
+  const value = 'cat /etc/hosts /etc/hostname /etc/resolv.conf /proc/sys/kernel/hostname; ls /sys/class/net';
+  const seen = await run(
+    containers,
+    'c',
+    { value },
+    withImage('app:1', { hostname: 'web', network_infos: [{ name: 'net' }] }),
+  );
+  assert.match(seen, /^127\.0\.0\.1\tlocalhost\n.*\n10\.1\.0\.5\tweb\nweb\nnameserver 10\.1\.0\.1\nweb\nlo\n$/);
+  assert.deepEqual([fs.readdirSync(rootDir), mountsBelow(root)], [[], []]);
 });
 
 describe('what containers with images leave', asRoot, () => {

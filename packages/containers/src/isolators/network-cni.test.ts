@@ -371,6 +371,28 @@ test('CONTAINER-NETWORKS-1: what a plugin does not detach is tried again by the 
   assert.deepEqual(readdirSync(stateDir()), []);
 });
 
+test(
+  'CONTAINER-NETWORKS-1: after a reboot, networks are detached without the namespace, which is gone',
+  asRoot,
+  async () => {
+    writePlugin('plain', `echo "namespace $CNI_NETNS" >>"${root}/calls"\n${resultOf('10.1.0.5/16')}`);
+    configure('plain.conf', { cniVersion: '1.0.0', name: 'plain', type: 'plain' });
+    const before = await start();
+    before.launch(spec('c', { value: 'sleep 1000' }, inNetworks([{ name: 'plain' }])));
+    const { pid } = await next('started', 'c');
+    await before.close();
+    process.kill(pid, 'SIGKILL');
+    // What a reboot leaves: the file without its mount.
+    const namespace = `${stateDir()}/c/ns`;
+    assert.ok(namespaces.remove(namespace).ok);
+    writeFileSync(namespace, '');
+    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await (await start()).recover();
+    while (existsSync(`${stateDir()}/c`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(calls(), ['ADD plain eth0', `namespace ${namespace}`, 'DEL plain eth0', 'namespace']);
+  },
+);
+
 test('NETWORK-CNI-2: nested containers and sessions are in the network of their parent', asRoot, async () => {
   writePlugin('plain', resultOf('10.1.0.5/16'));
   configure('plain.conf', { cniVersion: '1.0.0', name: 'plain', type: 'plain' });
