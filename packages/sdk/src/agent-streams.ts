@@ -112,8 +112,13 @@ export function openInput(agent: Agent, container_id: ContainerID): ContainerInp
       } as const;
       if (sent.destroyed || write(call)) return;
       await new Promise<void>((resolve) => {
-        sent.once('drain', resolve);
-        sent.once('close', resolve);
+        const done = (): void => {
+          sent.off('drain', done);
+          sent.off('close', done);
+          resolve();
+        };
+        sent.on('drain', done);
+        sent.on('close', done);
       });
     },
     end: () => void sent.end(),
