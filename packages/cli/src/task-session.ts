@@ -49,16 +49,24 @@ function enterRawMode(): () => void {
   };
 }
 
-/** Whether the keys to detach end in these bytes, which follow the byte `before`. */
-export const hasDetachKeys = (before: number | undefined, bytes: Buffer): boolean =>
-  (before === DETACH[0] && bytes[0] === DETACH[1]) || bytes.includes(DETACH);
+/** What is before the keys to detach in these bytes, which follow the byte `last`. Undefined: the keys do not end in them. */
+export function bytesBeforeDetach(last: number | undefined, bytes: Buffer): Buffer | undefined {
+  if (last === DETACH[0] && bytes[0] === DETACH[1]) return bytes.subarray(0, 0);
+  const at = bytes.indexOf(DETACH);
+  return at < 0 ? undefined : bytes.subarray(0, at);
+}
 
 /** Sends the standard input until its end. Returns whether the person has detached. */
 async function sendInput(input: ContainerInput, { canDetach }: SessionOptions): Promise<boolean> {
   let last: number | undefined;
   for await (const chunk of process.stdin) {
     const bytes = chunk as Buffer;
-    if (canDetach && hasDetachKeys(last, bytes)) return true;
+    const typed = canDetach ? bytesBeforeDetach(last, bytes) : undefined;
+    if (typed !== undefined) {
+      // Without bytes it would be the end.
+      if (typed.length > 0) await input.send(dataOf(typed));
+      return true;
+    }
     last = bytes.at(-1);
     await input.send(dataOf(bytes));
   }
