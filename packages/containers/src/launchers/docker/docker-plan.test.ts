@@ -242,6 +242,7 @@ test('PARAMETERS-1: each parameter is a field of the request, or is refused with
     ['publish', '80-90:80-90'],
     ['log-driver', 'none'],
     ['env', 'A\0=b'],
+    ['mount', 'type=tmpfs,target=/a,constructor=x'],
   ];
   for (const [key, value] of refused) {
     assert.match(

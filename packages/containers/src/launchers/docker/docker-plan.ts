@@ -2,7 +2,8 @@
 // `docker run` of Mesos' executor asks for (docs/docker-containerizer.md).
 //
 // DOCKER-PLAN-1: a field that isn't provided fails the launch with its name; none is dropped silently.
-// DOCKER-PLAN-2: a host's port is given to a container only if it is among the ports of its resources.
+// DOCKER-PLAN-2: `port_mappings` give a container a host's port only if it is among the ports of its resources. The parameters
+//   `publish` and `publish-all` are not checked, as in Mesos.
 // DOCKER-PLAN-3: no parameter changes by what the agent finds its containers again: the name and its label.
 import { checkPathBelow, err, ok, overLimit, type Result, utf8Length } from '@meseta/base';
 import type { ContainerInfo, ContainerInfoDockerInfo, NetworkInfo, RLimitInfo, Volume } from '@meseta/wire';

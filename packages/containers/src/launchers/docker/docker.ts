@@ -14,7 +14,8 @@ import type { RecoveredContainer } from '../../types.js';
 import type { Launcher } from '../launcher.js';
 import type { DockerPlan } from './docker-plan.js';
 import { checkEnd, followOutput, killUntilEnded, removeLater } from './endings.js';
-import { createEngine, type Engine, type ExecCommand, type FinishedExec, type Listed } from './engine.js';
+import { createEngine, type Engine, type ExecCommand, type FinishedExec } from './engine.js';
+import type { Listed } from './engine-answers.js';
 import type { Answer } from './engine-calls.js';
 import type { RegistryCredentials } from './image-names.js';
 import { endOf, factsOf, hostOf, isRunning, pidOf } from './inspected.js';
@@ -91,7 +92,7 @@ async function start(
 async function wasStarted(state: DockerState, name: string): Promise<boolean> {
   while (!state.isClosed) {
     const found = await state.engine.inspect(name);
-    if (found.ok) return found.value !== undefined && found.value.container.State?.Status !== 'created';
+    if (found.ok) return found.value !== undefined && found.value.container.State.Status !== 'created';
     await pause(state, START_RETRY_MS);
   }
   return false;
@@ -105,11 +106,12 @@ async function launch(state: DockerState, container: Container, plan: DockerPlan
   const inspected = found.ok ? found.value : undefined;
   const pid = inspected === undefined ? 0 : pidOf(inspected.container);
   container.pid = pid;
-  container.phase = 'running';
-  container.stopSignal = inspected?.container.Config?.StopSignal || container.stopSignal;
+  container.stopSignal = inspected?.container.Config.StopSignal || container.stopSignal;
   await store(state, container);
   await followOutput(state, container, START);
   const facts = inspected && factsOf(inspected.container, inspected.json, container.networkInfo);
+  // An end is not looked at before, so that it is reported after the start.
+  container.phase = 'running';
   state.options.onEvent({ kind: 'started', containerId: container.containerId, pid, ...(facts && { facts }) });
   for (const signal of container.pendingSignals.splice(0)) await sendSignal(state, container, signal);
   if (container.isDestroyed) void killUntilEnded(state, container);
@@ -269,7 +271,7 @@ async function recoverOne(
   if (!found.ok) return assumeRunning(state, containerId, stored);
   const { sandbox } = stored;
   const known = found.value?.container;
-  const memoryBytes = known?.HostConfig?.Memory ?? 0;
+  const memoryBytes = known?.HostConfig.Memory ?? 0;
   const isAlive = known !== undefined && isRunning(known);
   const container = newContainer({
     containerId,
@@ -281,7 +283,7 @@ async function recoverOne(
   state.containers.set(containerId, container);
   if (known === undefined) return { containerId, state: 'ended', status: { kind: 'unknown' } };
   container.pid = pidOf(known) || stored.pid;
-  container.stopSignal = known.Config?.StopSignal || container.stopSignal;
+  container.stopSignal = known.Config.StopSignal || container.stopSignal;
   await followOutput(state, container, stored.output);
   if (isAlive) return { containerId, state: 'running', pid: container.pid ?? 0 };
   await finishOutput(state, container);

@@ -109,7 +109,10 @@ function scheduleRemoval(state: DockerState): void {
   if (next === undefined || state.isClosed) return;
   const delayMs = Math.max(0, next.dueMs - performance.now());
   state.cancelRemoval = state.options.clock.setTimer(delayMs, () => {
-    state.removals.shift();
-    void state.engine.remove(next.name).then(() => scheduleRemoval(state));
+    void state.engine.remove(next.name).then(() => {
+      // Only now, so that no container that ends meanwhile starts a second sequence of removals.
+      state.removals.shift();
+      scheduleRemoval(state);
+    });
   });
 }

@@ -1,5 +1,6 @@
 // Requests to the Docker engine over its unix socket: the version of its API, errors as values, limits of answers.
 import { err, type LocalResponse, ok, overLimit, type Result, type SendLocalRequest } from '@meseta/base';
+import { isTooDeep } from './engine-answers.js';
 
 /** unreachable: the engine doesn't answer, so nothing is known. refused: its answer is an error with an HTTP status. */
 export type EngineProblem =
@@ -151,7 +152,8 @@ export function createEngineCalls(send: SendLocalRequest, socket: string): Engin
     const text = await request(call, limit);
     if (!text.ok) return text;
     const json = parseJson(text.value);
-    return json === undefined ? err(unreachable(`${call.path}: the engine's answer is no JSON`)) : ok(json);
+    if (json === undefined) return err(unreachable(`${call.path}: the engine's answer is no JSON`));
+    return isTooDeep(json) ? err(unreachable(`${call.path}: the engine's answer is nested too deep`)) : ok(json);
   }
 
   const act = async (call: Call): Answer<void> => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { sendLocalRequest } from '@meseta/platform/local-http';
 import { createEngine } from './engine.js';
+import { factsOf, pidOf } from './inspected.js';
 
 const directory = mkdtempSync(`${tmpdir()}/meseta-engine-`);
 const socket = `${directory}/socket`;
@@ -22,6 +23,7 @@ const server = http.createServer((request, response) => {
 
 before(() => new Promise<void>((resolve) => server.listen(socket, resolve)));
 after(() => {
+  server.closeAllConnections();
   server.close();
   rmSync(directory, { recursive: true });
 });
@@ -76,6 +78,41 @@ test('a pull fails with the error in its last line, although its status is 200; 
   assert.equal(await problemOf(pull()), 'none');
   answer = (response) => response.end('z'.repeat(5 * 2 ** 20));
   assert.match(await problemOf(pull()), /a line of the engine: expected at most/);
+});
+
+test('answers of other types than the API says are errors, or nothing in them counts', async () => {
+  versions = { ApiVersion: '1.41' };
+  for (const [text, status] of [
+    ['null', undefined],
+    ['7', undefined],
+    ['[]', undefined],
+    ['{"State": {"Status": 1}, "NetworkSettings": {"Networks": {"a": null}}}', undefined],
+    ['{"State": {"Status": "running", "Pid": "1"}, "HostConfig": null}', 'running'],
+  ]) {
+    answer = (response) => response.end(text);
+    const found = await engine().inspect('a');
+    assert.ok(found.ok && found.value !== undefined);
+    assert.equal(found.value.container.State.Status, status);
+    assert.equal(pidOf(found.value.container), 0);
+    assert.deepEqual(factsOf(found.value.container, found.value.json, undefined).networkInfos, undefined);
+  }
+  answer = (response) => response.end('{}');
+  assert.match(await problemOf(engine().list('a=b')), /is no list/);
+  answer = (response) => response.end('[null, 1, {"Names": [2, "/mesos-a"]}, {"Names": "x", "State": 3}]');
+  const listed = await engine().list('a=b');
+  assert.deepEqual(listed.ok && listed.value.map(({ Names }) => Names), [[], [], ['/mesos-a'], []]);
+  answer = (response) => response.end('['.repeat(100_000) + ']'.repeat(100_000));
+  assert.match(await problemOf(engine().inspect('a')), /nested too deep/);
+});
+
+test('a command whose start the engine does not answer ends at its timeout', async () => {
+  versions = { ApiVersion: '1.41' };
+  answer = (response) => {
+    if (paths.at(-1)?.endsWith('/start')) return;
+    response.end('{"Id": "e", "Running": true, "Pid": 12345}');
+  };
+  const run = await engine().exec('a', { words: ['x'], environment: [] }, 50);
+  assert.deepEqual(run, { ok: true, value: { kind: 'timedOut', pid: 12345 } });
 });
 
 test('names in paths are encoded, so that none leaves its place', async () => {

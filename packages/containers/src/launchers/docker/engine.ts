@@ -1,5 +1,6 @@
 // The Docker engine's HTTP API, as far as this agent uses it.
 import { err, type LocalResponse, ok, type SendLocalRequest } from '@meseta/base';
+import { fieldsOf, type Inspected, inspectedIn, type Listed, listedIn } from './engine-answers.js';
 import {
   type Answer,
   CALL_TIMEOUT_MS,
@@ -15,31 +16,6 @@ import { credentialsFor, type ImageName, imageReference, type RegistryCredential
 /** The engine reports the progress of a pull more often. */
 const PULL_TIMEOUT_MS = 300_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** The parts of an inspected container that the agent uses. */
-export interface Inspected {
-  readonly State?: {
-    /** created, running, paused, restarting, removing, exited, dead */
-    readonly Status?: string;
-    readonly Pid?: number;
-    readonly ExitCode?: number;
-    readonly OOMKilled?: boolean;
-    readonly Error?: string;
-    readonly FinishedAt?: string;
-  };
-  readonly Config?: { readonly StopSignal?: string };
-  readonly HostConfig?: { readonly NetworkMode?: string; readonly Memory?: number };
-  readonly NetworkSettings?: {
-    readonly Networks?: {
-      readonly [name: string]: { readonly IPAddress?: string; readonly GlobalIPv6Address?: string } | undefined;
-    };
-  };
-}
-
-export interface Listed {
-  readonly Names?: readonly string[];
-  readonly State?: string;
-}
 
 export interface EngineEvent {
   readonly Action?: string;
@@ -141,13 +117,15 @@ export function createEngine(send: SendLocalRequest, socket: string, credentials
     remove: (name) => act({ method: 'DELETE', path: `${containers(name)}?${query({ force: '1', v: '1' })}` }),
     async inspect(name) {
       const json = await requestJson({ method: 'GET', path: `${containers(name)}/json` });
-      if (json.ok) return ok({ container: json.value as Inspected, json: json.value });
+      if (json.ok) return ok({ container: inspectedIn(json.value), json: json.value });
       return json.error.kind === 'refused' && json.error.status === 404 ? ok(undefined) : json;
     },
     async list(label) {
       const path = `/containers/json?all=1&${filters({ label: [label] })}`;
       const json = await requestJson({ method: 'GET', path }, 'engineList');
-      return !json.ok || Array.isArray(json.value) ? (json as Awaited<Answer<readonly Listed[]>>) : ok([]);
+      if (!json.ok) return json;
+      const listed = listedIn(json.value);
+      return listed === undefined ? err(unreachable(`${path}: the engine's answer is no list`)) : ok(listed);
     },
     update: (name, limits) => act({ method: 'POST', path: `${containers(name)}/update`, body: JSON.stringify(limits) }),
     stats: (name) => requestJson({ method: 'GET', path: `${containers(name)}/stats?stream=0&one-shot=1` }),
@@ -172,20 +150,18 @@ function createExec({ open, requestJson }: EngineCalls): Engine['exec'] {
     const body = JSON.stringify({ AttachStdout: true, AttachStderr: true, Cmd: words, Env: environment });
     const made = await requestJson({ method: 'POST', path: `${containers(name)}/exec`, body });
     if (!made.ok) return made;
-    const path = `/exec/${encodeURIComponent(String((made.value as { readonly Id?: unknown }).Id))}`;
-    const started = await open({ method: 'POST', path: `${path}/start`, body: '{"Detach":false,"Tty":false}' });
-    if (!started.ok) return started;
-    let timer: NodeJS.Timeout | undefined;
-    const timedOut = new Promise<'timedOut'>((resolve) => {
-      timer = setTimeout(resolve, Math.min(timeoutMs, LONGEST_TIMER_MS), 'timedOut');
-    });
-    const ended = await Promise.race([untilEnd(started.value), timedOut]);
+    const path = `/exec/${encodeURIComponent(String(fieldsOf(made.value)['Id']))}`;
+    const timeout = new AbortController();
+    const { signal } = timeout;
+    const timer = setTimeout(() => timeout.abort(), Math.min(timeoutMs, LONGEST_TIMER_MS));
+    const started = await open({ method: 'POST', path: `${path}/start`, body: '{"Detach":false,"Tty":false}', signal });
+    if (started.ok) await untilEnd(started.value);
     clearTimeout(timer);
-    started.value.close();
+    if (!started.ok && !signal.aborted) return started;
     const found = await requestJson({ method: 'GET', path: `${path}/json` });
     if (!found.ok) return found;
-    const { ExitCode, Running, Pid } = found.value as { readonly [field: string]: unknown };
-    if (ended === 'timedOut') {
+    const { ExitCode, Running, Pid } = fieldsOf(found.value);
+    if (signal.aborted) {
       return ok({ kind: 'timedOut', pid: Running === true && typeof Pid === 'number' && Pid > 1 ? Pid : undefined });
     }
     if (typeof ExitCode !== 'number') return err(unreachable('the command has no exit status'));

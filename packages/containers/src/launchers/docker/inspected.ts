@@ -1,7 +1,7 @@
 // What the engine's description of a container means for the agent. Pure.
 import type { NetworkInfo, NetworkInfoIPAddress } from '@meseta/wire';
 import type { ContainerEnd, StartedFacts } from '../../types.js';
-import type { Inspected } from './engine.js';
+import type { Inspected } from './engine-answers.js';
 
 /** Statuses are stored and sent again until they are acknowledged. */
 const MAX_DATA_BYTES = 256 * 1024;
@@ -10,21 +10,21 @@ const KILLED = 137;
 const MIB = 2 ** 20;
 
 export const isRunning = ({ State }: Inspected): boolean => {
-  const status = State?.Status;
+  const status = State.Status;
   return status === 'running' || status === 'paused' || status === 'restarting' || status === 'removing';
 };
 
 /** The first process of the container on this machine; 0 if the engine doesn't say. */
-export const pidOf = ({ State }: Inspected): number => State?.Pid ?? 0;
+export const pidOf = ({ State }: Inspected): number => State.Pid ?? 0;
 
 /** How the container ended. The engine reports the exit code of its first process, 128 and the number for a signal. */
 export function endOf({ State, HostConfig }: Inspected): ContainerEnd {
-  const code = State?.ExitCode;
+  const code = State.ExitCode;
   // A container that was created and never started has the code 0 too.
-  if (code === undefined || State?.Status === 'created') return { status: { kind: 'unknown' } };
+  if (code === undefined || State.Status === 'created') return { status: { kind: 'unknown' } };
   const end = { status: { kind: 'exited' as const, code }, message: `Container exited with status ${code}` };
-  if (State?.OOMKilled !== true || code !== KILLED) return end;
-  const mib = Math.floor((HostConfig?.Memory ?? 0) / MIB);
+  if (State.OOMKilled !== true || code !== KILLED) return end;
+  const mib = Math.floor((HostConfig.Memory ?? 0) / MIB);
   return {
     ...end,
     limitation: {
@@ -37,10 +37,9 @@ export function endOf({ State, HostConfig }: Inspected): ContainerEnd {
 
 /** The addresses of the container in its network; none in the host's. */
 function addressesOf({ HostConfig, NetworkSettings }: Inspected): readonly NetworkInfoIPAddress[] {
-  const networks = NetworkSettings?.Networks ?? {};
-  const mode = HostConfig?.NetworkMode ?? '';
+  const { Networks } = NetworkSettings;
   // The default network has the name `bridge`, whatever the mode is called.
-  const endpoint = Object.hasOwn(networks, mode) ? networks[mode] : Object.values(networks)[0];
+  const endpoint = Networks.get(HostConfig.NetworkMode ?? '') ?? [...Networks.values()][0];
   const { IPAddress, GlobalIPv6Address } = endpoint ?? {};
   return [
     ...(IPAddress ? [{ ip_address: IPAddress }] : []),
@@ -50,16 +49,18 @@ function addressesOf({ HostConfig, NetworkSettings }: Inspected): readonly Netwo
 
 /** The address at which the agent reaches the container's ports; undefined if it has none. */
 export function hostOf(container: Inspected, ipv6: boolean): string | undefined {
-  if (container.HostConfig?.NetworkMode === 'host') return ipv6 ? '::1' : '127.0.0.1';
+  if (container.HostConfig.NetworkMode === 'host') return ipv6 ? '::1' : '127.0.0.1';
   return addressesOf(container).find(({ protocol }) => (protocol === 'IPv6') === ipv6)?.ip_address;
 }
 
 /** For the status TASK_RUNNING: what `docker inspect` prints, and the addresses with what the task said of its network. */
 export function factsOf(container: Inspected, json: unknown, networkInfo: NetworkInfo | undefined): StartedFacts {
-  const data = Buffer.from(`${JSON.stringify([json], null, 4)}\n`);
+  // What is too long anyway is not indented, which could make it far longer.
+  const isTooLong = JSON.stringify(json).length > MAX_DATA_BYTES;
+  const data = Buffer.from(isTooLong ? '' : `${JSON.stringify([json], null, 4)}\n`);
   const addresses = addressesOf(container);
   return {
-    ...(data.length > MAX_DATA_BYTES ? {} : { data: data.toString('base64') }),
+    ...(isTooLong || data.length > MAX_DATA_BYTES ? {} : { data: data.toString('base64') }),
     ...(addresses.length === 0 ? {} : { networkInfos: [{ ...networkInfo, ip_addresses: addresses }] }),
   };
 }

@@ -182,7 +182,8 @@ const mount: Apply = (request, value) => {
   const found: { type?: string; source?: string; target?: string; readonly?: string } = {};
   for (const part of value.split(',')) {
     const at = part.indexOf('=');
-    const name = MOUNT_FIELDS[at < 0 ? part : part.slice(0, at)];
+    const key = at < 0 ? part : part.slice(0, at);
+    const name = Object.hasOwn(MOUNT_FIELDS, key) ? MOUNT_FIELDS[key] : undefined;
     if (name === undefined) return `expected type, source, target and readonly, got ${quoted(part)}`;
     found[name] = at < 0 ? '' : part.slice(at + 1);
   }

@@ -6,9 +6,10 @@
 import { createConcurrencyLimit } from '../../concurrency.js';
 import { AGENT_LABEL } from './docker-plan.js';
 import { checkEnd, removeLater } from './endings.js';
-import type { EngineEvent, Listed } from './engine.js';
+import type { EngineEvent } from './engine.js';
+import type { Listed } from './engine-answers.js';
 import { type EngineProblem, parseJson, readLines } from './engine-calls.js';
-import { type DockerState, idOf, pause } from './state.js';
+import { type DockerState, idOf, nameOf, pause } from './state.js';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5000;
@@ -83,8 +84,10 @@ export async function removeUnknown(state: DockerState, unknown: readonly Listed
   await Promise.all(
     unknown.map(({ Names, State }) =>
       limit(async () => {
-        const name = Names?.[0]?.slice(1);
-        if (name === undefined) return;
+        // An image may have the agent's label, and then any container of it has.
+        const id = idOf(Names);
+        if (id === undefined) return;
+        const name = nameOf(id);
         if (State === 'exited' || State === 'dead') removeLater(state, name);
         else if (State === 'created') await engine.remove(name);
         else if (options.killOrphans) {
