@@ -232,7 +232,7 @@ export const LIMITS = table({
   messageElements: {
     most: 500_000,
     unit: 'elements',
-    what: 'The messages, map entries and repeated values in one protobuf message',
+    what: 'The messages, repeated values and, eight times, map entries in one protobuf message',
     beyond: '400; a libprocess message is dropped and counted as invalid',
     source: 'Meseta',
   },

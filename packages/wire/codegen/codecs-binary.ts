@@ -137,7 +137,7 @@ function decodeMapCase(message: MessageSchema, field: FieldSchema): string[] {
     throw new Error(`${message.fullName}.${field.name}: a map of ${field.type}`);
   return [
     `        case ${tagOf(field)}: {`,
-    `          r.item(${local}Entries++, ${itemLimitOf(message, field)});`,
+    `          r.entry(${local}Entries++, ${itemLimitOf(message, field)});`,
     '          const entry = r.end(end);',
     "          let key = '';",
     `          let value: ${elementType(message, field)} | undefined;`,

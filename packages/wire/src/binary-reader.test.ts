@@ -219,6 +219,17 @@ test('BINARY-READER-2: nesting, elements and items of a message from outside hav
       );
     }
   }
+  // An entry of a map counts as eight.
+  const reader = readerOf([]);
+  for (let i = 0; i < Math.floor(elements / 8); i++) reader.entry(0, 1);
+  assert.equal(
+    failureOf(() => reader.entry(0, 1)),
+    tooMany,
+  );
+  assert.equal(
+    failureOf(() => readerOf([]).entry(7, 7)),
+    'tooLarge: at most 7 items, found more',
+  );
   const itemOf = (length: number, trusted = false) =>
     failureOf(() => new BinaryReader(new Uint8Array(), trusted).item(length, 7));
   assert.deepEqual([itemOf(6), itemOf(7, true)], ['gave undefined', 'gave undefined']);

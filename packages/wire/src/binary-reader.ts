@@ -12,6 +12,8 @@ import { WireFailure } from './wire-error.js';
 /** The limit of protobuf's readers. */
 export const MAX_DEPTH = LIMITS.messageDepth.most;
 const MAX_ELEMENTS = LIMITS.messageElements.most;
+/** An entry of a map, whose key becomes a property, takes about as long as so many elements of lists. */
+const ENTRY_ELEMENTS = 8;
 const MAX_TEXT_BYTES = LIMITS.messageText.most;
 export const MAX_ID_BYTES = LIMITS.idText.most;
 const TWO_32 = 4294967296;
@@ -41,9 +43,19 @@ export class BinaryReader {
 
   /** Called before an element is added to a repeated field of `length` elements. */
   item(length: number, most: number): void {
+    this.count(length, most, 1);
+  }
+
+  /** Called before an entry is added to a map of `length` entries. */
+  entry(length: number, most: number): void {
+    this.count(length, most, ENTRY_ELEMENTS);
+  }
+
+  private count(length: number, most: number, elements: number): void {
     if (this.trusted) return;
     if (length >= most) throw tooMany('items', most);
-    if (++this.elements > MAX_ELEMENTS) throw tooMany('elements in the message', MAX_ELEMENTS);
+    this.elements += elements;
+    if (this.elements > MAX_ELEMENTS) throw tooMany('elements in the message', MAX_ELEMENTS);
   }
 
   /** The end of the length-delimited value at the position. */
