@@ -16,7 +16,10 @@ mkdirSync('.build', { recursive: true });
 
 const conformance = process.env['MESETA_CONFORMANCE'] ?? resolve('../shared/conformance');
 /** The groups of scenarios that must pass. */
-const groups = ['scheduler_subscribe', 'scheduler_offers', 'scheduler_tasks', 'checks', 'fetcher'];
+const groups = [
+  ...['scheduler_subscribe', 'scheduler_offers', 'scheduler_tasks', 'checks', 'fetcher', 'executors', 'agent'],
+  ...['resources', 'operator_master', 'auth', 'fairness', 'metrics'],
+];
 
 let passed = 0;
 let failed = 0;

@@ -67,5 +67,6 @@ test('the parts of several isolators are one plan: lists are added, other values
     noNewPrivileges: true,
     workingDirectory: undefined,
     hostname: 'b',
+    network: undefined,
   });
 });
