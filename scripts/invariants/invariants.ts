@@ -50,6 +50,7 @@ export const SITES: readonly Sites[] = [
   sites('master/src/shell/registry-log.ts', 1, 'inside', 'a batch has an operation'),
   sites('master/src/shell/start.ts', 1, 'inside', 'the core persists only after it was elected'),
   sites('platform/src/child-processes.ts', 1, 'inside', 'root may enter the pid namespace that it came from'),
+  sites('platform/src/network-namespaces.ts', 1, 'inside', 'root may enter the network namespace that it came from'),
   sites('platform/src/message-parser.ts', 1, 'guarded', 'packages/platform/src/message-parser.test.ts'),
   sites('resources/src/role-tree.ts', 1, 'guarded', MASTER_CORE),
   sites('wire/src/binary-reader.ts', 17, 'caught', 'codec.ts'),
