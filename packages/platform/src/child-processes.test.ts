@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildRequest, ProcessEnd } from '@meseta/base';
-import { createChildProcesses } from './child-processes.js';
+import { children, endOf, ends } from './testing/children.js';
 import { makeLeasedProgram } from './testing/lease.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
@@ -26,32 +26,6 @@ const nobody = 65534;
 const root = mkdtempSync(`${tmpdir()}/meseta-children-`);
 chmodSync(root, 0o755);
 after(() => rmSync(root, { recursive: true, force: true }));
-
-const made = createChildProcesses();
-assert.ok(made.ok, made.ok ? '' : made.error);
-const children = made.value;
-const ends = new Map<number, ProcessEnd>();
-let notify = (): void => {};
-children.watch((pid, end) => {
-  ends.set(pid, end);
-  notify();
-});
-
-/** SIGCHLD alone does not keep a process going. */
-async function endOf(pid: number): Promise<ProcessEnd> {
-  const timer = setInterval(() => {}, 1000);
-  try {
-    for (;;) {
-      const end = ends.get(pid);
-      if (end !== undefined) return end;
-      await new Promise<void>((resolve) => {
-        notify = resolve;
-      });
-    }
-  } finally {
-    clearInterval(timer);
-  }
-}
 
 let directories = 0;
 function newDirectory(): string {

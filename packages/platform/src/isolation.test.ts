@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
-import { type ChildRequest, type LinuxMount, type LinuxPlan, type ProcessEnd, SHARED_LINUX } from '@meseta/base';
-import { createChildProcesses } from './child-processes.js';
+import { type ChildRequest, type LinuxMount, type LinuxPlan, SHARED_LINUX } from '@meseta/base';
+import { children, endOf } from './testing/children.js';
 import { makeLeasedProgram } from './testing/lease.js';
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
@@ -30,32 +30,6 @@ after(() => {
   assert.ok(!read('/proc/self/mountinfo').includes(root));
   rmSync(root, { recursive: true, force: true });
 });
-
-const made = createChildProcesses();
-assert.ok(made.ok, made.ok ? '' : made.error);
-const children = made.value;
-const ends = new Map<number, ProcessEnd>();
-let notify = (): void => {};
-children.watch((pid, end) => {
-  ends.set(pid, end);
-  notify();
-});
-
-/** SIGCHLD alone does not keep a process going. */
-async function endOf(pid: number): Promise<ProcessEnd> {
-  const timer = setInterval(() => {}, 1000);
-  try {
-    for (;;) {
-      const end = ends.get(pid);
-      if (end !== undefined) return end;
-      await new Promise<void>((resolve) => {
-        notify = resolve;
-      });
-    }
-  } finally {
-    clearInterval(timer);
-  }
-}
 
 function read(path: string): string {
   return readFileSync(path, 'utf8');

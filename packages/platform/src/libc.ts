@@ -1,9 +1,11 @@
 // The functions of the C library that Node has no interface to, called through koffi. The supervisor, the helper process of
 // images and an agent with network/cni load this module; a master and other agents do not.
 //
-// Boundary: results are the C functions' own; `lastError` has the reason of a failure. Addresses are bigints.
+// Boundary: results are the C functions' own; `lastError` has the reason of a failure, with which `checked` throws. Addresses
+// are bigints.
 import { constants } from 'node:os';
 import koffi from 'koffi';
+import { Refused } from './system-results.js';
 
 /** What the process has loaded already: its own C library (glibc or musl). */
 const library = koffi.load(null);
@@ -176,6 +178,12 @@ export const llistxattr: (path: Bytes, list: Bytes, size: number) => number = de
 
 /** errno of the last failed call. */
 export const lastError = (): number => koffi.errno();
+
+/** The result of a call, or why it failed. */
+export function checked(result: number, what: string): number {
+  if (result >= 0) return result;
+  throw new Refused(`${what}: ${strerror(lastError())}`);
+}
 
 /** The memory at an address. */
 export const memoryAt = (address: bigint, bytes: number): ArrayBuffer => koffi.view(address, bytes);

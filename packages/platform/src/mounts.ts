@@ -33,12 +33,6 @@ const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
 const MOUNT_ATTR_NOSUID_NOEXEC = 2 | 8;
 
-/** A failed call of the C library. */
-function check(result: number, what: string): number {
-  if (result >= 0) return result;
-  throw new Refused(`${what}: ${libc.strerror(libc.lastError())}`);
-}
-
 const words = (...values: readonly bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
 
 /** struct open_how (openat2(2)). */
@@ -113,7 +107,7 @@ export function openBelow({ root, names }: DirectoryBelow): number {
 /** A detached copy of what `opened` refers to, with the mounts in it. Mounts of the container don't reach the machine. */
 export function cloneTree(opened: number, isReadOnly: boolean): number {
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
-  const tree = check(libc.open_tree(opened, '', flags), 'copy a mount');
+  const tree = libc.checked(libc.open_tree(opened, '', flags), 'copy a mount');
   // struct mount_attr: set, clear, propagation, user namespace.
   const attributes = words(isReadOnly ? MOUNT_ATTR_RDONLY : 0n, 0n, MS_FROM_MACHINE, 0n);
   if (libc.mount_setattr(tree, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes) === 0) return tree;
@@ -136,7 +130,7 @@ const TARGET_MODE = 0o755;
 /** MOUNTS-2. Makes a directory or an empty file, with the directories above it. What exists stays. */
 export function makeTarget(root: number, path: string, isDirectory: boolean): void {
   const names = namesOf(path);
-  let at = check(libc.openat2(root, '.', openHow(OPEN_TARGET, RESOLVE_IN_ROOT)), path);
+  let at = libc.checked(libc.openat2(root, '.', openHow(OPEN_TARGET, RESOLVE_IN_ROOT)), path);
   try {
     for (const [index, name] of names.entries()) {
       const prefix = names.slice(0, index + 1).join('/');
@@ -181,12 +175,12 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
 
 /** A detached /dev with the devices that every container has. */
 export function createDevices(): number {
-  const config = check(libc.fsopen('tmpfs', FSOPEN_CLOEXEC), 'make /dev');
+  const config = libc.checked(libc.fsopen('tmpfs', FSOPEN_CLOEXEC), 'make /dev');
   try {
-    check(libc.fsconfig(config, FSCONFIG_SET_STRING, 'mode', '755'), 'make /dev');
-    check(libc.fsconfig(config, FSCONFIG_SET_STRING, 'size', '64k'), 'make /dev');
-    check(libc.fsconfig(config, FSCONFIG_CMD_CREATE, null, null), 'make /dev');
-    const devices = check(libc.fsmount(config, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NOEXEC), 'make /dev');
+    libc.checked(libc.fsconfig(config, FSCONFIG_SET_STRING, 'mode', '755'), 'make /dev');
+    libc.checked(libc.fsconfig(config, FSCONFIG_SET_STRING, 'size', '64k'), 'make /dev');
+    libc.checked(libc.fsconfig(config, FSCONFIG_CMD_CREATE, null, null), 'make /dev');
+    const devices = libc.checked(libc.fsmount(config, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NOEXEC), 'make /dev');
     try {
       fillDevices(`/proc/self/fd/${devices}`);
     } catch (error) {
@@ -203,7 +197,7 @@ function fillDevices(path: string): void {
   const before = process.umask(0);
   try {
     for (const [name, major, minor] of DEVICES) {
-      check(libc.mknod(`${path}/${name}`, S_IFCHR | DEVICE_MODE, (major << 8) | minor), `make /dev/${name}`);
+      libc.checked(libc.mknod(`${path}/${name}`, S_IFCHR | DEVICE_MODE, (major << 8) | minor), `make /dev/${name}`);
     }
     for (const [name, target] of LINKS) symlinkSync(target, `${path}/${name}`);
     for (const name of ['pts', 'shm', 'mqueue']) mkdirSync(`${path}/${name}`, TARGET_MODE);

@@ -8,7 +8,7 @@ import { assert, err, type NetworkNamespaces, ok, type SystemResult } from '@mes
 import { CLONE_NEWNET } from './isolation-steps.js';
 import * as libc from './libc.js';
 import { createProbes } from './outbound.js';
-import { Refused, systemError } from './system-results.js';
+import { systemError } from './system-results.js';
 
 const { O_CREAT, O_EXCL, O_RDONLY } = constants;
 const OWN = '/proc/thread-self/ns/net';
@@ -26,11 +26,6 @@ const IFF_UP = 1;
 const IFREQ_WORDS = 20;
 const IFREQ_FLAGS = 8;
 
-function check(result: number, what: string): number {
-  if (result >= 0) return result;
-  throw new Refused(`${what}: ${libc.strerror(libc.lastError())}`);
-}
-
 /** Calls `run`, and comes back to the own namespace. NETWORK-NAMESPACES-1. */
 function comingBack<T>(run: () => T): T {
   const own = openSync(OWN, O_RDONLY);
@@ -47,7 +42,7 @@ function within<T>(path: string, run: () => T): T {
   const file = openSync(path, O_RDONLY);
   try {
     return comingBack(() => {
-      check(libc.setns(file, CLONE_NEWNET), `${path}: enter the network namespace`);
+      libc.checked(libc.setns(file, CLONE_NEWNET), `${path}: enter the network namespace`);
       return run();
     });
   } finally {
@@ -56,12 +51,12 @@ function within<T>(path: string, run: () => T): T {
 }
 
 function raiseLoopback(): void {
-  const socket = check(libc.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0), 'open a socket');
+  const socket = libc.checked(libc.socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0), 'open a socket');
   try {
     const request = new Uint16Array(IFREQ_WORDS);
     new Uint8Array(request.buffer).set(Buffer.from('lo'));
     request[IFREQ_FLAGS] = IFF_UP;
-    check(libc.ioctl(socket, SIOCSIFFLAGS, request), 'bring up the loopback interface');
+    libc.checked(libc.ioctl(socket, SIOCSIFFLAGS, request), 'bring up the loopback interface');
   } finally {
     closeSync(socket);
   }
@@ -79,9 +74,9 @@ function attemptNow(call: () => void): SystemResult<void> {
 function create(path: string): void {
   closeSync(openSync(path, O_RDONLY | O_CREAT | O_EXCL, FILE_MODE));
   comingBack(() => {
-    check(libc.unshare(CLONE_NEWNET), 'make a network namespace');
+    libc.checked(libc.unshare(CLONE_NEWNET), 'make a network namespace');
     raiseLoopback();
-    check(libc.mount(OWN, path, null, MS_BIND, null), `${path}: bind the network namespace`);
+    libc.checked(libc.mount(OWN, path, null, MS_BIND, null), `${path}: bind the network namespace`);
   });
 }
 
