@@ -37,7 +37,9 @@ test('revocable resources are offered beside the others, and a task on them is p
   for await (const event of scheduler) {
     for (const offer of event.offers?.offers ?? []) {
       const spare = (offer.resources ?? []).filter((it) => it.name === 'cpus' && it.revocable !== undefined);
-      if (launched || spare.length === 0) {
+      // A filter that has not run out holds the agent's own resources back: such an offer has the spare ones alone.
+      const hasMemory = (offer.resources ?? []).some((it) => it.name === 'mem');
+      if (launched || spare.length === 0 || !hasMemory) {
         await scheduler.call('DECLINE', { decline: { offer_ids: [offer.id], filters: { refuse_seconds: 0.1 } } });
         continue;
       }
