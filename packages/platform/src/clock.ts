@@ -1,15 +1,10 @@
 // The clocks and timers of this process, as the port Clock.
-import type { Clock } from '@meseta/base';
+import { type Clock, timerMs } from '@meseta/base';
 
-/** The longest delay that setTimeout takes. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 /** A larger difference means that the wall clock was set, or has drifted from the monotonic one. */
 const MAX_DRIFT_MS = 1;
 
 let wallOffsetMs = performance.timeOrigin;
-
-/** A delay that Node's timers accept; longer ones are cut to 24 days. */
-export const timerMs = (delayMs: number): number => Math.min(Math.max(Math.ceil(delayMs), 0), MAX_DELAY_MS);
 
 export const realClock: Clock = {
   now() {

@@ -1,7 +1,6 @@
 // HTTP requests over a unix socket, on Node: the port SendLocalRequest.
 import * as http from 'node:http';
-import { err, type LocalResponse, ok, type SendLocalRequest } from '@meseta/base';
-import { timerMs } from './clock.js';
+import { err, type LocalResponse, ok, type SendLocalRequest, timerMs } from '@meseta/base';
 import { attempt, systemError } from './system-results.js';
 
 function localResponse(response: http.IncomingMessage): LocalResponse {

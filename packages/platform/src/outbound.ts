@@ -15,8 +15,8 @@ import {
   ok,
   type SystemError,
   type SystemResult,
+  timerMs,
 } from '@meseta/base';
-import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
 const MAX_REDIRECTS = 50;

@@ -13,8 +13,8 @@ import {
   type ProcessRequest,
   type ResidentProcess,
   type SystemResult,
+  timerMs,
 } from '@meseta/base';
-import { timerMs } from './clock.js';
 import { systemError } from './system-results.js';
 
 const DEFAULT_OUTPUT_BYTES = 64 * 1024;

@@ -15,13 +15,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, afterEach, beforeEach, test } from 'node:test';
-import { type ContainerId, err, ok } from '@meseta/base';
-import { createFiles } from '@meseta/platform/files';
+import type { ContainerId } from '@meseta/base';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
-import { createProcesses } from '@meseta/platform/processes';
 import type { ContainerInfo, NetworkInfo, Resource } from '@meseta/wire';
 import type { Containerizer } from '../containerizer.js';
-import { isolationOptions } from '../testing/isolation.js';
 import {
   events,
   forgetEvents,
@@ -33,9 +30,7 @@ import {
   start as startContainerizer,
   untilFile,
 } from '../testing/launcher.js';
-import { planContext, spec as specOf } from '../testing/plans.js';
 import type { ContainerSpec } from '../types.js';
-import { createNetworkCni } from './network-cni.js';
 
 const PLUGINS = '/usr/lib/cni';
 const isRoot = process.getuid?.() === 0 && existsSync('/sys/fs/cgroup');
@@ -371,6 +366,17 @@ test('CONTAINER-NETWORKS-1: what a plugin does not detach is tried again by the 
   assert.deepEqual(readdirSync(stateDir()), []);
 });
 
+test('CONTAINER-NETWORKS-1: a task is detached however much it says of its network', asRoot, async () => {
+  writePlugin('plain', resultOf('10.1.0.5/16'));
+  const deep = (depth: number): object => (depth === 0 ? {} : { deeper: deep(depth - 1) });
+  configure('plain.conf', { cniVersion: '1.0.0', name: 'plain', type: 'plain', own: deep(30) });
+  const labels = Array.from({ length: 1000 }, (_, index) => ({ key: `${index}`, value: 'x'.repeat(300) }));
+  const containers = await start();
+  containers.launch(spec('c', { value: 'true' }, inNetworks([{ name: 'plain', labels: { labels } }])));
+  await next('exited', 'c');
+  assert.deepEqual(calls(), ['ADD plain eth0', 'DEL plain eth0']);
+});
+
 test(
   'CONTAINER-NETWORKS-1: after a reboot, networks are detached without the namespace, which is gone',
   asRoot,
@@ -446,48 +452,4 @@ test('a network that is configured later is found; one that is not is refused by
   configure('gone.conf', { cniVersion: '1.0.0', name: 'gone', type: 'absent' });
   containers.launch(spec('f', { value: 'true' }, inNetworks([{ name: 'gone' }])));
   assert.match(await nextFailure('f'), /ADD of the plugin absent: no program absent in --network_cni_plugins_dir/);
-});
-
-const isolator = (changes: Partial<Parameters<typeof createNetworkCni>[0]> = {}) =>
-  createNetworkCni({
-    ...isolationOptions.cni,
-    files: createFiles(),
-    processes: createProcesses(),
-    warn: assert.fail,
-    ...changes,
-  });
-
-test('the isolator needs the linux launcher and both directories', () => {
-  const host = { ...planContext.host, linux: ok(undefined) };
-  assert.deepEqual(isolator().supports(planContext.host), err('posix'));
-  assert.deepEqual(isolator().supports(host), err('it needs --network_cni_config_dir'));
-  assert.deepEqual(isolator({ configDir: '/x' }).supports(host), err('it needs --network_cni_plugins_dir'));
-});
-
-test('NETWORK-CNI-3: what can not be carried out is refused with the field', () => {
-  const mapped = (host_port: number, container_port = 80, protocol = 'tcp'): NetworkInfo => ({
-    name: 'n',
-    port_mappings: [{ host_port, container_port, protocol }],
-  });
-  const refused: readonly [Partial<ContainerInfo>, RegExp][] = [
-    [{ network_infos: [{ name: 'n' }, { name: 'n' }] }, /^container\.network_infos: expected each network once/],
-    [{ network_infos: Array.from({ length: 17 }, (_, n) => ({ name: `${n}` })) }, /network_infos: expected at most 16/],
-    [{ hostname: 'own' }, /^container\.hostname: only a container with a network of its own/],
-    [{ hostname: 'a b', network_infos: [{ name: 'n' }] }, /^container\.hostname: expected at most 63/],
-    [{ hostname: 'x'.repeat(64), network_infos: [{ name: 'n' }] }, /^container\.hostname: expected at most 63/],
-    [
-      { network_infos: [mapped(5051)] },
-      /^container\.network_infos\[0\]\.port_mappings: host_port: expected a port among/,
-    ],
-    [{ network_infos: [mapped(31_990, 0)] }, /container_port: expected 1 to 65535, got 0/],
-    [{ network_infos: [mapped(31_990, 80, '-j ACCEPT')] }, /protocol: expected tcp, udp or sctp/],
-    [{ network_infos: [{ port_mappings: mapped(31_990).port_mappings }] }, /has the host's ports/],
-  ];
-  const planOf = (container: Partial<ContainerInfo>) =>
-    isolator().plan?.({ ...specOf, resources: [PORTS], container: { type: 'MESOS', ...container } }, planContext.host);
-  for (const [container, expected] of refused) {
-    const planned = planOf(container);
-    assert.match(planned?.ok === false ? planned.error : '', expected);
-  }
-  assert.deepEqual(planOf({ network_infos: [mapped(31_990), {}], hostname: 'own-1' }), ok({}));
 });

@@ -151,6 +151,42 @@ test('the looks end with the last container', async () => {
   assert.equal(isPending(), false);
 });
 
+test('one look at a time is planned, also for a container that is watched while the last one before it is looked at', async () => {
+  const timers = new Set<() => void>();
+  const clock = {
+    setTimer(_delayMs: number, callback: () => void) {
+      timers.add(callback);
+      return () => void timers.delete(callback);
+    },
+  };
+  let finishLook = (): void => {};
+  let onLook = (): void => {};
+  const { isolator } = watch([], [], {
+    clock,
+    processesOf: () =>
+      new Promise((resolve) => {
+        finishLook = () => resolve([]);
+        onLook();
+      }),
+  });
+  const listening = await listener(['127.0.0.1']);
+  assert.equal(listening.ports.length, 1);
+  const begun = new Promise<void>((resolve) => {
+    onLook = resolve;
+  });
+  const [timer] = timers;
+  timers.clear();
+  timer?.();
+  await begun;
+  await isolator.cleanUp?.(id);
+  isolator.watch?.(recordOf([]), () => {});
+  finishLook();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(timers.size, 1);
+  isolator.close?.();
+  assert.equal(timers.size, 0);
+});
+
 test('the ports that are watched come from one flag', () => {
   const [agent, range] = [[{ begin: 31_000, end: 32_000 }], [{ begin: 1, end: 1023 }]];
   assert.deepEqual(watchedPortsOf(agent, false, undefined), { ok: true, value: undefined });

@@ -88,7 +88,8 @@ export function createNetworkPorts(options: NetworkPortsOptions): Isolator {
   const { files, clock, processesOf } = options;
   const watched = new Map<ContainerId, Watched>();
   const isWatchedPort = options.watched === undefined ? undefined : maskOf(options.watched);
-  let cancel: (() => void) | undefined;
+  let cancelTimer: (() => void) | undefined;
+  let isLooking = false;
 
   async function check(container: Watched, portByInode: ReadonlyMap<string, number>): Promise<void> {
     const { containerId, resources } = container.record;
@@ -103,6 +104,23 @@ export function createNetworkPorts(options: NetworkPortsOptions): Isolator {
     container.warnedOf = message;
   }
 
+  /** One look at a time: a container that is watched during one waits for the next. */
+  function schedule(): void {
+    if (isLooking || cancelTimer !== undefined || watched.size === 0) return;
+    cancelTimer = clock.setTimer(options.watchIntervalMs, async () => {
+      cancelTimer = undefined;
+      isLooking = true;
+      await checkAll();
+      isLooking = false;
+      schedule();
+    });
+  }
+
+  function stop(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
+  }
+
   async function checkAll(): Promise<void> {
     const portByInode = new Map<string, number>();
     for (const table of ['tcp', 'tcp6']) {
@@ -110,7 +128,6 @@ export function createNetworkPorts(options: NetworkPortsOptions): Isolator {
       if (text.ok) findListeningPorts(text.value, isWatchedPort, portByInode);
     }
     if (portByInode.size > 0) for (const container of [...watched.values()]) await check(container, portByInode);
-    cancel = watched.size === 0 ? undefined : clock.setTimer(options.watchIntervalMs, () => void checkAll());
   }
 
   return {
@@ -118,7 +135,7 @@ export function createNetworkPorts(options: NetworkPortsOptions): Isolator {
     supports: () => ok(undefined),
     watch(record, onLimitation) {
       watched.set(record.containerId, { record, onLimitation, warnedOf: '' });
-      cancel ??= clock.setTimer(options.watchIntervalMs, () => void checkAll());
+      schedule();
     },
     update(record) {
       const container = watched.get(record.containerId);
@@ -126,9 +143,11 @@ export function createNetworkPorts(options: NetworkPortsOptions): Isolator {
     },
     async cleanUp(containerId) {
       watched.delete(containerId);
-      if (watched.size > 0) return;
-      cancel?.();
-      cancel = undefined;
+      if (watched.size === 0) stop();
+    },
+    close() {
+      watched.clear();
+      stop();
     },
   };
 }

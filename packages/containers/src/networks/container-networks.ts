@@ -19,7 +19,7 @@ import type { NetworkInfo } from '@meseta/wire';
 import type { ContainerNetwork } from '../isolators/isolator.js';
 import { within } from '../sandbox/sandbox.js';
 import { removeTree } from '../sandbox/trees.js';
-import { type JsonObject, parseObject } from './json.js';
+import type { JsonObject } from './json.js';
 import { hostsText, resolverText } from './name-files.js';
 import { type Attachment, attach, detach, type PluginPorts } from './plugins.js';
 import { type Addressing, addressingOf, isIpv6 } from './results.js';
@@ -133,20 +133,27 @@ interface Kept {
   readonly result: JsonObject | undefined;
 }
 
+/**
+ * What this agent has written to a file; undefined: it is missing, or a crash interrupted its write. It has no limits: an
+ * attachment has the network of the operator and what the task says of it, each of which may be as large as it is taken.
+ */
+async function readOwn<T>({ files }: Place, path: string): Promise<T | undefined> {
+  const text = await files.readText(path);
+  try {
+    return text.ok ? (JSON.parse(text.value) as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function readAttachments(place: Place, containerId: string): Promise<readonly Kept[]> {
   const directory = directoryOf(place, containerId);
   const kept: Kept[] = [];
   for (let index = 0; index < MAX_NETWORKS; index++) {
-    const text = await place.files.readText(`${directory}/${index}.attachment`);
+    const attachment = await readOwn<Attachment>(place, `${directory}/${index}.attachment`);
     // Without a whole one, no plugin was called.
-    const attachment = text.ok ? parseObject(text.value) : text;
-    if (!attachment.ok) break;
-    const result = await place.files.readText(`${directory}/${index}.result`);
-    const parsed = result.ok ? parseObject(result.value) : result;
-    kept.push({
-      attachment: attachment.value as unknown as Attachment,
-      result: parsed.ok ? parsed.value : undefined,
-    });
+    if (attachment === undefined) break;
+    kept.push({ attachment, result: await readOwn<JsonObject>(place, `${directory}/${index}.result`) });
   }
   return kept;
 }

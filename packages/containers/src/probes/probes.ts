@@ -25,7 +25,7 @@ type ProbedContainer = Pick<ContainerSpec, 'containerId' | 'sandbox' | 'user'>;
 const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
 
 const failedBy = (error: SystemError): ProbeResult =>
-  error.code === 'TIMED_OUT' ? { kind: 'timedOut' } : failed(error.message);
+  error.code === 'timedOut' ? { kind: 'timedOut' } : failed(error.message);
 
 /** Returns a function that runs probes of a container. */
 export function createProber(ports: Ports, resolveOwner: ResolveOwner) {

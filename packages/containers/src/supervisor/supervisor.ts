@@ -6,7 +6,9 @@
 // SUPERVISOR-1: a record is written before the first process is started, and the end before it is reported.
 // SUPERVISOR-2: after it was killed, the next one knows every container; only the statuses of those that ran are unknown.
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
-import type { ChildRequest } from '@meseta/base';
+// SUPERVISOR-5: a process beside a container has the cgroups, namespaces and privileges of the running container, or is not
+//   started: outside of them, a command of a task would have those of this process.
+import { type ChildRequest, timerMs } from '@meseta/base';
 import { isCgroupEmpty } from '../cgroups/process-cgroups.js';
 import { removeCgroup } from '../cgroups/tree.js';
 import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
@@ -56,7 +58,7 @@ function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'l
   const name = recordName(id);
   const parent = inside === undefined ? undefined : containers.get(inside);
   if (inside !== undefined && parent?.phase !== 'running') return fail('its parent container does not run');
-  const { linux = plan.linux, enter } = parent === undefined ? {} : placeBeside(parent);
+  const { linux = plan.linux, enter } = parent === undefined ? {} : settingBeside(parent);
   const setting = { cgroup, cgroups: plan.cgroups, linux: linux && { ...linux, mounts: [] } };
   const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path, setting }));
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
@@ -74,32 +76,35 @@ function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'l
   state.onEvent({ kind: 'started', id, pid, startTicks });
 }
 
-function placeBeside(container: Supervised | undefined): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
-  const { setting = { cgroups: [] }, pid, startTicks } = container ?? {};
-  const { cgroups, linux } = setting;
+/** What a process beside a container has in common with it. `enter`: where the container has namespaces of its own. */
+function settingBeside({
+  setting: { cgroups, linux },
+  pid,
+  startTicks,
+}: Supervised): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
   const isApart = linux !== undefined && linux.namespaces.length > 0 && pid !== undefined && startTicks !== undefined;
   return { cgroups, linux, enter: isApart ? { pid, startTicks } : undefined };
 }
 
-/** Starts a process beside a container, with its cgroups, namespaces and privileges. */
+/** SUPERVISOR-5. */
 function run({ state, runs }: Context, request: Extract<SupervisorRequest, { kind: 'run' }>): void {
   const { id, containerId, plan, timeoutMs } = request;
+  const fail = (message: string): void => state.onEvent({ kind: 'ran', id, result: { kind: 'failed', message } });
+  const container = state.containers.get(containerId);
+  if (container?.phase !== 'running') return fail('the container does not run');
   const started = state.children.start({
     ...plan,
-    ...placeBeside(state.containers.get(containerId)),
+    ...settingBeside(container),
     output: 'discarded',
     record: undefined,
   });
-  if (!started.ok) {
-    state.onEvent({ kind: 'ran', id, result: { kind: 'failed', message: started.error } });
-    return;
-  }
+  if (!started.ok) return fail(started.error);
   const { pid } = started.value;
   const timer = setTimeout(() => {
     const found = runs.get(pid);
     if (found !== undefined) found.timedOut = true;
     state.processes.kill(-pid, SIGKILL);
-  }, timeoutMs);
+  }, timerMs(timeoutMs));
   runs.set(pid, { id, timer, timedOut: false });
 }
 

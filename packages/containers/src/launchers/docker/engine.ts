@@ -1,5 +1,5 @@
 // The Docker engine's HTTP API, as far as this agent uses it.
-import { err, type LocalResponse, ok, type SendLocalRequest } from '@meseta/base';
+import { err, type LocalResponse, ok, type SendLocalRequest, timerMs } from '@meseta/base';
 import { fieldsOf, type Inspected, inspectedIn, type Listed, listedIn } from './engine-answers.js';
 import {
   type Answer,
@@ -15,7 +15,6 @@ import { credentialsFor, type ImageName, imageReference, type RegistryCredential
 
 /** The engine reports the progress of a pull more often. */
 const PULL_TIMEOUT_MS = 300_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface EngineEvent {
   readonly Action?: string;
@@ -153,7 +152,7 @@ function createExec({ open, requestJson }: EngineCalls): Engine['exec'] {
     const path = `/exec/${encodeURIComponent(String(fieldsOf(made.value)['Id']))}`;
     const timeout = new AbortController();
     const { signal } = timeout;
-    const timer = setTimeout(() => timeout.abort(), Math.min(timeoutMs, LONGEST_TIMER_MS));
+    const timer = setTimeout(() => timeout.abort(), timerMs(timeoutMs));
     const started = await open({ method: 'POST', path: `${path}/start`, body: '{"Detach":false,"Tty":false}', signal });
     if (started.ok) await untilEnd(started.value);
     clearTimeout(timer);

@@ -137,8 +137,11 @@ test('PROBES-2: a probe runs a command in the sandbox and kills its process grou
   assert.equal(read(`${it.sandbox}/where`), `${it.sandbox}\n`);
   assert.deepEqual(await probe(command('sleep 600 & echo $! >child; wait'), 300), { kind: 'timedOut' });
   await untilDead(Number(read(`${it.sandbox}/child`)));
+  // A check whose timeout is 0 has none, and the core sends the largest number.
+  assert.deepEqual(await probe(command('sleep 0.1; exit 7'), Number.MAX_SAFE_INTEGER), status(7));
 
   const server = createServer((request, response) => {
+    if (request.url === '/silent') return;
     if (request.url === '/moved') response.writeHead(302, { location: '/gone' }).end();
     else response.writeHead(request.url === '/up' ? 204 : 410).end();
   });
@@ -147,6 +150,7 @@ test('PROBES-2: a probe runs a command in the sandbox and kills its process grou
   const http = (where: string): Probe => ({ kind: 'http', scheme: 'http', port, path: where, ipv6: false });
   assert.deepEqual(await probe(http('/up')), { kind: 'http', statusCode: 204 });
   assert.deepEqual(await probe(http('/moved')), { kind: 'http', statusCode: 410 });
+  assert.deepEqual(await probe(http('/silent'), 50), { kind: 'timedOut' });
   assert.deepEqual(await probe({ kind: 'tcp', port, ipv6: false }), { kind: 'tcp', succeeded: true });
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
