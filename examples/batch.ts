@@ -1,4 +1,4 @@
-// Runs a command line many times over the cluster and prints each one's end.
+// Runs a command line as many tasks of the cluster and prints how each of them ended.
 //   npm run example -- batch --master=127.0.0.1:5050 --count=20 --command='echo $RANDOM'
 import { parseArgs } from 'node:util';
 import { commandTask, connectScheduler, fits, isTerminal, launch } from '@meseta/sdk';
@@ -12,8 +12,12 @@ const { values } = parseArgs({
 });
 
 const count = Number(values.count);
+if (!Number.isSafeInteger(count) || count < 1) {
+  console.error(`--count: expected a whole number of at least 1, got '${values.count}'`);
+  process.exit(2);
+}
 const resources = { cpus: 0.1, mem: 32 };
-// Nothing to come back to: without a failover timeout the tasks end with this process.
+// Without a failover timeout the tasks end when this process does.
 const scheduler = connectScheduler({
   master: values.master,
   framework: { name: 'batch example', failover_timeout: 0 },
@@ -28,12 +32,12 @@ for await (const event of scheduler) {
     const tasks = Array.from({ length: room }, () =>
       commandTask(offer, { id: `batch-${launched++}`, command: values.command, resources }),
     );
-    // An ACCEPT without operations is a DECLINE: what isn't used goes back for five minutes, so others get it.
+    // ACCEPT returns what the tasks do not use. For five minutes it is offered to other frameworks only.
     await scheduler.call('ACCEPT', {
       accept: { offer_ids: [offer.id], operations: [launch(tasks)], filters: { refuse_seconds: 300 } },
     });
   }
-  // Everything is placed: no more offers, please.
+  // All tasks are launched: more offers are of no use.
   if (event.offers && launched === count) await scheduler.call('SUPPRESS');
 
   const status = event.update?.status;

@@ -17,9 +17,12 @@ export function baseUrlOf(address: string): string {
 export function authorizationOf(credential: Credential | undefined): Readonly<Record<string, string>> {
   if (credential === undefined) return {};
   const bytes = new TextEncoder().encode(`${credential.principal}:${credential.secret}`);
-  return { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
+  // Neither Buffer, which browsers lack, nor the bytes as arguments, which a long secret would make too many of.
+  const latin1 = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  return { Authorization: `Basic ${btoa(latin1)}` };
 }
 
+/** The options of a client of the API binding. An address that is a function is called to find the leading master. */
 export const clientOptions = (
   address: ClientOptions['address'],
   credential: Credential | undefined,

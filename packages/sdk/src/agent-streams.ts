@@ -12,7 +12,7 @@ import { authorizationOf, type Credential } from './addresses.js';
 import { MesetaError } from './errors.js';
 
 const MAX_RECORD_BYTES = 64 * 2 ** 20;
-/** Of an answer that is no stream: a status, or a reason. */
+/** The limit of a response that is no stream: the status of a container, or the reason of a refusal. */
 const MAX_BODY_BYTES = 2 ** 20;
 
 /** An agent that calls are sent to. */
@@ -22,27 +22,28 @@ export interface Agent {
   readonly credential: Credential | undefined;
 }
 
-function open({ url, credential }: Agent, headers: Readonly<Record<string, string>>) {
+function openRequest({ url, credential }: Agent, headers: Readonly<Record<string, string>>) {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const sent: ClientRequest = request(`${url}/api/v1`, {
     method: 'POST',
     headers: { ...authorizationOf(credential), ...headers },
     agent: false,
   });
-  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
     sent.once('response', resolve);
     sent.on('error', (error) =>
       reject(new MesetaError('unreachable', `the agent at ${url} does not answer: ${error.message}`)),
     );
   });
-  answer.catch(() => {});
-  return { sent, answer };
+  // The caller awaits it later than it may reject.
+  response.catch(() => {});
+  return { sent, response };
 }
 
-async function bodyOf({ url }: Agent, answer: IncomingMessage): Promise<Buffer> {
+async function bodyOf({ url }: Agent, response: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const part of answer) {
+  for await (const part of response) {
     size += (part as Buffer).length;
     if (size > MAX_BODY_BYTES)
       throw new MesetaError('invalidResponse', `the agent at ${url} answered with more than ${MAX_BODY_BYTES} bytes`);
@@ -51,31 +52,33 @@ async function bodyOf({ url }: Agent, answer: IncomingMessage): Promise<Buffer> 
   return Buffer.concat(parts);
 }
 
-async function requireSuccess(agent: Agent, answer: IncomingMessage): Promise<IncomingMessage> {
-  const { statusCode = 0 } = answer;
-  if (statusCode === 200) return answer;
-  const text = (await bodyOf(agent, answer)).toString();
+async function requireSuccess(agent: Agent, response: IncomingMessage): Promise<IncomingMessage> {
+  const { statusCode = 0 } = response;
+  if (statusCode === 200) return response;
+  const text = (await bodyOf(agent, response)).toString();
   throw new MesetaError('refused', `the agent at ${agent.url} answered ${statusCode} ${text}`, statusCode);
 }
 
 /** Opens the output of a container with a call that has it as response. Throws a MesetaError if it is refused. */
 export async function openOutput(agent: Agent, call: AgentCall): Promise<AsyncIterable<AgentProcessIO>> {
   const headers = { 'Content-Type': PROTOBUF_TYPE, Accept: RECORDIO_TYPE, 'Message-Accept': PROTOBUF_TYPE };
-  const { sent, answer } = open(agent, headers);
+  const { sent, response } = openRequest(agent, headers);
   sent.end(AgentCallCodec.encode(call));
-  return recordsOf(await requireSuccess(agent, await answer), agent);
+  return recordsOf(await requireSuccess(agent, await response), agent);
 }
 
-async function* recordsOf(answer: IncomingMessage, { url }: Agent): AsyncGenerator<AgentProcessIO> {
+async function* recordsOf(response: IncomingMessage, { url }: Agent): AsyncGenerator<AgentProcessIO> {
   const reader = recordReader(MAX_RECORD_BYTES);
   try {
-    for await (const chunk of answer) {
+    for await (const chunk of response) {
       const records = reader.push(chunk as Buffer);
       if (!records.ok)
         throw new MesetaError('invalidResponse', `the agent at ${url} sent what is no stream of records`);
       for (const record of records.value) {
         const io = AgentProcessIOCodec.decode(record, 'trusted');
-        if (io.ok) yield io.value;
+        if (!io.ok)
+          throw new MesetaError('invalidResponse', `the agent at ${url} sent a malformed record: ${io.error}`);
+        yield io.value;
       }
     }
   } catch (error) {
@@ -86,7 +89,7 @@ async function* recordsOf(answer: IncomingMessage, { url }: Agent): AsyncGenerat
 
 /** An open request that is the input of a container. */
 export interface ContainerInput {
-  /** Resolves when more can be sent. */
+  /** Resolves when more can be sent. What is sent after the agent has ended the request is lost; see `ended`. */
   send(io: AgentProcessIO): Promise<void>;
   /** Ends the request: the container can be attached to by another client. */
   end(): void;
@@ -94,15 +97,16 @@ export interface ContainerInput {
   readonly ended: Promise<void>;
 }
 
+/** Opens the input of a container. Its refusal is not thrown: it rejects `ended`. */
 export function openInput(agent: Agent, container_id: ContainerID): ContainerInput {
-  const { sent, answer } = open(agent, {
+  const { sent, response } = openRequest(agent, {
     'Content-Type': RECORDIO_TYPE,
     'Message-Content-Type': PROTOBUF_TYPE,
     Accept: PROTOBUF_TYPE,
   });
   const write = (call: AgentCall): boolean => sent.write(encodeRecord(AgentCallCodec.encode(call)));
   write({ type: 'ATTACH_CONTAINER_INPUT', attach_container_input: { type: 'CONTAINER_ID', container_id } });
-  const ended = answer.then((it) => requireSuccess(agent, it)).then((it) => void it.resume());
+  const ended = response.then((it) => requireSuccess(agent, it)).then((it) => void it.resume());
   ended.catch(() => {});
   return {
     async send(process_io) {
@@ -126,10 +130,14 @@ export function openInput(agent: Agent, container_id: ContainerID): ContainerInp
   };
 }
 
-/** The wait(2) status of a container, once it has ended; undefined if that is not known. */
+/** The wait(2) status of a container, once it has ended; undefined if the agent does not know it. Throws a MesetaError. */
 export async function waitForContainer(agent: Agent, container_id: ContainerID): Promise<number | undefined> {
-  const { sent, answer } = open(agent, { 'Content-Type': PROTOBUF_TYPE, Accept: PROTOBUF_TYPE });
+  const { sent, response } = openRequest(agent, { 'Content-Type': PROTOBUF_TYPE, Accept: PROTOBUF_TYPE });
   sent.end(AgentCallCodec.encode({ type: 'WAIT_CONTAINER', wait_container: { container_id } }));
-  const response = AgentResponseCodec.decode(await bodyOf(agent, await requireSuccess(agent, await answer)), 'trusted');
-  return response.ok ? response.value.wait_container?.exit_status : undefined;
+  const body = await bodyOf(agent, await requireSuccess(agent, await response));
+  const decoded = AgentResponseCodec.decode(body, 'trusted');
+  if (!decoded.ok) {
+    throw new MesetaError('invalidResponse', `the agent at ${agent.url} sent a malformed response: ${decoded.error}`);
+  }
+  return decoded.value.wait_container?.exit_status;
 }

@@ -2,20 +2,22 @@ import type { CallError } from '@meseta/api';
 
 /**
  * The code of a rejected call.
- * `unreachable`: no master answered at any of the addresses. `refused`: a master refused the call, with a status and a text.
+ * `unreachable`: no master or agent answered at the address, or at any of several. `refused`: the server refused the call, with
+ * a status and a text.
  * `framework`: the master ended the subscription with an ERROR event, whose text is the reason; it would refuse another one.
  * `disconnected`: the call needs a subscription, and none is open. `closed`: the client was closed.
  * `invalidResponse`: the response does not follow the API.
  */
 export type MesetaErrorCode = 'unreachable' | 'refused' | 'framework' | 'disconnected' | 'closed' | 'invalidResponse';
 
+/** The error of every call of the SDK that rejects. `message` names the call and the server. */
 export class MesetaError extends Error {
   override readonly name = 'MesetaError';
 
   constructor(
     readonly code: MesetaErrorCode,
     message: string,
-    /** The HTTP status if a master answered. */
+    /** The HTTP status of a refusal. */
     readonly status?: number | undefined,
   ) {
     super(message);
@@ -23,14 +25,14 @@ export class MesetaError extends Error {
 }
 
 /** The error of a failed call of the API binding. */
-export function rejection(what: string, error: CallError): MesetaError {
+export function rejection(callType: string, error: CallError): MesetaError {
   switch (error.code) {
     case 'refused':
-      return new MesetaError('refused', `${what}: ${error.status} ${error.text}`, error.status);
+      return new MesetaError('refused', `${callType}: ${error.status} ${error.text}`, error.status);
     case 'unreachable':
-      return new MesetaError('unreachable', `${what}: ${error.url} did not answer (${error.text})`);
+      return new MesetaError('unreachable', `${callType}: ${error.url} did not answer (${error.text})`);
     case 'invalidResponse':
-      return new MesetaError('invalidResponse', `${what}: ${error.text}`);
+      return new MesetaError('invalidResponse', `${callType}: ${error.text}`);
   }
 }
 

@@ -1,6 +1,7 @@
 // A bounded queue of events between the socket and the reader.
 //
 // Owns: the received events that the reader has not taken, at most `capacity`.
+// Boundary: one writer and one reader. A second `push` or `take` while one waits is not supported.
 // EVENT-QUEUE-1: events are taken in the order in which they were pushed; none is dropped.
 // EVENT-QUEUE-2: `push` waits while the queue is full, so a slow reader stops the socket instead of filling memory.
 

@@ -59,7 +59,7 @@ test('of several masters none of which leads or answers, each is in the error', 
   const uninformed = await master((_request, response) => void response.writeHead(503).end());
   const found = await mastersOf([uninformed.address, '127.0.0.1:1']).find();
   assert.match(found.ok ? '' : found.error.text, /knows no leader/);
-  assert.match(found.ok ? '' : found.error.text, /127\.0\.0\.1:1: .*ECONNREFUSED|127\.0\.0\.1:1: /);
+  assert.match(found.ok ? '' : found.error.text, /127\.0\.0\.1:1: /);
 });
 
 test('an address is shown without its password', async () => {
@@ -86,7 +86,7 @@ for (const kind of ['zookeeper', 'etcd'] as const) {
     const unfollow = masters.follow(() => {
       others++;
     });
-    // The follower reads the first leader.
+    // The follower has to read the first leader before another one is elected, and reports nothing when it has.
     await pause(1500);
     await term.resign();
     await (await candidate.contend(infoOf(5050))).resign();

@@ -11,7 +11,7 @@ import { readElectedMaster } from '@meseta/wire/leader-info';
 import { baseUrlOf } from './addresses.js';
 
 export interface Masters {
-  /** The URL of the leader, or of the only master. */
+  /** The URL of the leader, or of the only master, without a final slash. */
   find(): Promise<Result<string, Unreachable>>;
   /**
    * Calls `onOther` whenever the service has elected another leader than the one before, until the returned function is called.

@@ -102,6 +102,19 @@ test('SCHEDULER-4: heartbeats keep a subscription', async () => {
   });
 });
 
+test('SCHEDULER-4: an interval of heartbeats longer than a timer can wait does not renew the subscription', async () => {
+  const script: Script = {
+    onStream(stream) {
+      stream.send(subscribed('F1', 1e12));
+      setTimeout(() => stream.send({ type: 'HEARTBEAT' }), 100);
+    },
+  };
+  await against(script, async (scheduler, master) => {
+    await next(scheduler[Symbol.asyncIterator](), 'HEARTBEAT');
+    assert.equal(master.callsOf('SUBSCRIBE').length, 1);
+  });
+});
+
 test('SCHEDULER-2: an update is acknowledged when the reader takes the next event, not before', async () => {
   const script: Script = {
     onStream(stream) {

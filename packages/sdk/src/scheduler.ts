@@ -1,7 +1,7 @@
 // A framework's connection to the master: the v1 scheduler API (Mesos: docs/scheduler-http-api).
 //
 // Owns: the subscription (framework id, stream id), its renewal, and the queue of events.
-// Boundary: decisions about offers and tasks are the reader's.
+// Boundary: decisions about offers and tasks are the reader's. The events have one reader: iterate over a scheduler once.
 // SCHEDULER-1: at most one subscription is open, and all have the framework id of the first.
 // SCHEDULER-2: an update is acknowledged only when the reader takes the next event, so that an update being handled when the
 //     process dies is delivered again.
@@ -19,6 +19,8 @@ import { keepConnected } from './reconnect.js';
 /** The interval of heartbeats unless SUBSCRIBED contains another one. */
 const HEARTBEAT_MS = 15_000;
 const SILENT_HEARTBEATS = 3;
+/** setTimeout takes no longer delay, and fires at once instead. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Acknowledgements in progress at the same time. */
 const MAX_ACKNOWLEDGING = 32;
 
@@ -36,7 +38,7 @@ export interface SchedulerOptions {
    * RESERVATION_REFINEMENT, PARTITION_AWARE and TASK_KILLING_STATE, roles `['*']`.
    */
   readonly framework: FrameworkOptions;
-  /** Fails over the framework with this id. */
+  /** Takes over the framework with this id, as after a crash of its scheduler. */
   readonly frameworkId?: string | undefined;
   readonly credential?: Credential | undefined;
   /** `manual`: the reader calls `acknowledge`. `automatic` (the default): see SCHEDULER-2. */
@@ -52,10 +54,11 @@ export interface Scheduler extends AsyncIterable<SchedulerEvent> {
   readonly frameworkId: string | undefined;
   /** Sends any call except SUBSCRIBE. Rejects with a MesetaError if the master refuses it. */
   call<K extends keyof CallBody>(type: K, body?: CallBody[K]): Promise<void>;
+  /** Acknowledges an update that has a uuid; others need no acknowledgement. Rejects with a MesetaError. */
   acknowledge(update: SchedulerEventUpdate): Promise<void>;
   /** Ends the iteration and the connection; the framework continues until its failover timeout. */
   close(): void;
-  /** Ends the framework and all its tasks, then closes. */
+  /** Ends the framework and all its tasks, then closes. Rejects with a MesetaError, and does not close, if that fails. */
   teardown(): Promise<void>;
 }
 
@@ -72,7 +75,7 @@ interface Client {
   readonly queue: EventQueue<SchedulerEvent>;
   readonly abort: AbortController;
   frameworkId: string | undefined;
-  /** Of the subscription that is open or being opened. */
+  /** Aborted to abandon the subscription that is open or being opened. */
   life: AbortController | undefined;
   connection: Connection | undefined;
   /** The TEARDOWN that waits for its answer. */
@@ -194,7 +197,7 @@ async function subscribe(client: Client, connected: () => void): Promise<void> {
         client.frameworkId = event.subscribed.framework_id.value;
         client.connection = { master, streamId: events.id, life };
         const seconds = event.subscribed.heartbeat_interval_seconds ?? 0;
-        if (seconds > 0) silenceMs = SILENT_HEARTBEATS * 1000 * seconds;
+        if (seconds > 0) silenceMs = Math.min(SILENT_HEARTBEATS * 1000 * seconds, MAX_TIMER_MS);
         connected();
       }
       await client.queue.push(event);

@@ -2,7 +2,7 @@
 
 import { smallest } from '@meseta/base';
 import type { CommandInfo, Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
-import { scalarSum } from '@meseta/wire/scalars';
+import { scalarSum, toThousandths } from '@meseta/wire/scalars';
 
 export interface TaskOptions {
   readonly id: string;
@@ -35,17 +35,21 @@ export function commandTask(offer: Offer, options: TaskOptions): TaskInfo {
   };
 }
 
+/** A LAUNCH operation for ACCEPT. */
 export const launch = (tasks: readonly TaskInfo[]): OfferOperation => ({
   type: 'LAUNCH',
   launch: { task_infos: [...tasks] },
 });
 
-/** How many times `resources` fit into the unreserved resources of an offer. */
+/**
+ * How many times `resources` fit into the unreserved resources of an offer, counted in thousandths as Mesos does; Infinity if
+ * none is above 0.
+ */
 export function fits(offer: Offer, resources: Readonly<Record<string, number>>): number {
   const unreserved = offer.resources?.filter(isUnreserved);
   const counts = Object.entries(resources)
-    .filter(([, value]) => value > 0)
-    .map(([name, value]) => Math.floor(scalarSum(unreserved, name) / value));
+    .filter(([, value]) => toThousandths(value) > 0)
+    .map(([name, value]) => Math.floor(toThousandths(scalarSum(unreserved, name)) / toThousandths(value)));
   return smallest(counts);
 }
 
