@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { LIMITS } from '@meseta/base';
 import fc from 'fast-check';
 import * as codecs from './codecs.js';
@@ -42,6 +44,22 @@ test('JSON with long integers nests up to the limit', () => {
   assert.deepEqual([deep.error.code, deep.error.found], ['malformed', 'nested more than 200 levels deep']);
   const objects = `${'{"a":'.repeat(201)}1234567890123456${'}'.repeat(201)}`;
   assert.equal(parseExactJson(objects).ok, false);
+});
+
+test('a string from JSON with long integers does not keep the text of its document in memory', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const padding = ' '.repeat(1_000_000);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const kept = Array.from({ length: 50 }, (_, i) => {
+    const parsed = parseExactJson(Buffer.from(`["the id of task ${i}",${padding}1234567890123456]`).toString());
+    return parsed.ok && (parsed.value as readonly unknown[])[0];
+  });
+  collectGarbage();
+  const bytes = (process.memoryUsage().heapUsed - before) / kept.length;
+  assert.ok(bytes < 100_000, `each of ${kept.length} strings keeps ${bytes} bytes`);
+  assert.equal(kept[7], 'the id of task 7');
 });
 
 test('an entry with any key is an own property', () => {

@@ -104,7 +104,6 @@ function endOfString(text: string, start: number): number {
 
 const NUMBER = /-?\d+(\.\d+)?([eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
-const STRING = /"[^"\\]*"/y;
 const LITERALS: ReadonlyMap<string, unknown> = /* @__PURE__ */ new Map<string, unknown>([
   ['t', true],
   ['f', false],
@@ -158,17 +157,11 @@ class ExactParser {
     return value;
   }
 
+  /** JSON.parse makes a string of its own; a slice of the text would keep all of the text in memory as long as it lives. */
   private string(): string {
-    STRING.lastIndex = this.position;
-    const plain = STRING.exec(this.text);
-    if (plain !== null) {
-      this.position += plain[0].length;
-      return plain[0].slice(1, -1);
-    }
-    let end = this.position + 1;
-    while (this.text[end] !== '"') end += this.text[end] === '\\' ? 2 : 1;
-    const text = this.text.slice(this.position, end + 1);
-    this.position = end + 1;
+    const end = endOfString(this.text, this.position) + 1;
+    const text = this.text.slice(this.position, end);
+    this.position = end;
     return JSON.parse(text) as string;
   }
 
