@@ -293,3 +293,27 @@ test('objects, lists and maps: nesting, elements, and the path of an error', () 
   for (const [found, wanted] of table) assert.equal(found, wanted);
   assert.deepEqual(readList([[]], 99, readString, 1000, true), undefined);
 });
+
+test('the limit of items holds for a list that is assembled from lists within lists', () => {
+  const tooMany = 'tooLarge: expected at most 3 items, found more';
+  const read = (json: unknown, limited: boolean) => readList(json, 0, readString, 3, limited);
+  for (const [json, items] of [
+    [['a', ['b', ['c']]], 3],
+    [[['a', 'b', 'c'], 'd'], 4],
+    [
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+      4,
+    ],
+    [[[['a', 'b', 'c'], 'd', 'e'], 'f', 'g'], 7],
+  ] as const) {
+    const found = outcomeOf(() => read(json, true));
+    assert.ok(
+      items > 3 ? String(found).endsWith(tooMany) : (found as readonly unknown[]).length === items,
+      JSON.stringify(json),
+    );
+    assert.equal(read(json, false)?.length, items);
+  }
+});

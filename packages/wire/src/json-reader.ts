@@ -119,10 +119,13 @@ function addElements<T>(
   if (!Array.isArray(json)) {
     if (json === null) return;
     const element = read(json, depth, limited);
-    if (element !== undefined) list.push(element);
+    if (element === undefined) return;
+    if (limited && list.length >= most) throw tooMany('items', most);
+    list.push(element);
     return;
   }
   if (depth > MAX_DEPTH) throw tooDeep();
+  // Refused before its elements are read.
   if (limited && list.length + json.length > most) throw tooMany('items', most);
   let index = 0;
   try {
