@@ -27,8 +27,8 @@ const aclLists = fc.array(fc.record({ principals: entity(fc.constantFrom('x', 'y
   maxLength: 6,
 });
 
-/** The rule of the documentation, ACL by ACL. */
-function byTheBook(
+/** Whether the ACLs, taken one by one as in the documentation, allow the role. */
+function isAllowedOneByOne(
   acls: readonly Acl[],
   who: string | undefined,
   role: string | undefined,
@@ -52,7 +52,7 @@ test('VERDICTS-1: verdicts allow exactly the roles that the ACLs allow one by on
     fc.property(aclLists, fc.constantFrom('x', 'y', undefined), fc.boolean(), (acls, who, permissive) => {
       const verdicts = verdictsOf(acls, who, permissive, true);
       for (const role of roles)
-        assert.equal(verdictOn(verdicts, role), byTheBook(acls, who, role, permissive), String(role));
+        assert.equal(verdictOn(verdicts, role), isAllowedOneByOne(acls, who, role, permissive), String(role));
     }),
     { numRuns: 2_000 },
   );
@@ -62,7 +62,7 @@ test('VERDICTS-1: keys are equal exactly if all verdicts are equal', () => {
   // Two different verdicts differ on at least one of these roles.
   const roles = ['a', 'b', 'a/b', 'a/c', 'b/a', 'a/b/c'].flatMap((role) => [role, `${role}/x`, `${role}/x/y`]);
   const answers = (acls: readonly Acl[], permissive: boolean) =>
-    [undefined, 'z', ...roles].map((role) => byTheBook(acls, 'x', role, permissive)).join();
+    [undefined, 'z', ...roles].map((role) => isAllowedOneByOne(acls, 'x', role, permissive)).join();
   fc.assert(
     fc.property(aclLists, aclLists, fc.boolean(), (one, other, permissive) => {
       const same = answers(one, permissive) === answers(other, permissive);
@@ -119,4 +119,19 @@ test('VERDICTS-1: the first rule that matches decides; rules after one that matc
   assert.equal(noValues.key, '*');
   const asText = verdictsOf([{ principals: anyEntity, objects: some('a/%') }], 'a', false, false);
   assert.deepEqual([verdictOn(asText, 'a/%'), verdictOn(asText, 'a/b')], [true, false]);
+});
+
+test('VERDICTS-2: a role of a million slashes takes no more lookups than the longest prefix has characters', () => {
+  const verdicts = verdictsOf([{ principals: anyEntity, objects: some('a/b/%', 'c/%') }], 'x', false, true);
+  const lookups: string[] = [];
+  const subtrees = {
+    get(prefix: string) {
+      lookups.push(prefix);
+      return verdicts.subtrees.get(prefix);
+    },
+  } as typeof verdicts.subtrees;
+  const role = `a/b${'/'.repeat(1_000_000)}`;
+  assert.equal(verdictOn({ ...verdicts, subtrees }, role), true);
+  assert.equal(verdictOn({ ...verdicts, subtrees }, '/'.repeat(1_000_000)), false);
+  assert.ok(lookups.length <= 8 && lookups.every(({ length }) => length <= 'a/b/'.length), `${lookups.length} lookups`);
 });

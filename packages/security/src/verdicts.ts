@@ -8,6 +8,8 @@
 //
 // VERDICTS-1: verdicts allow what the ACLs allow one by one, and have equal keys exactly if they allow the same: a value or
 //     subtree is kept only if its verdict differs from that of the subtree around it.
+// VERDICTS-2: a verdict looks up no more prefixes of a role than the longest prefix in the ACLs has characters, however long
+//     the role is that a peer sends.
 import type { ACLEntity } from '@meseta/wire';
 
 export interface Acl {
@@ -21,6 +23,9 @@ export interface Verdicts {
   readonly values: ReadonlyMap<string, boolean>;
   /** By prefix: `a/` for the roles below `a`. The longest prefix counts. */
   readonly subtrees: ReadonlyMap<string, boolean>;
+  /** No prefix in `subtrees` has more characters. */
+  readonly longestPrefix: number;
+  /** Verdicts with equal keys allow the same; `*` allows everything, `-` nothing. */
   readonly key: string;
 }
 
@@ -47,10 +52,16 @@ function ruleFor({ principals, objects }: Acl, principal: string | undefined, as
   };
 }
 
-/** The prefixes of the subtrees that contain a role, the innermost first; a prefix contains itself. */
-function* around(role: string): Generator<string> {
-  for (let end = role.lastIndexOf('/'); end >= 0; end = end > 0 ? role.lastIndexOf('/', end - 1) : -1) {
-    yield role.slice(0, end + 1);
+/**
+ * The prefixes of the subtrees that contain a role, the innermost first; a prefix contains itself. `mostCharacters` leaves
+ * out longer prefixes: to look up each prefix of a role of many slashes takes time quadratic in its length.
+ */
+function* prefixesOf(role: string, mostCharacters: number): Generator<string> {
+  for (let end = mostCharacters; end > 0; ) {
+    const slash = role.lastIndexOf('/', end - 1);
+    if (slash < 0) return;
+    yield role.slice(0, slash + 1);
+    end = slash;
   }
 }
 
@@ -83,21 +94,25 @@ export function verdictsOf(
   // Outer subtrees first, as the verdict of an inner one is compared with them.
   const prefixes = [...new Set(named.flatMap((rule) => [...rule.subtrees]))].sort();
   const subtrees = new Map<string, boolean>();
+  const longestPrefix = prefixes.reduce((longest, { length }) => Math.max(longest, length), 0);
+  const known = { otherwise, subtrees, longestPrefix };
   for (const prefix of prefixes) {
-    const verdict = firstOf(named, undefined, [...around(prefix)], otherwise);
-    if (verdict !== nearest(subtrees, prefix, otherwise)) subtrees.set(prefix, verdict);
+    const verdict = firstOf(named, undefined, [...prefixesOf(prefix, prefix.length)], otherwise);
+    if (verdict !== verdictOfSubtree(known, prefix)) subtrees.set(prefix, verdict);
   }
   const values = new Map<string, boolean>();
   for (const value of new Set(named.flatMap((rule) => (rule.values === 'all' ? [] : [...rule.values])))) {
-    const verdict = firstOf(named, value, asRoles ? [...around(value)] : [], otherwise);
-    if (verdict !== nearest(subtrees, value, otherwise)) values.set(value, verdict);
+    const verdict = firstOf(named, value, asRoles ? [...prefixesOf(value, value.length)] : [], otherwise);
+    if (verdict !== verdictOfSubtree(known, value)) values.set(value, verdict);
   }
-  return { otherwise, values, subtrees, key: keyOf(otherwise, values, subtrees) };
+  return { ...known, values, key: keyOf(otherwise, values, subtrees) };
 }
 
-function nearest(subtrees: ReadonlyMap<string, boolean>, role: string, otherwise: boolean): boolean {
-  if (subtrees.size === 0) return otherwise;
-  for (const prefix of around(role)) {
+type Subtrees = Pick<Verdicts, 'otherwise' | 'subtrees' | 'longestPrefix'>;
+
+/** The verdict of the innermost subtree that contains the role; `otherwise` if none does. */
+function verdictOfSubtree({ otherwise, subtrees, longestPrefix }: Subtrees, role: string): boolean {
+  for (const prefix of prefixesOf(role, longestPrefix)) {
     const verdict = subtrees.get(prefix);
     if (verdict !== undefined) return verdict;
   }
@@ -105,8 +120,8 @@ function nearest(subtrees: ReadonlyMap<string, boolean>, role: string, otherwise
 }
 
 /** `value` is undefined for a query without an object. */
-export const verdictOn = ({ otherwise, values, subtrees }: Verdicts, value: string | undefined): boolean =>
-  value === undefined ? otherwise : (values.get(value) ?? nearest(subtrees, value, otherwise));
+export const verdictOn = (verdicts: Verdicts, value: string | undefined): boolean =>
+  value === undefined ? verdicts.otherwise : (verdicts.values.get(value) ?? verdictOfSubtree(verdicts, value));
 
 const byText = ([one]: readonly [string, boolean], [other]: readonly [string, boolean]): number =>
   one < other ? -1 : one > other ? 1 : 0;
