@@ -286,7 +286,7 @@ export function createChildCalls(): Result<ChildCalls, string> {
         const { value: pid, wasKilled } = watchdog.guard(() => clone(address, namespaces));
         if (pid < 0) return err(failureOf('no new process'));
         if (wasKilled) {
-          libc.waitpid(pid, new Int32Array(1), 0);
+          libc.collectChild(pid);
           return err(`the program was not started within ${START_TIMEOUT_MS} ms`);
         }
         const results = arena.at(address, encoded.length);

@@ -1,9 +1,10 @@
 // The inputs of children, with real processes.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { fstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildChannel, ChildRequest, ProcessEnd } from '@meseta/base';
+import { openTerminal } from './child-channels.js';
 import { createChildProcesses } from './child-processes.js';
 import { until } from './testing/until.js';
 
@@ -153,4 +154,11 @@ test('a child can start in another directory than that of its output', async () 
     cgroups: [],
   });
   assert.equal(missing.ok ? '' : missing.error, `${elsewhere} was replaced`);
+});
+
+test('a terminal that can not be opened leaves no descriptor', () => {
+  const output = openSync(`${root}/unused`, 'a');
+  // No user has this number.
+  assert.throws(() => openTerminal({ uid: 2 ** 40, gid: 0 }, undefined, output));
+  assert.throws(() => fstatSync(output), /EBADF/);
 });

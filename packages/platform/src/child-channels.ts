@@ -3,14 +3,14 @@
 // Owns: this process' end of each, until it is closed.
 // CHANNELS-1: no call waits for a child: a descriptor is never written to in blocking mode, and one that takes nothing is
 //   tried again later.
-// CHANNELS-2: the output of a terminal is read whether or not anybody looks at it, so a child is never blocked by it; what
+// CHANNELS-2: the output of a terminal is read whether or not a client follows it, so a child is never blocked by it; what
 //   the disk does not take is dropped, as a task's own writes would fail. At most one part of it is in memory.
 import { chownSync, closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import type { SocketConstructorOpts } from 'node:net';
 import { ReadStream } from 'node:tty';
-import { type ChildChannel, err, type Owner, ok, type Result, type SystemResult, type WindowSize } from '@meseta/base';
+import { type ChildChannel, err, type Owner, ok, type SystemResult, type WindowSize } from '@meseta/base';
 import * as libc from './libc.js';
-import { systemError } from './system-results.js';
+import { Refused, systemError } from './system-results.js';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDWR } = constants;
 /** Of Linux; Node has no name for it. */
@@ -83,10 +83,10 @@ function createWriter(descriptor: number, isOpen: () => boolean): Writer {
   };
 }
 
-/** A pipe that a child reads from. */
-export function openInputPipe(): Result<ChildEnd, string> {
+/** A pipe that a child reads from. Throws if it can't be made. */
+export function openInputPipe(): ChildEnd {
   const ends = new Int32Array(2);
-  if (libc.pipe2(ends, O_CLOEXEC) !== 0) return err(`no pipe: ${libc.strerror(libc.lastError())}`);
+  libc.checked(libc.pipe2(ends, O_CLOEXEC), 'make a pipe');
   const [readEnd = -1, writeEnd = -1] = ends;
   libc.fcntl(writeEnd, F_SETFL, O_NONBLOCK);
   let isOpen = true;
@@ -96,7 +96,7 @@ export function openInputPipe(): Result<ChildEnd, string> {
     if (isOpen) closeSync(writeEnd);
     isOpen = false;
   };
-  return ok({
+  return {
     channel: {
       write: writer.write,
       async end() {
@@ -113,21 +113,21 @@ export function openInputPipe(): Result<ChildEnd, string> {
       closeSync(readEnd);
       if (!isStarted) close();
     },
-  });
+  };
 }
 
-function openController(owner: Owner | undefined): Result<{ controller: number; path: string }, string> {
+/** Opens a new pseudo-terminal of a user: this process' end, and the path of the child's. */
+function openController(owner: Owner | undefined): { readonly controller: number; readonly path: string } {
   const controller = openSync('/dev/ptmx', O_RDWR | O_NOCTTY | O_NONBLOCK);
   try {
     const name = new Uint8Array(TERMINAL_NAME_BYTES);
-    if (libc.unlockpt(controller) === 0 && libc.ptsname_r(controller, name, BigInt(TERMINAL_NAME_BYTES)) === 0) {
-      const path = Buffer.from(name).toString('latin1', 0, name.indexOf(0));
-      if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
-      return ok({ controller, path });
-    }
-    const reason = libc.strerror(libc.lastError());
-    closeSync(controller);
-    return err(`no terminal: ${reason}`);
+    libc.checked(libc.unlockpt(controller), 'unlock a terminal');
+    // Unlike other functions it returns the number of the error.
+    const error = libc.ptsname_r(controller, name, BigInt(TERMINAL_NAME_BYTES));
+    if (error !== 0) throw new Refused(`find the name of a terminal: ${libc.strerror(error)}`);
+    const path = Buffer.from(name).toString('latin1', 0, name.indexOf(0));
+    if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+    return { controller, path };
   } catch (error) {
     closeSync(controller);
     throw error;
@@ -181,24 +181,29 @@ function copyOutput(controller: number, output: number | undefined, onCopied: ()
 }
 
 /**
- * A new pseudo-terminal (pty(7)) of this user. What it prints is appended to `output`, a descriptor that it closes; undefined:
- * it is discarded.
+ * A new pseudo-terminal (pty(7)) of a user. What it prints is appended to `output`, a descriptor that it closes, also when it
+ * throws; undefined: it is discarded.
  */
 export function openTerminal(
   owner: Owner | undefined,
   window: WindowSize | undefined,
   output: number | undefined,
-): Result<ChildEnd, string> {
-  const opened = openController(owner);
-  if (!opened.ok) return opened;
-  const { controller, path } = opened.value;
+): ChildEnd {
+  let opened: ReturnType<typeof openController>;
+  try {
+    opened = openController(owner);
+  } catch (error) {
+    if (output !== undefined) closeSync(output);
+    throw error;
+  }
+  const { controller, path } = opened;
   if (window !== undefined) setWindow(controller, window);
   let stream: ReadStream | undefined;
   const isOpen = (): boolean => stream?.destroyed === false;
   const writer = createWriter(controller, isOpen);
   let isCopied = false;
   let onCopied = (): void => {};
-  return ok({
+  return {
     channel: {
       write: writer.write,
       end: async () => {},
@@ -228,5 +233,5 @@ export function openTerminal(
       });
       stream.once('close', writer.close);
     },
-  });
+  };
 }

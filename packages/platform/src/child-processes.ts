@@ -14,10 +14,8 @@
 // CHILDREN-6: a program enters the namespaces of the process that the caller means, not of one that reuses its pid.
 // CHILDREN-7: a child that has entered a container is a part of this process until it executes its program. No process that
 //   lacks CAP_SYS_PTRACE reaches its memory and descriptors meanwhile.
-import { closeSync, constants, fchmodSync, fchownSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { kill } from 'node:process';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import {
-  assert,
   type ChildProcesses,
   type ChildRequest,
   err,
@@ -27,196 +25,51 @@ import {
   SHARED_LINUX,
   type StartedChild,
 } from '@meseta/base';
-import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
-import { type Arena, type ChildCalls, createChildCalls } from './child-calls.js';
-import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
+import { type Arena, createChildCalls } from './child-calls.js';
+import type { ChildEnd } from './child-channels.js';
+import { type OpenedRequest, openRequest } from './child-descriptors.js';
 import {
   cgroupSteps,
+  executionSteps,
+  failureOf,
   identitySteps,
+  NOT_EXECUTABLE,
   oomScoreSteps,
   pathsOf,
   programSteps,
   RECORD_PREFIX,
   recordSteps,
-  SIGNAL_SET_BYTES,
   type Step,
-  type Streams,
   signalSteps,
   streamSteps,
 } from './child-steps.js';
 import { createInitProgram } from './init-program.js';
-import {
-  CLONE_FLAGS,
-  directorySteps,
-  enterSteps,
-  hasNamespace,
-  isolationSteps,
-  nullSteps,
-  type OpenedIsolation,
-  openIsolation,
-} from './isolation-steps.js';
+import { directorySteps, enterSteps, hasNamespace, isolationSteps, nullSteps } from './isolation-steps.js';
 import * as libc from './libc.js';
 import { pathOfDescriptor } from './mounts.js';
-import { Refused, statOfDescriptor, systemError } from './system-results.js';
+import {
+  endPidNamespaceOf,
+  inPidNamespaceOf,
+  type PidNamespaces,
+  type StartAttempt,
+  startInNewPidNamespace,
+} from './pid-namespaces.js';
+import { Refused, systemError } from './system-results.js';
 
-const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
-/** O_NONBLOCK: the open waits neither for the reader of a fifo nor for the owner of a lease. */
-const OPEN_OUTPUT = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
-const F_SETFL = 4;
-const F_DUPFD_CLOEXEC = 1030;
-const OUTPUT_MODE = 0o644;
+const { O_RDONLY, O_RDWR } = constants;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const WNOHANG = 1;
-const SIG_SETMASK = 2;
-const MAX_DESCRIPTOR = 0xffffffff;
-const SIGCHLD = 17;
-const O_CLOEXEC = 0o2000000;
-const AT_EMPTY_PATH = 0x1000;
-/** Of /proc/PID/stat, after the name: the field 22 of proc(5). */
-const START_FIELD = 19;
 const SHELL = '/bin/sh';
-const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 
-/** CHILDREN-2. */
-function openDirectory({ path, identity }: ChildRequest['directory']): number {
-  const directory = openSync(path, O_RDONLY | O_DIRECTORY);
-  if (statOfDescriptor(directory).identity === identity) return directory;
-  closeSync(directory);
-  throw new Refused(`${path} was replaced`);
-}
-
-/** Opens an output for appending, without waiting for the reader of a fifo. A new one is given to the program's user. */
-function openOutput(directory: number, name: string, user: ChildRequest['user']): number {
-  const path = `/proc/self/fd/${directory}/${name}`;
-  const output = openExisting(path, name) ?? createOutput(path, user);
-  const { kind, uid } = statOfDescriptor(output);
-  const wanted = user?.uid ?? process.getuid?.() ?? 0;
-  if (kind === 'file' && uid === wanted && libc.fcntl(output, F_SETFL, O_WRONLY | O_APPEND) === 0) return output;
-  closeSync(output);
-  throw new Refused(`${name} is not a regular file of the user ${wanted}`);
-}
-
-function openExisting(path: string, name: string): number | undefined {
-  try {
-    return openSync(path, OPEN_OUTPUT);
-  } catch (error) {
-    const { code, message } = systemError(error);
-    if (code === 'ENOENT') return undefined;
-    throw new Refused(`${name} can't be opened: ${code === 'ELOOP' ? 'it is a symbolic link' : message}`);
-  }
-}
-
-function createOutput(path: string, user: ChildRequest['user']): number {
-  const output = openSync(path, OPEN_OUTPUT | O_CREAT | O_EXCL, OUTPUT_MODE);
-  fchmodSync(output, OUTPUT_MODE);
-  if (user !== undefined) fchownSync(output, user.uid, user.groups[0] ?? user.uid);
-  return output;
-}
-
-interface Opened {
-  readonly startDirectory: number;
-  readonly streams: Streams;
-  /** Takes the messages of a program that can't be executed. */
-  readonly messages: number;
-  readonly input: ChildEnd | undefined;
-  readonly record: number | undefined;
-  /** `cgroup.procs` of each cgroup. */
-  readonly cgroups: readonly number[];
-  readonly isolation: OpenedIsolation | undefined;
-  /** The process whose namespaces it enters. */
-  readonly entered: number | undefined;
-}
-
-/** The descriptors opened here are added to `descriptors`, also if one after them can't be opened. */
-function openAll(request: ChildRequest, devNull: number, descriptors: number[]): Opened {
-  const hold = (descriptor: number): number => {
-    descriptors.push(descriptor);
-    return descriptor;
-  };
-  const { record, startDirectory, linux, enter } = request;
-  const directory = hold(openDirectory(request.directory));
-  const openStream = (name: string): number =>
-    request.output === 'files' ? hold(openOutput(directory, name, request.user)) : devNull;
-  const stdout = openStream('stdout');
-  const stderr = request.input?.kind === 'terminal' ? stdout : openStream('stderr');
-  const opened = {
-    startDirectory: startDirectory === undefined ? directory : hold(openDirectory(startDirectory)),
-    messages: stderr,
-    record: record === undefined ? undefined : hold(openSync(record, O_WRONLY | O_APPEND)),
-    cgroups: request.cgroups.map((cgroup) => hold(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
-    isolation:
-      linux === undefined || enter !== undefined || linux.namespaces.length === 0
-        ? undefined
-        : openIsolation(linux, directory, request.directory.path, hold(openSync('/dev/null', O_RDONLY)), hold),
-    entered: enter === undefined ? undefined : hold(openProcess(enter)),
-  };
-  // Last: it is not closed here.
-  const input = openInput(request, stdout === devNull ? undefined : stdout);
-  const stdin = input !== undefined && 'descriptor' in input.end ? input.end.descriptor : devNull;
-  const isTerminal = input !== undefined && 'terminal' in input.end;
-  return { ...opened, input, streams: isTerminal ? undefined : [stdin, stdout, stderr] };
-}
-
-function openInput({ input, user }: ChildRequest, stdout: number | undefined): ChildEnd | undefined {
-  if (input === undefined) return undefined;
-  const owner = user && { uid: user.uid, gid: user.groups[0] ?? user.uid };
-  const opened =
-    input.kind === 'pipe'
-      ? openInputPipe()
-      : openTerminal(owner, input.window, stdout === undefined ? undefined : duplicate(stdout));
-  if (!opened.ok) throw new Refused(opened.error);
-  return opened.value;
-}
-
-/** Another descriptor of an open file, with its mode of writing. */
-function duplicate(descriptor: number): number {
-  const copy = libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
-  if (copy < 0) throw new Refused(libc.strerror(libc.lastError()));
-  return copy;
-}
-
-/** CHILDREN-6. */
-function openProcess({ pid, startTicks }: NonNullable<ChildRequest['enter']>): number {
-  const opened = libc.pidfd_open(pid);
-  if (opened < 0) throw new Refused(`process ${pid}: ${libc.strerror(libc.lastError())}`);
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_FIELD]) === startTicks) return opened;
-  closeSync(opened);
-  throw new Refused(`process ${pid} has ended`);
-}
-
-interface Starter {
-  readonly calls: ChildCalls;
-  readonly devNull: number;
+interface Starter extends PidNamespaces {
   /** The statuses of children that ended because their program could not be executed. */
   readonly failures: Map<number, ProcessEnd>;
-  /** By first process of a container, that of its pid namespace, which ends with it. */
-  readonly inits: Map<number, number>;
-  /** The program of the first process of a pid namespace. */
-  readonly initProgram: number;
-  /** The pid namespace of this process. */
-  readonly ownPids: number;
-  /** How many capabilities the kernel has. */
-  readonly capabilityCount: number;
 }
 
-/** The calls after those that give the child what it runs with. */
-const lastSteps = (arena: Arena, firstClosed: number, executing: readonly Step[]): readonly Step[] => [
-  // Linux 5.9. Without it the descriptors are closed by their O_CLOEXEC.
-  { name: 'close_range', arguments: [firstClosed, MAX_DESCRIPTOR, 0], mayFail: true, what: 'close descriptors' },
-  {
-    name: 'rt_sigprocmask',
-    arguments: [SIG_SETMASK, arena.bytes(new Uint8Array(SIGNAL_SET_BYTES)), 0, SIGNAL_SET_BYTES],
-    what: 'unblock signals',
-  },
-  ...executing,
-  { name: 'exit', arguments: [NOT_EXECUTABLE], what: 'end' },
-];
-
 /** Enters the child's view of the file system, and its working directory there. */
-function placeSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, opened: Opened): readonly Step[] {
+function viewSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, opened: OpenedRequest): readonly Step[] {
   const { startDirectory, streams, isolation, entered } = opened;
   if (isolation === undefined && entered === undefined) {
     return [{ name: 'fchdir', arguments: [startDirectory], what: 'enter the working directory' }];
@@ -234,14 +87,14 @@ function placeSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, o
   ];
 }
 
-const terminalOf = ({ input }: Opened): string | undefined =>
+const terminalOf = ({ input }: OpenedRequest): string | undefined =>
   input !== undefined && 'terminal' in input.end ? input.end.terminal : undefined;
 
 function stepsOf(
   starter: Starter,
   arena: Arena,
   request: ChildRequest,
-  opened: Opened,
+  opened: OpenedRequest,
   recording: readonly Step[],
 ): readonly Step[] {
   return [
@@ -251,106 +104,27 @@ function stepsOf(
     ...cgroupSteps(arena, request, opened.cgroups),
     ...oomScoreSteps(arena, request),
     ...streamSteps(arena, opened.streams, terminalOf(opened)),
-    ...placeSteps(starter, arena, request, opened),
+    ...viewSteps(starter, arena, request, opened),
     ...identitySteps(arena, request, starter.capabilityCount),
-    ...lastSteps(arena, 3, programSteps(arena, request)),
+    ...executionSteps(arena, 3, programSteps(arena, request)),
   ];
 }
 
-/** What failed of the calls, if the child ended for that. */
-function failureOf(steps: readonly Step[], errors: readonly number[]): string | undefined {
-  const failed = steps.findIndex(({ mayFail }, index) => mayFail !== true && errors[index] !== 0);
-  return failed < 0 ? undefined : `Failed to ${steps[failed]?.what}: ${libc.strerror(errors[failed] ?? 0)}`;
-}
-
-/** The first process of a pid namespace has no capabilities, and can't get any. */
-const NO_CAPABILITIES = { effective: [], bounding: [] };
-
-function initSteps(
-  { devNull, initProgram, capabilityCount }: Starter,
-  arena: Arena,
-  request: ChildRequest,
-  { cgroups }: Opened,
-  isolation: OpenedIsolation,
-): readonly Step[] {
-  const name = arena.texts(['meseta-init']);
-  const values = [3, arena.text(''), name, arena.texts([]), AT_EMPTY_PATH];
-  return [
-    { name: 'setsid', arguments: [], what: 'create a session' },
-    ...signalSteps(arena, SIGCHLD),
-    ...cgroupSteps(arena, request, cgroups),
-    ...streamSteps(arena, [devNull, devNull, devNull], undefined),
-    ...isolationSteps(arena, isolation),
-    { name: 'chdir', arguments: [arena.text('/')], what: 'enter its root' },
-    { name: 'dup3', arguments: [devNull, 0, 0], what: 'set its streams' },
-    ...nullSteps(arena, isolation.plan, [devNull, devNull, devNull], devNull),
-    ...boundingSteps(NO_CAPABILITIES, capabilityCount),
-    ...capabilitySteps(arena, NO_CAPABILITIES, true),
-    noNewPrivilegesStep(),
-    { name: 'dup3', arguments: [initProgram, 3, O_CLOEXEC], what: 'open its program' },
-    ...lastSteps(arena, 4, [{ name: 'execveat', arguments: values, mayFail: true, what: 'execute its program' }]),
-  ];
-}
-
-/** Starts the first process of a new pid namespace, which makes the other namespaces too. */
-function startInit(
+/** Starts the program in namespaces of its own, in those of another process, or in those of this process. */
+function startInNamespaces(
   starter: Starter,
   request: ChildRequest,
-  opened: Opened,
-  isolation: OpenedIsolation,
-): Result<number, string> {
-  let steps: readonly Step[] = [];
-  const run = starter.calls.run((arena) => {
-    steps = initSteps(starter, arena, request, opened, isolation);
-    return steps;
-  }, CLONE_FLAGS.pid);
-  if (!run.ok) return run;
-  const { pid, errors } = run.value;
-  const executing = steps.findIndex(({ name }) => name === 'execveat');
-  const problem = failureOf(steps, errors);
-  if (problem === undefined && errors[executing] === 0) return ok(pid);
-  awaitEnd(pid);
-  return err(problem ?? `Failed to execute its program: ${libc.strerror(errors[executing] ?? 0)}`);
-}
-
-/** Calls `run` while children of this process are made in the pid namespace of another process. */
-function inPidsOf<T>({ ownPids }: Starter, process: number, run: () => Result<T, string>): Result<T, string> {
-  if (libc.setns(process, CLONE_FLAGS.pid) !== 0) {
-    return err(`Failed to enter the pid namespace of the container: ${libc.strerror(libc.lastError())}`);
-  }
-  try {
-    return run();
-  } finally {
-    assert(libc.setns(ownPids, CLONE_FLAGS.pid) === 0, 'back in the own pid namespace');
-  }
-}
-
-/** In namespaces of its own, or of another process, or in those of this process. */
-function startPlaced(starter: Starter, request: ChildRequest, opened: Opened): Result<Started, string> {
+  opened: OpenedRequest,
+): Result<StartAttempt, string> {
   const { isolation, entered } = opened;
-  if (entered !== undefined) return inPidsOf(starter, entered, () => startOpened(starter, request, opened));
-  if (isolation === undefined || !hasNamespace(isolation.plan, 'pid')) return startOpened(starter, request, opened);
-  const init = startInit(starter, request, opened, isolation);
-  if (!init.ok) return init;
-  const process = libc.pidfd_open(init.value);
-  const started =
-    process < 0
-      ? err(`Failed to open its pid namespace: ${libc.strerror(libc.lastError())}`)
-      : inPidsOf(starter, process, () => startOpened(starter, request, { ...opened, entered: process }));
-  if (process >= 0) closeSync(process);
-  if (started.ok && started.value.script === undefined) {
-    starter.inits.set(started.value.pid, init.value);
-    return started;
-  }
-  // Its end waits for that of a process in its namespace which can't end yet: it is collected by `reap`.
-  kill(init.value, 'SIGKILL');
-  return started;
+  if (entered !== undefined) return inPidNamespaceOf(starter, entered, () => startProgram(starter, request, opened));
+  if (isolation === undefined || !hasNamespace(isolation.plan, 'pid')) return startProgram(starter, request, opened);
+  return startInNewPidNamespace(starter, request, opened, isolation, (process) =>
+    startProgram(starter, request, { ...opened, entered: process }),
+  );
 }
 
-/** `script`: the program has no interpreter line, and was not started. */
-type Started = StartedChild & { readonly script?: string };
-
-function startOpened(starter: Starter, request: ChildRequest, opened: Opened): Result<Started, string> {
+function startProgram(starter: Starter, request: ChildRequest, opened: OpenedRequest): Result<StartAttempt, string> {
   let steps: readonly Step[] = [];
   let line: Buffer = Buffer.alloc(0);
   const run = starter.calls.run((arena) => {
@@ -364,7 +138,7 @@ function startOpened(starter: Starter, request: ChildRequest, opened: Opened): R
   const child: StartedChild = { pid, stat: line.toString('latin1', RECORD_PREFIX.length).trimEnd() };
   const problem = failureOf(steps, errors);
   if (problem !== undefined) {
-    awaitEnd(pid);
+    libc.collectChild(pid);
     return err(problem);
   }
   const attempts = errors.filter((_, index) => steps[index]?.name === 'execve');
@@ -372,25 +146,29 @@ function startOpened(starter: Starter, request: ChildRequest, opened: Opened): R
   if (attempts.includes(0)) return ok(child);
   const script = pathsOf(request)[attempts.indexOf(libc.errno.ENOEXEC)];
   if (script !== undefined && request.program !== SHELL) {
-    awaitEnd(pid);
+    libc.collectChild(pid);
     return ok({ ...child, script });
   }
   reportNotExecuted(starter, request, opened, pid, attempts);
   return ok(child);
 }
 
-/** As a shell reports it: by a message of the program's standard error and an exit status. */
+/** As a shell reports it: by a message on the program's standard error and an exit status. */
 function reportNotExecuted(
   { failures }: Starter,
   { program }: ChildRequest,
-  { messages }: Opened,
+  { messages }: OpenedRequest,
   pid: number,
   attempts: readonly number[],
 ): void {
   const { ENOENT, ENOTDIR } = libc.errno;
   const error = attempts.find((it) => it !== ENOENT && it !== ENOTDIR) ?? ENOENT;
   failures.set(pid, { kind: 'exited', code: error === ENOENT ? NOT_FOUND : NOT_EXECUTABLE });
-  writeSync(messages, `Failed to execute ${program}: ${libc.strerror(error)}\n`);
+  try {
+    writeSync(messages, `Failed to execute ${program}: ${libc.strerror(error)}\n`);
+  } catch {
+    // What the disk does not take is dropped, as the program's own writes would fail.
+  }
 }
 
 /** A failed call, in contrast to a broken invariant. */
@@ -399,11 +177,11 @@ const isExpected = (error: unknown): boolean => error instanceof Refused || (err
 function start(starter: Starter, request: ChildRequest): Result<StartedChild, string> {
   const descriptors: number[] = [];
   let input: ChildEnd | undefined;
-  let started: Result<Started, string>;
+  let started: Result<StartAttempt, string>;
   try {
-    const opened = openAll(request, starter.devNull, descriptors);
+    const opened = openRequest(request, starter.devNull, descriptors);
     input = opened.input;
-    started = startPlaced(starter, request, opened);
+    started = startInNamespaces(starter, request, opened);
   } catch (error) {
     if (!isExpected(error)) throw error;
     started = err(systemError(error).message);
@@ -418,23 +196,19 @@ function start(starter: Starter, request: ChildRequest): Result<StartedChild, st
   return started.ok && input !== undefined ? ok({ ...started.value, channel: input.channel }) : started;
 }
 
-const awaitEnd = (pid: number): number => libc.waitpid(pid, new Int32Array(1), 0);
-
 /** wait(2): the low seven bits are the signal, the next byte the exit status. */
 const endOf = (status: number): ProcessEnd =>
   (status & 0x7f) === 0 ? { kind: 'exited', code: (status >> 8) & 0xff } : { kind: 'signaled', signal: status & 0x7f };
 
-function reap({ failures, inits }: Starter, onEnded: (pid: number, end: ProcessEnd) => void): void {
+function reap(starter: Starter, onEnded: (pid: number, end: ProcessEnd) => void): void {
+  const { failures } = starter;
   const status = new Int32Array(1);
   for (;;) {
     const pid = libc.waitpid(-1, status, WNOHANG);
     if (pid <= 0) return;
     const end = failures.get(pid) ?? endOf(status[0] ?? 0);
     failures.delete(pid);
-    const init = inits.get(pid);
-    // It is reaped after the processes of its namespace: its pid is still its own.
-    if (init !== undefined) kill(init, 'SIGKILL');
-    inits.delete(pid);
+    endPidNamespaceOf(starter, pid);
     onEnded(pid, end);
   }
 }
@@ -452,9 +226,9 @@ export function createChildProcesses(): Result<ChildProcesses, string> {
     calls: calls.value,
     devNull: openSync('/dev/null', O_RDWR),
     failures: new Map(),
-    inits: new Map(),
+    firstProcessOf: new Map(),
     initProgram: initProgram.value,
-    ownPids: openSync('/proc/self/ns/pid', O_RDONLY),
+    ownPidNamespace: openSync('/proc/self/ns/pid', O_RDONLY),
     capabilityCount: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')) + 1,
   };
   return ok({

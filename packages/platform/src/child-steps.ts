@@ -3,12 +3,17 @@ import { constants } from 'node:fs';
 import type { ChildRequest } from '@meseta/base';
 import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
 import type { Arena, Call } from './child-calls.js';
+import * as libc from './libc.js';
 
 const { O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const SIGNALS = 64;
 const SIG_IGN = 1;
+const SIG_SETMASK = 2;
+const MAX_DESCRIPTOR = 0xffffffff;
+/** The exit status of a shell for a program that it can't execute. */
+export const NOT_EXECUTABLE = 126;
 /** The kernel's sigset_t, and its struct sigaction. */
-export const SIGNAL_SET_BYTES = 8;
+const SIGNAL_SET_BYTES = 8;
 const SIGACTION_BYTES = 32;
 const AT_FDCWD = -100;
 /** More than a line of /proc/PID/stat. */
@@ -24,15 +29,15 @@ export type Streams = readonly [stdin: number, stdout: number, stderr: number] |
 /** A call, and what failed if it fails. */
 export type Step = Call & { readonly what: string };
 
-/** CHILDREN-1: Node ignores some signals and handles others. `ignored`: a signal that stays ignored. */
+/** CHILDREN-1: Node ignores some signals and handles others. `ignored`: a signal that the child ignores. */
 export function signalSteps(arena: Arena, ignored?: number): readonly Step[] {
-  const byDefault = arena.bytes(new Uint8Array(SIGACTION_BYTES));
+  const defaultAction = arena.bytes(new Uint8Array(SIGACTION_BYTES));
   const handler = new Uint8Array(SIGACTION_BYTES);
   handler[0] = SIG_IGN;
   const ignore = arena.bytes(handler);
   const steps: Step[] = [];
   for (let signal = 1; signal <= SIGNALS; signal++) {
-    const values = [signal, signal === ignored ? ignore : byDefault, 0, SIGNAL_SET_BYTES];
+    const values = [signal, signal === ignored ? ignore : defaultAction, 0, SIGNAL_SET_BYTES];
     // SIGKILL and SIGSTOP have no handler.
     steps.push({ name: 'rt_sigaction', arguments: values, mayFail: true, what: 'reset the signals' });
   }
@@ -130,19 +135,39 @@ export function programSteps(arena: Arena, request: ChildRequest): readonly Step
   const { program, argv } = request;
   const environment = arena.texts(Object.entries(request.environment).map(([name, value]) => `${name}=${value}`));
   const words = arena.texts(argv);
-  const execute = (path: string, withWords: bigint): Step => ({
+  const what = `execute ${program}`;
+  return pathsOf(request).map((path) => ({
     name: 'execve',
-    arguments: [arena.text(path), withWords, environment],
+    arguments: [arena.text(path), words, environment],
     mayFail: true,
-    what: `execute ${program}`,
-  });
-  return pathsOf(request).map((path) => execute(path, words));
+    what,
+  }));
 }
 
+/** Where a program may be, in the order in which execvp tries them. */
 export function pathsOf({ program, environment }: ChildRequest): readonly string[] {
   if (program.includes('/')) return [program];
   const directories = (environment['PATH'] ?? DEFAULT_PATH).split(':');
   return directories.map((directory) => `${directory === '' ? '.' : directory}/${program}`);
+}
+
+/** The last calls of a child: it closes its descriptors from `firstClosed` on, and executes its program. */
+export const executionSteps = (arena: Arena, firstClosed: number, executing: readonly Step[]): readonly Step[] => [
+  // Linux 5.9. Without it the descriptors are closed by their O_CLOEXEC.
+  { name: 'close_range', arguments: [firstClosed, MAX_DESCRIPTOR, 0], mayFail: true, what: 'close descriptors' },
+  {
+    name: 'rt_sigprocmask',
+    arguments: [SIG_SETMASK, arena.bytes(new Uint8Array(SIGNAL_SET_BYTES)), 0, SIGNAL_SET_BYTES],
+    what: 'unblock signals',
+  },
+  ...executing,
+  { name: 'exit', arguments: [NOT_EXECUTABLE], what: 'end' },
+];
+
+/** Which call ended the child; undefined: none did. */
+export function failureOf(steps: readonly Step[], errors: readonly number[]): string | undefined {
+  const failed = steps.findIndex(({ mayFail }, index) => mayFail !== true && errors[index] !== 0);
+  return failed < 0 ? undefined : `Failed to ${steps[failed]?.what}: ${libc.strerror(errors[failed] ?? 0)}`;
 }
 
 const limitValue = (value: number | undefined): bigint => (value === undefined ? RLIM_INFINITY : BigInt(value));

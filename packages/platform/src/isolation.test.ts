@@ -1,5 +1,6 @@
 // Namespaces, mounts and capabilities of children, on this machine. They need root.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -120,7 +121,7 @@ const MACHINE: readonly LinuxMount[] = ['/usr', '/bin', '/lib', '/lib64']
   .map((path) => bind(realpathSync(path), path, true));
 
 test(
-  'ISOLATION-1: a pid namespace shows only the processes of the container, which end with its first one',
+  'ISOLATION-1, PID-NAMESPACES-1: a pid namespace shows only the processes of the container, which end with its first one',
   asRoot,
   async () => {
     const path = newDirectory();
@@ -135,6 +136,49 @@ test(
     assert.ok(Number(count) <= 4, count);
     assert.deepEqual(rest, ['meseta-init', 'CapEff:\t0000000000000000', 'CapBnd:\t0000000000000000', '']);
     await until(() => !namespacesOfProcesses('pid').has(inside));
+  },
+);
+
+/** Calls `run` while no file of this process or its children can grow (SIGXFSZ is ignored by Node). */
+function withoutRoomInFiles<T>(run: () => T): T {
+  const limit = (soft: string): Buffer => execFileSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${soft}:`]);
+  limit('0');
+  try {
+    return run();
+  } finally {
+    limit('unlimited');
+  }
+}
+
+test(
+  'PID-NAMESPACES-1: a namespace ends although the message that its command can not be executed finds no room',
+  asRoot,
+  async () => {
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const namespaces: LinuxPlan['namespaces'] = ['mount', 'pid'];
+    const missing = { ...requestIn(newDirectory(), '', { namespaces }), program: '/no/such/program' };
+    const before = descriptors();
+    const started = withoutRoomInFiles(() => children.start(missing));
+    assert.ok(started.ok, started.ok ? '' : started.error);
+    assert.deepEqual(await endOf(started.value.pid), { kind: 'exited', code: 127 });
+    assert.equal(descriptors(), before);
+    const inits = (): readonly string[] =>
+      read(`/proc/self/task/${process.pid}/children`)
+        .split(' ')
+        .filter((pid) => pid !== '' && read(`/proc/${pid}/comm`) === 'meseta-init\n');
+    await until(() => inits().length === 0);
+  },
+);
+
+test(
+  'PID-NAMESPACES-2: a child is in the pid namespace of this process after others had their own',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    const missing = { ...requestIn(path, '', { namespaces: ['mount', 'pid'] }), cgroups: ['/no/such/cgroup'] };
+    assert.equal(children.start(missing).ok, false);
+    await run(newDirectory(), 'exit 0', { namespaces: ['mount', 'pid'] });
+    assert.equal(await run(path, 'readlink /proc/self/ns/pid', {}), `${readlinkSync('/proc/self/ns/pid')}\n`);
   },
 );
 

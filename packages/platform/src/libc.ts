@@ -21,6 +21,8 @@ export const clone: (code: bigint, stack: bigint, flags: number, argument: bigin
 export const waitpid: (pid: number, status: Int32Array, options: number) => number = define(
   'int waitpid(int pid, void *status, int options)',
 );
+/** Waits until a child has ended, and collects it. */
+export const collectChild = (pid: number): number => waitpid(pid, new Int32Array(1), 0);
 /** koffi returns a number where it fits. */
 const mapMemory: (...values: (number | bigint)[]) => number | bigint = define(
   'uintptr_t mmap(uintptr_t, size_t bytes, int protection, int flags, int descriptor, int64_t offset)',

@@ -141,9 +141,9 @@ export function makeTarget(root: number, path: string, isDirectory: boolean): vo
         // Neither follows a link in the name.
         if (isLast && !isDirectory) closeSync(openSync(inDirectory, O_WRONLY | O_CREAT | O_EXCL, 0o644));
         else mkdirSync(inDirectory, TARGET_MODE);
-        next = openInRoot(root, prefix);
+        // Not from the root again: the time for a path would grow with the square of its depth.
+        next = openSync(inDirectory, O_PATH | O_NOFOLLOW);
       }
-      if (next === undefined) throw new Refused(`${path}: ${name} can't be made`);
       closeSync(at);
       at = next;
     }
