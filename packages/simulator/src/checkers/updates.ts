@@ -32,7 +32,7 @@ export const updates: CheckerKind = {
     forgotten:
       'An agent that crashed may have forgotten updates of a framework without checkpointing, and of launches that it dropped, whose tasks the master asks about again.',
     tornDown:
-      'An agent drops the undelivered updates of a framework that is shut down, though a later master, which does not know that, may let the framework subscribe under its id.',
+      'An agent drops the undelivered updates of a framework that is shut down, those of tasks that it refuses meanwhile included, though a later master, which does not know that, may let the framework subscribe under its id.',
     newId:
       'An agent that unregistered, or that the master shut down, registers under another id; the master reports the end of its tasks.',
     acknowledgementNotDurable: 'An agent that crashed before an acknowledgement was on disk sends the update again.',
@@ -201,6 +201,7 @@ function recordSent(shared: Shared, agent: AgentNode, state: AgentState, update:
   checkOnDisk(world, agent, state, update);
   if (isTerminal(status.state)) checkEnd(world, history, status);
   history.sent.push(update);
+  if (isOfShutDownFramework(status)) history.mayBeLost = true;
 }
 
 /** The states that only a task with a container has; such a task is on disk. */
@@ -223,6 +224,10 @@ function checkOnDisk(
   const text = `${agent.name} sent ${status.state} of ${status.task_id.value}, which is not on its disk`;
   world.fail('an update is sent only after it is on disk', text, [status.task_id.value]);
 }
+
+/** `tornDown`: the agent refuses the task, as it shuts its framework down. */
+const isOfShutDownFramework = ({ source, reason }: TaskStatus): boolean =>
+  source === 'SOURCE_AGENT' && reason === 'REASON_FRAMEWORK_REMOVED';
 
 /** `reconciled`: the agent does not know the task. */
 const isOfUnknownTask = ({ reason }: TaskStatus): boolean =>

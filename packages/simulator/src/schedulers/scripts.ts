@@ -171,7 +171,11 @@ function startDisconnecting(client: SchedulerClient, activity: Activity): void {
   });
 }
 
-/** Starts new processes of the framework. An old one may keep running for a while and send calls as if it were current. */
+/**
+ * Starts new processes of the framework. An old one may keep running for a while and send calls as if it were current. It
+ * dies if the framework has no id yet: the new process would subscribe as another framework, and the master would never
+ * replace the old one.
+ */
 function startFailovers(
   world: World,
   activity: Activity,
@@ -183,7 +187,7 @@ function startFailovers(
     world.timeline.after(between(random, 30_000, 120_000), () => {
       if (activity.isQuiesced) return;
       const old = clients.at(-1) as SchedulerClient;
-      if (happens(random, 0.5)) old.kill();
+      if (happens(random, 0.5) || old.memory.frameworkId === undefined) old.kill();
       else old.every(4_000, () => actAsReplacedProcess(old, clients));
       startClient();
       next();
