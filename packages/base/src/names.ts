@@ -44,11 +44,14 @@ export function checkContainerId(field: string, id: ContainerIdLike): string | u
   return undefined;
 }
 
+/** The names of a path; empty ones and `.` mean nothing. */
+export const pathComponents = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+
 /** The same for a path that must be below a directory: neither the directory itself nor outside of it. */
 export function checkPathBelow(field: string, path: string): string | undefined {
   const tooLong = overLimit('path', field, utf8Length(path));
   if (tooLong !== undefined) return tooLong;
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = pathComponents(path);
   if (parts.length === 0) return `${field}: expected a path, got ${JSON.stringify(path)}`;
   if (parts.includes('..')) return `${field}: expected a path without "..", got ${JSON.stringify(path)}`;
   return parts.map((part) => checkId(field, part)).find((problem) => problem !== undefined);

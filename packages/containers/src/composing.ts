@@ -26,13 +26,13 @@ export interface Backend {
   signal(containerId: ContainerId, signal: number): void;
   destroy(containerId: ContainerId): void;
   remove(containerId: ContainerId): void;
-  /** Those of isolators (isolator.ts). */
+  /** The calls of isolators (isolator.ts). */
   watch(record: ContainerRecord, onLimitation: (limitation: Limitation) => void): void;
   update(record: ContainerRecord): void;
-  /** `isRunning` false: what containers use together in one that is never launched, such as a pod's. */
+  /** `isRunning` false: what the containers use together that share the cgroup of one that is no process, as of a pod's executor. */
   usage(containerId: ContainerId, isRunning: boolean): Promise<Usage | undefined>;
   cleanUp(containerId: ContainerId): Promise<void>;
-  /** Those of its own network namespace, with its addresses; undefined: it has none, or the launcher reports them. */
+  /** The networks of a container with a network namespace of its own; undefined for others, and if the launcher reports them. */
   networksOf(containerId: ContainerId): readonly NetworkInfo[] | undefined;
   probe(record: ContainerRecord, probe: Probe, timeoutMs: number): Promise<ProbeResult>;
   findLimitation(record: ContainerRecord): Limitation | undefined;
@@ -55,9 +55,7 @@ export interface BackendPorts {
 }
 
 /** Several backends as one. */
-export interface Backends extends Omit<Backend, 'name' | 'probe'> {
-  probe: Backend['probe'];
-}
+export type Backends = Omit<Backend, 'name'>;
 
 /** In the order of `--containerizers`; `named` are those of the flag, the others only run what an earlier agent launched. */
 export function composeBackends(all: readonly [Backend, ...Backend[]], named: readonly BackendName[]): Backends {

@@ -45,3 +45,9 @@ function readCapabilities(files: Files): readonly number[] {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
   return Array.from({ length: CAPABILITY_BITS }, (_, bit) => bit).filter((bit) => (effective >> BigInt(bit)) & 1n);
 }
+
+/** The memory of the machine; undefined: the kernel does not tell it. */
+export function readTotalMemoryBytes(files: Pick<Files, 'readTextNow'>): number | undefined {
+  const kib = /^MemTotal:\s+(\d+) kB/m.exec(files.readTextNow('/proc/meminfo') ?? '')?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1024;
+}

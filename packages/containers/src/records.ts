@@ -19,13 +19,13 @@ export function createRecords(files: Files, directory: string): Records {
       files.write(pathOf(containerId), `${JSON.stringify(limitation)}\n`, { append: true }),
     remove: (containerId) => files.removeFile(pathOf(containerId)),
     async readAll() {
-      const read = await Promise.all(
-        files.listNow(directory).map(async (name) => {
-          const text = await files.readText(`${directory}/${name}`);
-          return parseRecord(name as ContainerId, text.ok ? text.value : '');
-        }),
-      );
-      return read;
+      const records: ContainerRecord[] = [];
+      // One at a time: thousands of open files could be more than this process may have, and a record that is not read is lost.
+      for (const name of files.listNow(directory)) {
+        const text = await files.readText(`${directory}/${name}`);
+        records.push(parseRecord(name as ContainerId, text.ok ? text.value : ''));
+      }
+      return records;
     },
   };
 }

@@ -5,7 +5,7 @@
 //   used safely from then on.
 import * as fs from 'node:fs/promises';
 import { posix } from 'node:path';
-import { err, type FileStat, ok, type SystemError, type SystemResult } from '@meseta/base';
+import { err, type FileStat, ok, pathComponents, type SystemError, type SystemResult } from '@meseta/base';
 import { isProtected } from './directory-handles.js';
 import { attempt, statOfPath } from './system-results.js';
 
@@ -34,14 +34,12 @@ async function findOrMakeDirectory(path: string, mode: number): Promise<SystemRe
   return made.ok || made.error.code === 'EEXIST' ? look() : made;
 }
 
-const namesOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.');
-
 /** CLAIM-1. Parents that it makes may be entered by all. */
 export async function claimDirectory(path: string, mode: number): Promise<SystemResult<void>> {
   const refuse = (message: string): { readonly ok: false; readonly error: SystemError } =>
     err({ code: 'EPERM', message });
   let at = '/';
-  let rest = namesOf(posix.resolve(path)).reverse();
+  let rest = pathComponents(posix.resolve(path)).reverse();
   let links = 0;
   for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
     const next = posix.join(at, name);
@@ -57,7 +55,7 @@ export async function claimDirectory(path: string, mode: number): Promise<System
       const target = await attempt(() => fs.readlink(next));
       if (!target.ok) return target;
       if (target.value.startsWith('/')) at = '/';
-      rest = [...rest, ...namesOf(target.value).reverse()];
+      rest = [...rest, ...pathComponents(target.value).reverse()];
       continue;
     }
     if (stat.value.kind !== 'directory') return refuse(`${next}: expected a directory`);

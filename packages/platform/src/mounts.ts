@@ -6,7 +6,7 @@
 //   to; names below it that a task may replace are never followed (DirectoryBelow).
 // MOUNTS-2: a target in a container's own root is made and opened within that root, whatever links are in it.
 import { closeSync, constants, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
-import type { DirectoryBelow } from '@meseta/base';
+import { type DirectoryBelow, pathComponents } from '@meseta/base';
 import { isProtected } from './directory-handles.js';
 import * as libc from './libc.js';
 import { Refused, statOfDescriptor } from './system-results.js';
@@ -40,8 +40,6 @@ export const openHow = (flags: number, resolve: number): Uint8Array => words(Big
 
 export const OPEN_TARGET = O_PATH | O_CLOEXEC;
 
-const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
-
 /** Opens one name in an open directory, which is closed. A link is itself opened. */
 function step(directory: number, name: string): number {
   try {
@@ -56,14 +54,14 @@ const openRootDirectory = (): number => openSync('/', O_PATH | O_DIRECTORY);
 /** MOUNTS-1. Opens a path of the machine. */
 export function openTrusted(path: string): number {
   let at = openRootDirectory();
-  const rest = namesOf(path).reverse();
+  const rest = pathComponents(path).reverse();
   let links = 0;
   for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
     const around = statOfDescriptor(at);
     const target = isProtected(around) ? linkTarget(at, name) : undefined;
     if (target !== undefined) {
       links++;
-      for (const each of namesOf(target).reverse()) rest.push(each);
+      for (const each of pathComponents(target).reverse()) rest.push(each);
       if (links > MAX_LINKS) {
         closeSync(at);
         throw new Refused(`${path}: more than ${MAX_LINKS} symbolic links`);
@@ -129,7 +127,7 @@ const TARGET_MODE = 0o755;
 
 /** MOUNTS-2. Makes a directory or an empty file, with the directories above it. What exists stays. */
 export function makeTarget(root: number, path: string, isDirectory: boolean): void {
-  const names = namesOf(path);
+  const names = pathComponents(path);
   let at = libc.checked(libc.openat2(root, '.', openHow(OPEN_TARGET, RESOLVE_IN_ROOT)), path);
   try {
     for (const [index, name] of names.entries()) {

@@ -17,6 +17,7 @@ import {
   type FileStat,
   LIMITS,
   ok,
+  pathComponents,
   type Result,
   withoutTrailing,
 } from '@meseta/base';
@@ -66,7 +67,7 @@ async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Re
     const real = await files.realPath(root.value);
     const stat = real.ok ? await files.stat(real.value) : real;
     if (!real.ok || !stat.ok) return notFound;
-    const names = namesOf(wanted.slice(prefix.length));
+    const names = pathComponents(wanted.slice(prefix.length));
     if (stat.value.kind === 'directory') return resolveNames(root.value, real.value, names);
     if (names.length > 0) return notFound;
     const parent = await files.openDirectory(posix.dirname(real.value));
@@ -77,8 +78,6 @@ async function findShown(find: FindRoot, path: string): Promise<Result<Shown, Re
   }
   return notFound;
 }
-
-const namesOf = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
 async function openFile(directory: DirectoryHandle, name: string): Promise<Result<Shown, Refusal>> {
   const file = await directory.openFile(name, 'read');
@@ -132,9 +131,9 @@ function targetBelow(
   target: string,
   roots: readonly string[],
 ): { readonly fromRoot: boolean; readonly names: string[] } | undefined {
-  if (!target.startsWith('/')) return { fromRoot: false, names: namesOf(target) };
+  if (!target.startsWith('/')) return { fromRoot: false, names: pathComponents(target) };
   const root = roots.find((each) => target === each || target.startsWith(`${each}/`));
-  return root === undefined ? undefined : { fromRoot: true, names: namesOf(target.slice(root.length)) };
+  return root === undefined ? undefined : { fromRoot: true, names: pathComponents(target.slice(root.length)) };
 }
 
 export async function browse(find: FindRoot, path: string): Promise<Result<readonly FileInfo[], Refusal>> {

@@ -2,7 +2,7 @@
 // launcher decides on (containers/src/supported.ts) reaches it, and what it doesn't see is refused here.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planVolumes } from '@meseta/containers/isolators/volume-sandbox-path';
+import { planLinks } from '@meseta/containers/isolators/volume-sandbox-path';
 import type { CommandInfo, ContainerInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import { frameworkOf, registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
@@ -15,7 +15,7 @@ const launchOf = (effects: readonly AgentEffect[]) => {
 };
 /** The links of SANDBOX_PATH volumes. */
 const linksOf = ({ spec }: ReturnType<typeof launchOf>) => {
-  const patch = planVolumes(spec);
+  const patch = planLinks(spec);
   assert.ok(patch.ok);
   return patch.value.links;
 };

@@ -12,7 +12,7 @@ import type { Resource } from '@meseta/wire';
 import type { ContainerRecord } from '../lifecycle.js';
 import { type Demand, demandOf } from './demand.js';
 import type { CgroupHierarchy, CgroupLayout } from './layout.js';
-import { listNames, removeCgroup } from './tree.js';
+import { namesInCgroup, removeCgroup } from './tree.js';
 
 /** The controllers that an isolator needs, in each version. */
 export interface NeededControllers {
@@ -176,7 +176,8 @@ async function recover(context: Context, alive: readonly ContainerRecord[]): Pro
   for (const record of alive) joinOutermostFirst(context, records, record);
   for (const group of groups.values()) group.isMade = true;
   for (const root of roots) {
-    for (const id of await listNames(files, root)) if (!groups.has(id)) await removeCgroup(files, `${root}/${id}`, 0);
+    for (const id of await namesInCgroup(files, root))
+      if (!groups.has(id)) await removeCgroup(files, `${root}/${id}`, 0);
   }
 }
 

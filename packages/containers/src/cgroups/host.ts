@@ -1,3 +1,4 @@
+// Reads where the cgroup hierarchies of this machine are mounted.
 import type { Files } from '@meseta/base';
 import { type CgroupLayout, findCgroups } from './layout.js';
 

@@ -1,6 +1,7 @@
 // Finds where the cgroup hierarchies of this machine are mounted: one for each controller (version 1), one for all (version 2,
 // "unified"), or both (hybrid: controllers of version 1 beside a unified hierarchy, which may have none). Pure.
-// Formats: proc(5), /proc/PID/mountinfo; the kernel's admin-guide/cgroup-v1 and cgroup-v2.
+// Formats: the kernel's admin-guide/cgroup-v1 and cgroup-v2.
+import { type MountInfo, parseMountInfo } from '../mount-info.js';
 
 export interface CgroupHierarchy {
   readonly version: 1 | 2;
@@ -15,39 +16,12 @@ export interface CgroupLayout {
   readonly unified: CgroupHierarchy | undefined;
 }
 
-interface Mount {
-  readonly point: string;
-  readonly isWritable: boolean;
-  readonly type: string;
-  readonly superOptions: readonly string[];
-}
-
-/** Spaces and backslashes in paths are octal numbers. */
-const unescapePath = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-function parseMount(line: string): Mount | undefined {
-  const [before, after] = line.split(' - ');
-  const point = before?.split(' ')[4];
-  const options = before?.split(' ')[5];
-  const [type, , superOptions] = after?.split(' ') ?? [];
-  if (point === undefined || options === undefined || type === undefined) return undefined;
-  return {
-    point: unescapePath(point),
-    isWritable: options.split(',').includes('rw'),
-    type,
-    superOptions: (superOptions ?? '').split(','),
-  };
-}
-
 /** The mounts of cgroups at `hierarchy` and below it, in their order. */
-function parseCgroupMounts(mountInfo: string, hierarchy: string): readonly Mount[] {
+function parseCgroupMounts(mountInfo: string, hierarchy: string): readonly MountInfo[] {
   const isBelow = (point: string): boolean => point === hierarchy || point.startsWith(`${hierarchy}/`);
-  return mountInfo
-    .split('\n')
-    .map(parseMount)
-    .filter((mount) => mount !== undefined)
-    .filter(({ type, point }) => (type === 'cgroup' || type === 'cgroup2') && isBelow(point));
+  return parseMountInfo(mountInfo).filter(
+    ({ type, point }) => (type === 'cgroup' || type === 'cgroup2') && isBelow(point),
+  );
 }
 
 /** The controllers of version 1 that the kernel has (/proc/cgroups): name, hierarchy, count, whether it is enabled. */

@@ -8,7 +8,7 @@
 import { err, type Files, ok, type Processes, type Result, type SystemResult } from '@meseta/base';
 import type { CgroupHierarchy, CgroupLayout } from './layout.js';
 import { MAX_CONTROL_FILE_BYTES, parseKeyed, parseProcessIds } from './parse.js';
-import { listCgroups, listNames, removeCgroup } from './tree.js';
+import { listCgroups, namesInCgroup, removeCgroup } from './tree.js';
 
 const SIGKILL = 9;
 const FIRST_PAUSE_MS = 1;
@@ -137,6 +137,6 @@ export async function createProcessCgroups(
     processes: (containerId) => cgroupProcesses(files, directoryOf(containerId)),
     kill: (containerId, timeoutMs) => kill(ports, directoryOf(containerId), timeoutMs),
     remove: (containerId) => removeCgroup(files, directoryOf(containerId)),
-    containers: () => listNames(files, root),
+    containers: () => namesInCgroup(files, root),
   });
 }

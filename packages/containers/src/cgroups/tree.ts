@@ -1,5 +1,6 @@
-// The cgroups in a cgroup: a task that may do so makes them, in any depth and number.
+// The cgroups in a cgroup. A task that may write to its own cgroup makes them in any depth and number.
 import { type Files, ok, type SystemResult } from '@meseta/base';
+import { listNames } from '../sandbox/directories.js';
 
 /** Cgroups beyond this number are left for the next listing. */
 const MAX_LISTED = 1000;
@@ -20,17 +21,10 @@ async function childrenOf(files: Files, directory: string): Promise<readonly str
   return children;
 }
 
-/** The names of the cgroups in a cgroup. */
-export async function listNames(files: Files, directory: string): Promise<readonly string[]> {
-  const opened = await files.openDirectory(directory);
-  if (!opened.ok) return [];
-  const names: string[] = [];
-  await opened.value.list((entries) => {
-    for (const { kind, name } of entries) if (kind === 'directory') names.push(name);
-    return true;
-  });
-  opened.value.close();
-  return names;
+/** The names of the cgroups in a cgroup; none if it is missing. */
+export async function namesInCgroup(files: Files, directory: string): Promise<readonly string[]> {
+  const names = await listNames(files, directory, 'directory');
+  return names.ok ? names.value : [];
 }
 
 /** The cgroup and those in it, each after the one that it is in. */

@@ -1,5 +1,5 @@
 // Parses a URI of a command: its source, and its destination in the sandbox (Mesos: docs/fetcher.md). Pure.
-import { checkId, checkPathBelow, err, ok, type Result, withoutTrailing } from '@meseta/base';
+import { checkId, checkPathBelow, err, ok, pathComponents, type Result, withoutTrailing } from '@meseta/base';
 
 export type Source = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'net'; readonly url: string };
 
@@ -41,8 +41,7 @@ export function destinationOf(value: string, outputFile: string | undefined): Re
   const problem = checkPathBelow('output_file', outputFile);
   if (problem !== undefined) return err(problem);
   if (outputFile.startsWith('/')) return err(`output_file: expected a path within the sandbox, got "${outputFile}"`);
-  const parts = outputFile.split('/').filter((part) => part !== '' && part !== '.');
-  return ok(parts.join('/'));
+  return ok(pathComponents(outputFile).join('/'));
 }
 
 export type Archive = 'tar' | 'zip' | 'gzip';

@@ -12,15 +12,16 @@ export type Credentials = ReadonlyMap<string, string>;
 export const NO_CREDENTIALS: Credentials = new Map();
 
 const HUB = 'registry-1.docker.io';
-const HUB_NAMES: readonly string[] = ['docker.io', 'index.docker.io', HUB];
+/** The names of Docker Hub, of which one is a registry. */
+export const HUB_HOSTS: readonly string[] = ['index.docker.io', 'docker.io', HUB];
 
-/** Docker Hub has several names, of which one is a registry. */
-export const registryHost = (host: string): string => (HUB_NAMES.includes(host) ? HUB : host);
+/** The host of the registry that has this name. */
+export const registryHost = (host: string): string => (HUB_HOSTS.includes(host) ? HUB : host);
 
 export const isDockerHub = (host: string): boolean => registryHost(host) === HUB;
 
-/** `https://index.docker.io/v1/` and `host:5000` are keys of a config. */
-const hostOfKey = (key: string): string => registryHost(key.replace(/^https?:\/\//, '').replace(/\/.*$/s, ''));
+/** The host in a key of a config: `https://index.docker.io/v1/` or `host:5000`. */
+export const hostOfKey = (key: string): string => key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
 
 /** One line of printable characters: the value of a header. */
 const isHeaderValue = (text: string): boolean => /^[\x21-\x7e]{1,65536}$/.test(text);
@@ -50,7 +51,7 @@ export function parseCredentials(bytes: Uint8Array, what: string): Result<Creden
       );
     }
     const basic = basicOf(entry);
-    if (basic !== undefined) found.set(hostOfKey(key), basic);
+    if (basic !== undefined) found.set(registryHost(hostOfKey(key)), basic);
   }
   return ok(found);
 }

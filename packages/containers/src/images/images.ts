@@ -176,9 +176,9 @@ export async function openImages(options: ImageOptions, ports: ImagePorts): Prom
       store.value.release(containerId);
     },
     async recover(alive) {
-      const used = await roots.value.recover(alive);
-      if (!used.ok) return warn(`root file systems: ${used.error}`);
-      for (const [containerId, layers] of used.value) store.value.keep(containerId, layers);
+      const { used, problems } = await roots.value.recover(alive);
+      for (const problem of problems) warn(`root file systems: ${problem}`);
+      for (const [containerId, layers] of used) store.value.keep(containerId, layers);
     },
     prune: (excluded) => store.value.prune(excludedNames(excluded)),
     close: stopCollection,

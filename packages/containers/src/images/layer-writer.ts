@@ -13,6 +13,7 @@ import {
   err,
   LIMITS,
   ok,
+  pathComponents,
   type Result,
   type SystemResult,
   type TreeAttributes,
@@ -79,7 +80,7 @@ const shown = (path: string): string => JSON.stringify(path.length > 200 ? `${pa
 
 /** The components of a path below the directory (LAYER-1). */
 export function componentsOf(path: string): Result<readonly string[], string> {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = pathComponents(path);
   if (parts.includes('..')) return err(`${shown(path)}: leads out of the layer with ".."`);
   const { most } = LIMITS.imagePathDepth;
   return parts.length > most

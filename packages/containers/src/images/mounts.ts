@@ -1,5 +1,6 @@
 // Mounts and unmounts file systems in the agent's mount namespace, by the programs of the system.
 import { err, type Files, ok, type Processes, type Result } from '@meseta/base';
+import { parseMountInfo } from '../mount-info.js';
 
 const TIMEOUT_MS = 60_000;
 /** The newer interface of the kernel, which mount(8) prefers, takes at most 256 bytes for the list of lower directories. */
@@ -14,15 +15,6 @@ export interface Mounts {
   unmountAll(path: string): Promise<Result<void, string>>;
 }
 
-/** Mount points in the order of their mounting (proc_pid_mountinfo(5)). */
-export const parseMountPoints = (mountinfo: string): readonly string[] =>
-  mountinfo.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
-    return point === undefined
-      ? []
-      : [point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))];
-  });
-
 export function createMounts(files: Pick<Files, 'readTextNow'>, processes: Processes): Mounts {
   async function run(program: string, argv: readonly string[], directory?: string): Promise<Result<void, string>> {
     const request = { program, arguments: argv, environment: ENVIRONMENT, directory };
@@ -32,7 +24,8 @@ export function createMounts(files: Pick<Files, 'readTextNow'>, processes: Proce
     return end.kind === 'exited' && end.code === 0 ? ok(undefined) : err(stderr.trim() || `${program} failed`);
   }
   const below = (path: string): readonly string[] =>
-    parseMountPoints(files.readTextNow('/proc/self/mountinfo') ?? '')
+    parseMountInfo(files.readTextNow('/proc/self/mountinfo') ?? '')
+      .map(({ point }) => point)
       .filter((point) => point === path || point.startsWith(`${path}/`))
       .reverse();
   return {
@@ -41,7 +34,7 @@ export function createMounts(files: Pick<Files, 'readTextNow'>, processes: Proce
     async unmountAll(path) {
       for (const point of below(path)) {
         const done = await run('umount', [point]);
-        // A process of the host that has a file open there keeps the file system, but not its place.
+        // A process of the machine that has a file open there keeps the file system alive, but no longer mounted here.
         if (!done.ok) await run('umount', ['--lazy', point]);
       }
       const [left] = below(path);

@@ -4,9 +4,9 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { ContainerId } from '@meseta/base';
+import { type ContainerId, err, ok } from '@meseta/base';
 import { createProcesses } from '@meseta/platform/processes';
-import { createMounts, parseMountPoints } from './mounts.js';
+import { createMounts } from './mounts.js';
 import { type Backend, openRoots, type Roots } from './roots.js';
 import { files, helper, scratchDirectory } from './testing/store.js';
 
@@ -85,8 +85,8 @@ for (const backend of ['overlay', 'copy'] as const) {
       const before = await open(directory, backend);
       const made = await Promise.all(['c', 'd'].map((it) => before.make(id(it), layers, use)));
       const roots = await open(directory, backend);
-      const used = await roots.recover(new Set([id('d')]));
-      assert.deepEqual(used.ok && [...used.value], [['d', layers]]);
+      const { used, problems } = await roots.recover(new Set([id('d')]));
+      assert.deepEqual([[...used], problems], [[['d', layers]], []]);
       assert.deepEqual(fs.readdirSync(directory), ['d']);
       assert.ok(made[1]?.ok && fs.existsSync(join(made[1].value, 'low')));
       const again = await roots.make(id('d'), layers, use);
@@ -113,6 +113,24 @@ for (const backend of ['overlay', 'copy'] as const) {
 }
 
 describe('roots that are in use', asRoot, () => {
+  it('ROOT-2: a root that can not be removed keeps neither others nor the layers of running containers from being found', async (t) => {
+    const { directory, layers } = place(t);
+    const before = await open(directory, 'copy');
+    for (const container of ['a', 'stuck', 'z', 'alive']) assert.ok((await before.make(id(container), layers, use)).ok);
+    const stuck = `${directory}/stuck`;
+    const unremovable = {
+      ...mounts,
+      unmountAll: async (path: string) => (path === stuck ? err('busy') : ok(undefined)),
+    };
+    const limits = { maxBytes: 2 ** 20, maxEntries: 1000 };
+    const roots = await openRoots({ directory, backend: 'copy', files, mounts: unremovable, helper, limits });
+    assert.ok(roots.ok);
+    const { used, problems } = await roots.value.recover(new Set([id('alive')]));
+    assert.deepEqual([...used], [['alive', layers]]);
+    assert.deepEqual(problems, ['stuck: busy']);
+    assert.deepEqual(fs.readdirSync(directory).sort(), ['alive', 'stuck']);
+  });
+
   it('ROOT-4: setuid bits have an effect only where they are wanted', async (t) => {
     const { directory, layers } = place(t);
     const roots = await open(directory, 'overlay');
@@ -162,9 +180,4 @@ describe('roots that are in use', asRoot, () => {
     const chosen = await openRoots({ ...common, backend: undefined });
     assert.equal(chosen.ok && chosen.value.backend, 'copy');
   });
-});
-
-it('mount points with spaces and other characters', () => {
-  const line = '36 35 98:0 / /a\\040b\\134c rw - overlay overlay rw';
-  assert.deepEqual(parseMountPoints(`${line}\n`), ['/a b\\c']);
 });

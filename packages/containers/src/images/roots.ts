@@ -7,8 +7,9 @@
 // ROOT-3: layers are read-only: what a container writes is in its own directory. Devices in a root can't be opened.
 // ROOT-4: setuid bits and capabilities of files have an effect only in roots that are made for them, as an image would else give
 //   a user more than the agent's ACLs.
-import { type AbortSignalLike, type ContainerId, err, type Files, ok, type Result } from '@meseta/base';
+import { type AbortSignalLike, type ContainerId, err, type Files, ok, pushAll, type Result } from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
+import { listNames } from '../sandbox/directories.js';
 import { within } from '../sandbox/sandbox.js';
 import { removeTree } from '../sandbox/trees.js';
 import type { ImageHelper } from './helper-client.js';
@@ -23,8 +24,13 @@ export interface Roots {
   make(containerId: ContainerId, layers: readonly string[], use: RootUse): Promise<Result<string, string>>;
   /** Removes all roots of a container. */
   remove(containerId: ContainerId): Promise<Result<void, string>>;
-  /** Removes the roots of all other containers. Returns the layers that the given containers use. */
-  recover(alive: ReadonlySet<ContainerId>): Promise<Result<ReadonlyMap<ContainerId, readonly string[]>, string>>;
+  /** Removes the roots of all other containers. Returns the layers that the given containers use, and what failed. */
+  recover(alive: ReadonlySet<ContainerId>): Promise<RecoveredRoots>;
+}
+
+export interface RecoveredRoots {
+  readonly used: ReadonlyMap<ContainerId, readonly string[]>;
+  readonly problems: readonly string[];
 }
 
 export interface RootUse {
@@ -138,15 +144,16 @@ async function readLayers(files: Files, path: string): Promise<readonly string[]
   }
 }
 
-async function namesIn(files: Files, directory: string): Promise<Result<readonly string[], string>> {
-  const names: string[] = [];
-  const listed = await within(await files.openDirectory(directory), (handle) =>
-    handle.list((entries) => {
-      for (const { name } of entries) names.push(name);
-      return true;
-    }),
-  );
-  return listed.ok ? ok(names) : err(listed.error.message);
+/** The layers of a container's roots, and the first number that no root of it has. */
+async function rootsOf(
+  files: Files,
+  path: string,
+): Promise<{ readonly layers: readonly string[]; readonly nextNumber: number }> {
+  const listed = await listNames(files, path);
+  const names = listed.ok ? listed.value : [];
+  const layers: string[] = [];
+  for (const name of names) pushAll(layers, await readLayers(files, `${path}/${name}`));
+  return { layers, nextNumber: names.reduce((next, name) => Math.max(next, Number(name) + 1), 0) };
 }
 
 /** Opens the directory of roots, or says why the backend that the flag names does not work. */
@@ -161,7 +168,7 @@ export async function openRoots(wanted: RootsOptions): Promise<Result<Roots, str
   const options = { ...wanted, directory };
   const backend = await selectBackend(options);
   if (!backend.ok) return backend;
-  const takeTurn = createConcurrencyLimit(MAX_MOUNTS);
+  const limitMounts = createConcurrencyLimit(MAX_MOUNTS);
   let serial = 0;
 
   async function make(
@@ -184,27 +191,25 @@ export async function openRoots(wanted: RootsOptions): Promise<Result<Roots, str
 
   return ok({
     backend: backend.value,
-    make: (containerId, layers, use) => takeTurn(() => make(containerId, layers, use)),
-    remove: (containerId) => takeTurn(() => removeDirectory(options, containerId)),
+    make: (containerId, layers, use) => limitMounts(() => make(containerId, layers, use)),
+    remove: (containerId) => limitMounts(() => removeDirectory(options, containerId)),
     async recover(alive) {
-      const names = await namesIn(files, directory);
-      if (!names.ok) return names;
       const used = new Map<ContainerId, readonly string[]>();
+      const problems: string[] = [];
+      const names = await listNames(files, directory);
+      if (!names.ok) return { used, problems: [names.error.message] };
       for (const name of names.value) {
         const containerId = name as ContainerId;
-        if (!alive.has(containerId)) {
+        if (alive.has(containerId)) {
+          const { layers, nextNumber } = await rootsOf(files, `${directory}/${name}`);
+          used.set(containerId, layers);
+          serial = Math.max(serial, nextNumber);
+        } else {
           const removed = await removeDirectory(options, name);
-          if (!removed.ok) return removed;
-          continue;
+          if (!removed.ok) problems.push(`${name}: ${removed.error}`);
         }
-        const roots = await namesIn(files, `${directory}/${name}`);
-        const layers = await Promise.all(
-          (roots.ok ? roots.value : []).map((it) => readLayers(files, `${directory}/${name}/${it}`)),
-        );
-        used.set(containerId, layers.flat());
-        for (const it of roots.ok ? roots.value : []) serial = Math.max(serial, Number(it) + 1);
       }
-      return ok(used);
+      return { used, problems };
     },
   });
 }

@@ -41,7 +41,7 @@ function statisticsOf(key: string, serviced: Values, bytes: Values): CgroupInfoB
 }
 
 /** Of `blkio.throttle.io_serviced` and `blkio.throttle.io_service_bytes`; of all devices the last one. */
-export function throttlingOf1(
+export function throttlingOfVersion1(
   serviced: string | undefined,
   bytes: string | undefined,
 ): readonly CgroupInfoBlkioThrottlingStatistics[] {
@@ -53,7 +53,7 @@ export function throttlingOf1(
 }
 
 /** Of `io.stat`: `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N` a line. */
-export function throttlingOf2(text: string | undefined): readonly CgroupInfoBlkioThrottlingStatistics[] {
+export function throttlingOfVersion2(text: string | undefined): readonly CgroupInfoBlkioThrottlingStatistics[] {
   const all = { serviced: 0, bytes: 0 };
   const devices = (text ?? '').split('\n').flatMap((line) => {
     const [device = '', ...words] = line.split(' ');
@@ -90,8 +90,8 @@ export function createCgroupsBlkio(ports: CgroupsPorts): Isolator {
       const read = (file: string): string | undefined => readControl(files, cgroup, 'blkio', `blkio.throttle.${file}`);
       const throttling =
         cgroup.version === 1
-          ? throttlingOf1(read('io_serviced'), read('io_service_bytes'))
-          : throttlingOf2(readControl(files, cgroup, 'io', 'io.stat'));
+          ? throttlingOfVersion1(read('io_serviced'), read('io_service_bytes'))
+          : throttlingOfVersion2(readControl(files, cgroup, 'io', 'io.stat'));
       return { blkio_statistics: { throttling } };
     },
   }).isolator;

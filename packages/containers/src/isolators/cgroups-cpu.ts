@@ -4,6 +4,7 @@ import type { Files } from '@meseta/base';
 import type { Cgroup } from '../cgroups/container-cgroups.js';
 import type { Demand } from '../cgroups/demand.js';
 import { parseKeyed, parseProcessIds } from '../cgroups/parse.js';
+import { TICKS_PER_SECOND } from '../processes/process-table.js';
 import {
   type CgroupsPorts,
   createCgroupIsolator,
@@ -23,8 +24,6 @@ const MIN_QUOTA_US = 1000;
 const WEIGHT_PER_CPU = 100;
 const MIN_WEIGHT = 1;
 const MAX_WEIGHT = 10_000;
-/** Of the times in cpuacct.stat: the same on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
-const TICKS_PER_SECOND = 100;
 
 type CpuOptions = Pick<CgroupsPorts, 'enableCfs' | 'lowPriorityOfRevocableCpus'>;
 

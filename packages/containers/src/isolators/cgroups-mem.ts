@@ -14,6 +14,7 @@ import { type ContainerId, err, type Files, formatByteSize, ok } from '@meseta/b
 import type { Cgroup, ContainerCgroups } from '../cgroups/container-cgroups.js';
 import type { Demand } from '../cgroups/demand.js';
 import { parseKeyed, parseNumber } from '../cgroups/parse.js';
+import { readTotalMemoryBytes } from '../host-facts.js';
 import type { ContainerRecord } from '../lifecycle.js';
 import type { Limitation } from '../types.js';
 import {
@@ -69,8 +70,10 @@ export function memorySettings(demand: Demand, state: MemoryState, version: 1 | 
   return isFirst ? [own, memory, ...withSwap] : [own, ...withSwap, memory];
 }
 
-/** How readily the kernel kills a task with a limit above its request when the machine has no memory left: the more it uses
- * beyond the request, the sooner. Executors keep the score of the agent. */
+/**
+ * How readily the kernel kills a task with a limit above its request when the machine has no memory left: the smaller the
+ * request, the sooner. Executors keep the score of the agent.
+ */
 export function oomScoreOf(demand: Demand, totalBytes: number): number | undefined {
   if (hardLimit(demand) <= softLimit(demand) || totalBytes <= 0) return undefined;
   return Math.max(1, 1000 - Math.floor((1000 * softLimit(demand)) / totalBytes));
@@ -237,11 +240,6 @@ const readerOf =
   (file) =>
     readControl(files, cgroup, 'memory', file);
 
-function totalBytes(files: Files): number {
-  const found = /^MemTotal:\s+(\d+) kB/m.exec(files.readTextNow('/proc/meminfo') ?? '')?.[1];
-  return Number(found ?? 0) * 1024;
-}
-
 export function createCgroupsMem(ports: CgroupsPorts): Isolator {
   const { files, layout, limitSwap } = ports;
   const watch = createWatch(ports, () => cgroups);
@@ -272,7 +270,7 @@ export function createCgroupsMem(ports: CgroupsPorts): Isolator {
       const prepared = (await isolator.prepare?.(spec, preparing)) ?? ok({});
       const demand = cgroups.demandOf(spec.containerId);
       if (!prepared.ok || demand === undefined || spec.isExecutor === true) return prepared;
-      const oomScoreAdjustment = oomScoreOf(demand, totalBytes(files));
+      const oomScoreAdjustment = oomScoreOf(demand, readTotalMemoryBytes(files) ?? 0);
       return oomScoreAdjustment === undefined ? prepared : ok({ ...prepared.value, oomScoreAdjustment });
     },
     async recover(alive) {

@@ -25,8 +25,8 @@ export interface VolumeLink {
   readonly place: DirectoryBelow;
   /** It is given to the container's user at each launch; other volumes keep their owner. */
   readonly isPersistent: boolean;
-  /** A symbolic link, or an empty directory or file that the launcher mounts over; `mountOfHost`: the place must exist. */
-  readonly as?: 'link' | 'mount' | 'mountOfHost';
+  /** A symbolic link, or an empty directory or file that the launcher mounts over; `mountOfExisting`: the place is not made. */
+  readonly as?: 'link' | 'mount' | 'mountOfExisting';
 }
 
 /** An isolator's part of a container's plan (`applyPatch` adds it). */

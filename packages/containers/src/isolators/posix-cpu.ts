@@ -1,10 +1,7 @@
 // posix/cpu: measures the processor time of a container's processes, and counts them. It limits nothing.
 import { ok } from '@meseta/base';
-import { sumOf } from '../processes/process-table.js';
+import { sumOf, TICKS_PER_SECOND } from '../processes/process-table.js';
 import type { Isolator } from './isolator.js';
-
-/** The same on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
-const TICKS_PER_SECOND = 100;
 
 export const posixCpu: Isolator = {
   name: 'posix/cpu',

@@ -1,9 +1,9 @@
 // volume/host_path: shows a directory or file of the machine in the sandbox (Mesos: docs/isolators/volume-host-path.md). Mounts
 // that are made on the machine later are seen in it, those of the container are not seen on the machine.
-import { err, ok } from '@meseta/base';
+import { err, ok, pathComponents } from '@meseta/base';
 import type { Volume } from '@meseta/wire';
 import type { Isolator } from './isolator.js';
-import { mountVolumes, namesOf } from './volume-mounts.js';
+import { mountVolumes } from './volume-mounts.js';
 
 /** The path on the machine, empty if it is missing; undefined: another kind of volume. */
 function hostPathOf({ host_path: path, source }: Volume): string | undefined {
@@ -20,7 +20,7 @@ export const volumeHostPath: Isolator = {
     for (const [index, volume] of (container?.volumes ?? []).entries()) {
       const path = hostPathOf(volume);
       if (path === undefined) continue;
-      const names = namesOf(path);
+      const names = pathComponents(path);
       if (!path.startsWith('/') || names.includes('..')) {
         return err(
           `container.volumes[${index}]: expected an absolute path on the machine without "..", got ${JSON.stringify(path)}`,
@@ -28,7 +28,7 @@ export const volumeHostPath: Isolator = {
       }
       const place = { root: `/${names.join('/')}`, names: [] };
       const isReadOnly = volume.mode === 'RO';
-      volumes.push({ containerPath: volume.container_path, place, isPersistent: false, isReadOnly, isHosts: true });
+      volumes.push({ containerPath: volume.container_path, place, isPersistent: false, isReadOnly, mustExist: true });
     }
     return ok(volumes.length === 0 ? {} : mountVolumes(sandbox, volumes));
   },

@@ -13,7 +13,7 @@ async function prepare(images: Images, spec: ContainerSpec, { signal }: Preparin
     const provisioned = await images.provision(image, spec.containerId, { keepsPrivileges: false, signal });
     if (!provisioned.ok) return provisioned;
     const place = { root: provisioned.value.root, names: [] };
-    volumes.push({ containerPath, place, isPersistent: false, isReadOnly: mode === 'RO', isHosts: true });
+    volumes.push({ containerPath, place, isPersistent: false, isReadOnly: mode === 'RO', mustExist: true });
   }
   return ok(volumes.length === 0 ? {} : mountVolumes(spec.sandbox, volumes));
 }

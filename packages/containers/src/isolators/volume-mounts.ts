@@ -1,3 +1,5 @@
+// Volumes as mounts in a view of the file system that only the container has: what the volume isolators have in common.
+import { pathComponents } from '@meseta/base';
 import type { DirectoryBelow } from '../types.js';
 import type { PlanPatch } from './isolator.js';
 
@@ -7,30 +9,27 @@ interface MountedVolume {
   readonly place: DirectoryBelow;
   readonly isPersistent: boolean;
   readonly isReadOnly: boolean;
-  /** It belongs to the machine: it is not made, and keeps its owner. */
-  readonly isHosts?: boolean;
+  /** It exists outside of the containers: it is not made, and keeps its owner. */
+  readonly mustExist?: boolean;
 }
 
-/** Shows volumes as mounts in the sandbox, in a view of the file system that only the container has. */
+/** The part of a plan that mounts volumes in the sandbox. */
 export function mountVolumes(sandbox: string, volumes: readonly MountedVolume[]): PlanPatch {
   return {
-    links: volumes.map(({ containerPath, place, isPersistent, isHosts }) => ({
+    links: volumes.map(({ containerPath, place, isPersistent, mustExist }) => ({
       containerPath,
       place,
       isPersistent,
-      as: isHosts === true ? 'mountOfHost' : 'mount',
+      as: mustExist === true ? 'mountOfExisting' : 'mount',
     })),
     linux: {
       namespaces: ['mount'],
       mounts: volumes.map(({ containerPath, place, isReadOnly }) => ({
         kind: 'bind',
         source: place,
-        target: `${sandbox}/${namesOf(containerPath).join('/')}`,
+        target: `${sandbox}/${pathComponents(containerPath).join('/')}`,
         isReadOnly,
       })),
     },
   };
 }
-
-export const namesOf = (path: string): readonly string[] =>
-  path.split('/').filter((name) => name !== '' && name !== '.');

@@ -4,7 +4,7 @@ import type { ContainerId } from '@meseta/base';
 import type { Volume } from '@meseta/wire';
 import type { ContainerSpec, PersistentVolume } from '../types.js';
 import type { VolumeLink } from './isolator.js';
-import { planVolumes } from './volume-sandbox-path.js';
+import { planLinks } from './volume-sandbox-path.js';
 
 const volumeOf = (id: string): PersistentVolume => ({
   containerPath: 'data',
@@ -12,7 +12,7 @@ const volumeOf = (id: string): PersistentVolume => ({
 });
 
 function linksOf(spec: ContainerSpec): readonly VolumeLink[] {
-  const patch = planVolumes(spec);
+  const patch = planLinks(spec);
   assert.ok(patch.ok);
   return patch.value.links ?? [];
 }

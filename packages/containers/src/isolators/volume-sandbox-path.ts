@@ -3,32 +3,34 @@
 //
 // A path within a persistent volume is linked to that volume, because the sandbox only has a link to it, or none where the
 // parent is the executor of a pod. A volume with an invalid path has no link; `plan/supported.ts` refuses its launch.
-import { checkPathBelow, ok, type Result } from '@meseta/base';
+import { checkPathBelow, ok, pathComponents, type Result } from '@meseta/base';
 import type { ContainerSpec } from '../types.js';
 import type { Isolator, PlanPatch } from './isolator.js';
-import { mountVolumes, namesOf } from './volume-mounts.js';
+import { mountVolumes } from './volume-mounts.js';
 
 /** `areMounts`: volumes are mounts in the sandbox, which may be read-only; else they are links. */
 export const createVolumeSandboxPath = (areMounts: boolean): Isolator => ({
   name: 'volume/sandbox_path',
   provides: 'sandboxPathVolumes',
   supports: () => ok(undefined),
-  plan: (spec) => (areMounts ? planMounts(spec) : planVolumes(spec)),
+  plan: (spec) => (areMounts ? planMounts(spec) : planLinks(spec)),
 });
 
-/** With links. */
-export function planVolumes(spec: ContainerSpec): Result<PlanPatch, string> {
+/** Volumes as links in the sandbox. */
+export function planLinks(spec: ContainerSpec): Result<PlanPatch, string> {
   return ok({
-    links: linksOf(spec).map(({ containerPath, place }) => ({ containerPath, place, isPersistent: false })),
+    links: sandboxVolumes(spec).map(({ containerPath, place }) => ({ containerPath, place, isPersistent: false })),
   });
 }
 
+/** Volumes as mounts in the sandbox. */
 function planMounts(spec: ContainerSpec): Result<PlanPatch, string> {
-  const volumes = linksOf(spec);
+  const volumes = sandboxVolumes(spec);
   return ok(volumes.length === 0 ? {} : mountVolumes(spec.sandbox, volumes));
 }
 
-const linksOf = ({ sandbox, volumes: own, outer, container }: ContainerSpec) =>
+/** The volumes of the type SANDBOX_PATH, with the places that they show. */
+const sandboxVolumes = ({ sandbox, volumes: own, outer, container }: ContainerSpec) =>
   (container?.volumes ?? []).flatMap(({ container_path, source, mode }) => {
     const { type, path = '' } = source?.sandbox_path ?? {};
     const base = type === 'SELF' ? sandbox : type === 'PARENT' ? outer?.sandbox : undefined;
@@ -37,10 +39,10 @@ const linksOf = ({ sandbox, volumes: own, outer, container }: ContainerSpec) =>
     const within = volumes.find(({ containerPath }) => isWithin(containerPath, path));
     const place =
       within === undefined
-        ? { root: base, names: namesOf(path) }
+        ? { root: base, names: pathComponents(path) }
         : {
             root: within.place.root,
-            names: [...within.place.names, ...namesOf(path.slice(within.containerPath.length))],
+            names: [...within.place.names, ...pathComponents(path.slice(within.containerPath.length))],
           };
     return [{ containerPath: container_path, place, isPersistent: false, isReadOnly: mode === 'RO' }];
   });

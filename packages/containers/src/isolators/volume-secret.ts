@@ -7,6 +7,7 @@
 //   or by the next agent.
 import { type ContainerId, err, type Files, type Owner, ok, type Result, type SystemResult } from '@meseta/base';
 import type { Secret } from '@meseta/wire';
+import { listNames } from '../sandbox/directories.js';
 import { openOrMake, within } from '../sandbox/sandbox.js';
 import { removeTree } from '../sandbox/trees.js';
 import type { ContainerSpec } from '../types.js';
@@ -80,20 +81,14 @@ export function createVolumeSecret({ files, runtimeDir }: SecretOptions): Isolat
       if (!written.ok) return err(`secret: ${written.error.message}`);
       const volumes = secrets.map(({ containerPath, name }) => {
         const place = { root: `${runtimeDir}/${SECRETS}/${containerId}/${name}`, names: [] };
-        return { containerPath, place, isPersistent: false, isReadOnly: true, isHosts: true };
+        return { containerPath, place, isPersistent: false, isReadOnly: true, mustExist: true };
       });
       return ok(mountVolumes(sandbox, volumes));
     },
     async recover(alive) {
       const known = new Set<string>(alive.map(({ containerId }) => containerId));
-      const forgotten: string[] = [];
-      await within(await open(), (secrets) =>
-        secrets.list((entries) => {
-          for (const { name } of entries) if (!known.has(name)) forgotten.push(name);
-          return true;
-        }),
-      );
-      for (const name of forgotten) await remove(name);
+      const names = await listNames(files, `${runtimeDir}/${SECRETS}`);
+      for (const name of names.ok ? names.value : []) if (!known.has(name)) await remove(name);
     },
     cleanUp: remove,
   };

@@ -17,6 +17,7 @@ import {
 } from '@meseta/base';
 import type { NetworkInfo } from '@meseta/wire';
 import type { ContainerNetwork } from '../isolators/isolator.js';
+import { listNames } from '../sandbox/directories.js';
 import { within } from '../sandbox/sandbox.js';
 import { removeTree } from '../sandbox/trees.js';
 import type { JsonObject } from './json.js';
@@ -177,16 +178,10 @@ export async function removeNetwork(ports: AttachmentPorts, containerId: Contain
   return cleared.ok ? [] : [cleared.error.message];
 }
 
-/** The containers that have networks, or share them, or had them. */
+/** The containers that have networks, share one, or had one that is not detached. */
 export async function listContainers({ files, rootDir }: Place): Promise<readonly ContainerId[]> {
-  const names: string[] = [];
-  await within(await files.openDirectory(rootDir), (root) =>
-    root.list((entries) => {
-      for (const { name } of entries) names.push(name);
-      return true;
-    }),
-  );
-  return names.map((name) => name as ContainerId);
+  const names = await listNames(files, rootDir);
+  return names.ok ? names.value.map((name) => name as ContainerId) : [];
 }
 
 /** The network of a container that runs, from an earlier agent process. */

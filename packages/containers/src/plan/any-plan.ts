@@ -1,3 +1,4 @@
+// The plans of both launchers as one type, for what does not depend on the launcher.
 import type { DockerPlan } from '../launchers/docker/docker-plan.js';
 import type { LaunchPlan } from './plan.js';
 

@@ -1,3 +1,4 @@
+// Puts the parts of a container's Linux plan together, which isolators make one by one.
 import { type LinuxPlan, SHARED_LINUX } from '@meseta/base';
 
 /** Adds the namespaces and mounts of `patch`; its other values replace those before. */

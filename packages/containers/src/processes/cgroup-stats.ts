@@ -1,3 +1,4 @@
+// The processes of a container with a cgroup, as the process table has them.
 import type { Files } from '@meseta/base';
 import { cgroupProcesses } from '../cgroups/process-cgroups.js';
 import { type ProcessStat, readLive } from './process-table.js';

@@ -2,6 +2,9 @@
 // the processes that share a session or a process group with one of them, as Mesos' posix launcher does.
 import type { Files } from '@meseta/base';
 
+/** Of the times of a process: the same on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
+export const TICKS_PER_SECOND = 100;
+
 export interface ProcessStat {
   readonly pid: number;
   /** One letter; `Z` and `X` are dead. */

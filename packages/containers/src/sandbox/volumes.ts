@@ -2,7 +2,7 @@
 //
 // Boundary: tasks may change sandboxes and volumes at any time, so both are worked in through open directories only
 // (sandbox.ts). People and tasks follow the links made here; the agent follows none.
-import { type DirectoryHandle, type Files, type Owner, ok, type SystemResult } from '@meseta/base';
+import { type DirectoryHandle, type Files, type Owner, ok, pathComponents, type SystemResult } from '@meseta/base';
 import type { VolumeLink } from '../isolators/isolator.js';
 import type { DirectoryBelow, VolumeChange } from '../types.js';
 import { openOrMake, openSandbox, requireProtected, within } from './sandbox.js';
@@ -35,10 +35,10 @@ export async function linkVolume(
   owner: Owner | undefined,
 ): Promise<string | undefined> {
   const { containerPath, place, as = 'link' } = link;
-  const names = containerPath.split('/').filter((name) => name !== '' && name !== '.');
+  const names = pathComponents(containerPath);
   const name = names.pop();
   if (name === undefined || containerPath.startsWith('/')) return 'expected a path inside the sandbox';
-  const kind = as === 'mountOfHost' ? await kindOfHostPath(files, place) : await makePlace(files, link, owner);
+  const kind = as === 'mountOfExisting' ? await kindOfExisting(files, place) : await makePlace(files, link, owner);
   if (!kind.ok) return kind.error.message;
   const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
     openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
@@ -68,8 +68,8 @@ export async function makePlace(
   return changed.ok ? ok('directory') : changed;
 }
 
-/** What a path of the machine is. Nothing is read: the supervisor opens it again, without links that others can replace. */
-async function kindOfHostPath(files: Files, place: DirectoryBelow): Promise<SystemResult<PlaceKind>> {
+/** What is at a path of the machine. Nothing is read: the supervisor opens it again, without links that others can replace. */
+async function kindOfExisting(files: Files, place: DirectoryBelow): Promise<SystemResult<PlaceKind>> {
   const opened = await files.openDirectory(pathOf(place));
   if (opened.ok) opened.value.close();
   if (opened.ok) return ok('directory');

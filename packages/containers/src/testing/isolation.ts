@@ -1,3 +1,4 @@
+// The flags of isolators for tests, and the cgroups of this process' tests.
 import { existsSync, readFileSync } from 'node:fs';
 import { createFiles } from '@meseta/platform/files';
 import { readCgroupLayout } from '../cgroups/host.js';

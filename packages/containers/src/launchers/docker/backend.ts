@@ -1,7 +1,8 @@
 // Containers of type DOCKER for the containerizer: their preparation, the Docker launcher, probes and measurements.
-import { err, type Files, type Outbound, ok, type Processes, type Result, type SendLocalRequest } from '@meseta/base';
+import { err, type Outbound, ok, type Processes, type Result, type SendLocalRequest } from '@meseta/base';
 import type { Backend, BackendPorts } from '../../composing.js';
 import { createConcurrencyLimit } from '../../concurrency.js';
+import { readTotalMemoryBytes } from '../../host-facts.js';
 import { isDockerPlan } from '../../plan/any-plan.js';
 import { prepareSandbox } from '../../sandbox/prepare.js';
 import { makePlace } from '../../sandbox/volumes.js';
@@ -37,11 +38,6 @@ const SIGKILL = 9;
 
 const failed = (message: string): ProbeResult => ({ kind: 'failed', message });
 
-function totalMemoryBytes(files: Files): number {
-  const kib = /^MemTotal:\s+(\d+) kB/m.exec(files.readTextNow('/proc/meminfo') ?? '')?.[1];
-  return Number(kib ?? 0) * 1024 || Number.MAX_SAFE_INTEGER;
-}
-
 function credentialsIn(config: string | undefined): Result<RegistryCredentials, string> {
   if (config === undefined) return ok(new Map());
   const parsed = parseRegistryCredentials(config);
@@ -55,7 +51,7 @@ export async function createDockerBackend(
 ): Promise<Result<{ readonly backend: Backend; readonly warnings: readonly string[] }, string>> {
   const credentials = credentialsIn(options.config);
   if (!credentials.ok) return credentials;
-  const planOptions = { ...options, totalMemoryBytes: totalMemoryBytes(ports.files) };
+  const planOptions = { ...options, totalMemoryBytes: readTotalMemoryBytes(ports.files) ?? Number.MAX_SAFE_INTEGER };
   const launcher = await createDockerLauncher({
     ...planOptions,
     ...ports,

@@ -5,7 +5,7 @@
 // DOCKER-PLAN-2: `port_mappings` give a container a host's port only if it is among the ports of its resources. The parameters
 //   `publish` and `publish-all` are not checked, as in Mesos.
 // DOCKER-PLAN-3: no parameter changes by what the agent finds its containers again: the name and its label.
-import { checkPathBelow, err, ok, overLimit, type Result, utf8Length } from '@meseta/base';
+import { checkPathBelow, err, ok, overLimit, pathComponents, type Result, utf8Length } from '@meseta/base';
 import type { ContainerInfo, ContainerInfoDockerInfo, NetworkInfo, RLimitInfo, Volume } from '@meseta/wire';
 import type { LaunchOwner } from '../../plan/plan.js';
 import type { ContainerSpec, DirectoryBelow } from '../../types.js';
@@ -30,7 +30,7 @@ export interface DockerPlan {
   /** What the task said of its network, for its statuses. */
   readonly networkInfo: NetworkInfo | undefined;
   /** Directories below the sandbox that volumes name; made before the container. */
-  readonly directories: readonly DirectoryBelow[];
+  readonly directories: DirectoryBelow[];
 }
 
 export interface DockerPlanOptions extends LimitOptions {
@@ -126,8 +126,6 @@ const checkPath = (field: string, path: string): Problem =>
   overLimit('path', field, utf8Length(path)) ??
   (path === '' || path.includes('\0') ? `${field}: expected a path, got ${JSON.stringify(path)}` : undefined);
 
-const namesOf = (path: string): readonly string[] => path.split('/').filter((name) => name !== '' && name !== '.');
-
 /** A volume by `host_path`: of the host, of a driver, or relative to the sandbox. */
 function addHostPath(
   plan: DockerPlan,
@@ -152,8 +150,8 @@ function addHostPath(
 function addSandboxPath(plan: DockerPlan, field: string, path: string, { target, isReadOnly }: VolumePlace): Problem {
   const problem = checkPathBelow(field, path);
   if (problem !== undefined) return problem;
-  const names = namesOf(path);
-  (plan.directories as DirectoryBelow[]).push({ root: plan.sandbox, names });
+  const names = pathComponents(path);
+  plan.directories.push({ root: plan.sandbox, names });
   const Source = [plan.sandbox, ...names].join('/');
   plan.request.HostConfig.Mounts.push({ Type: 'bind', Source, Target: target, ReadOnly: isReadOnly });
   return undefined;

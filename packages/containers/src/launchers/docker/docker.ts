@@ -204,7 +204,7 @@ async function update(state: DockerState, record: ContainerRecord): Promise<void
   const updated = await state.engine.update(nameOf(record.containerId), change);
   if (!updated.ok)
     return state.options.warn(`container ${record.containerId}: its limits are not changed: ${updated.error.message}`);
-  if ('Memory' in change && typeof change.Memory === 'number') container.memoryBytes = change.Memory;
+  container.memoryBytes = change.Memory ?? container.memoryBytes;
 }
 
 async function close(state: DockerState): Promise<void> {

@@ -12,6 +12,7 @@ import {
   unreachable,
 } from './engine-calls.js';
 import { credentialsFor, type ImageName, imageReference, type RegistryCredentials } from './image-names.js';
+import type { LimitChange } from './limits.js';
 
 /** The engine reports the progress of a pull more often. */
 const PULL_TIMEOUT_MS = 300_000;
@@ -43,7 +44,7 @@ export interface Engine {
   inspect(name: string): Answer<{ readonly container: Inspected; readonly json: unknown } | undefined>;
   /** All containers with the label, ended ones too. */
   list(label: string): Answer<readonly Listed[]>;
-  update(name: string, limits: object): Answer<void>;
+  update(name: string, limits: LimitChange): Answer<void>;
   stats(name: string): Answer<unknown>;
   /** Runs a command in the container, and discards its output. */
   exec(name: string, command: ExecCommand, timeoutMs: number): Answer<FinishedExec>;

@@ -1,5 +1,6 @@
 // Names of images, and the credentials of their registries.
 import { err, ok, overLimit, type Result } from '@meseta/base';
+import { HUB_HOSTS, hostOfKey } from '../../images/credentials.js';
 
 /** An image as the engine's calls name it: `tag` is a tag, or a digest such as sha256:... */
 export interface ImageName {
@@ -36,11 +37,6 @@ export const imageReference = ({ repository, tag }: ImageName): string =>
 
 /** The header X-Registry-Auth for each registry's host. */
 export type RegistryCredentials = ReadonlyMap<string, string>;
-
-const DOCKER_HUB = ['index.docker.io', 'docker.io', 'registry-1.docker.io'];
-
-/** `https://index.docker.io/v1/` and `registry:5000` are keys of configurations. */
-const hostOfKey = (key: string): string => key.replace(/^https?:\/\//, '').replace(/\/.*$/s, '');
 
 interface Auth {
   readonly auth?: unknown;
@@ -80,6 +76,6 @@ export function parseRegistryCredentials(text: string): Result<RegistryCredentia
 }
 
 export function credentialsFor(credentials: RegistryCredentials, { registry }: ImageName): string | undefined {
-  const hosts = registry === undefined || DOCKER_HUB.includes(registry) ? DOCKER_HUB : [registry];
+  const hosts = registry === undefined || HUB_HOSTS.includes(registry) ? HUB_HOSTS : [registry];
   return hosts.map((host) => credentials.get(host)).find((header) => header !== undefined);
 }

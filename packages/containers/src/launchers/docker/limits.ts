@@ -26,6 +26,9 @@ export interface LimitOptions {
   readonly totalMemoryBytes: number;
 }
 
+/** What the engine changes of a running container. */
+export type LimitChange = Omit<EngineLimits, 'OomScoreAdj'> & { readonly MemorySwap?: number };
+
 type Limited = Pick<ContainerSpec, 'resources' | 'limits'>;
 
 function cpuQuota(cpus: number | undefined, limit: ValueScalar | undefined, enableCfs: boolean): EngineLimits {
@@ -64,7 +67,7 @@ export function limitsOf({ resources, limits = {} }: Limited, options: LimitOpti
  * The change of a running container's limits. As in Mesos, its hard limit of memory only grows, since a lower one could kill
  * it at once; the limit with swap, which the engine sets to twice the memory, grows with it.
  */
-export function limitChange(limited: Limited, options: LimitOptions, memoryBytes: number): object {
+export function limitChange(limited: Limited, options: LimitOptions, memoryBytes: number): LimitChange {
   const { OomScoreAdj: _fixed, Memory = 0, MemoryReservation, ...others } = limitsOf(limited, options);
   const reservation = MemoryReservation ?? Memory;
   const soft = reservation === 0 ? {} : { MemoryReservation: reservation };

@@ -1,3 +1,4 @@
+// Launch plans in the form in which the supervisor takes them.
 import type { ContainerId } from '@meseta/base';
 import type { LaunchOwner, LaunchPlan } from '../../plan/plan.js';
 import type { ProcessPlan, SupervisorRequest } from '../../supervisor/protocol.js';
