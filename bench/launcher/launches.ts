@@ -30,6 +30,7 @@ const made = await createContainerizer({
   workDir: root,
   clock: realClock,
   images: undefined,
+  seccomp: undefined,
   random: cryptoRandom(),
   isolation: isolationOptions,
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },

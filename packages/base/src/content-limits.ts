@@ -1,4 +1,4 @@
-// The limits on what containers bring: fetched files and images (limits.ts).
+// The limits on what containers bring: fetched files and images, and on profiles that they name (limits.ts).
 import type { Limit } from './limits.js';
 
 export const CONTENT_LIMITS = {
@@ -64,6 +64,28 @@ export const CONTENT_LIMITS = {
     unit: 'items',
     what: 'The containers that wait for images to be pulled',
     beyond: 'the launch fails with an error that names the limit',
+    source: 'Meseta',
+  },
+  seccompProfile: {
+    most: 256 * 1024,
+    unit: 'bytes',
+    what: 'A seccomp profile',
+    beyond: "the launch fails with an error that names the limit; with the agent's default profile, the agent's start",
+    flags: ['--seccomp_config_dir', '--seccomp_profile_name'],
+    source: 'Meseta',
+  },
+  seccompRules: {
+    most: 1000,
+    unit: 'items',
+    what: 'The rules in `syscalls` of a seccomp profile',
+    beyond: "the launch fails with an error that names the limit; with the agent's default profile, the agent's start",
+    source: 'Meseta',
+  },
+  seccompNames: {
+    most: 1000,
+    unit: 'items',
+    what: 'The system calls in one rule of a seccomp profile',
+    beyond: "the launch fails with an error that names the limit; with the agent's default profile, the agent's start",
     source: 'Meseta',
   },
 } as const satisfies Record<string, Limit>;

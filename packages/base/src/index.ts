@@ -17,5 +17,6 @@ export * from './pid.js';
 export * from './ports.js';
 export * from './random.js';
 export * from './result.js';
+export * from './seccomp.js';
 export * from './texts.js';
 export * from './time.js';

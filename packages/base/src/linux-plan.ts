@@ -38,6 +38,8 @@ export interface LinuxPlan {
   /** undefined: those of the agent, where the user is root. */
   readonly capabilities: CapabilitySets | undefined;
   readonly noNewPrivileges: boolean;
+  /** The program that filters its system calls (seccomp(2)), in base64; undefined: none. */
+  readonly seccomp: string | undefined;
   /** Absolute, in its root; undefined: its sandbox on the machine. */
   readonly workingDirectory: string | undefined;
   readonly hostname: string | undefined;
@@ -52,6 +54,7 @@ export const SHARED_LINUX: LinuxPlan = {
   mounts: [],
   capabilities: undefined,
   noNewPrivileges: false,
+  seccomp: undefined,
   workingDirectory: undefined,
   hostname: undefined,
   network: undefined,

@@ -17,6 +17,7 @@ import type { PlanContext } from './plan/plan.js';
 import { createProber, type ProbeOutbound } from './probes/probes.js';
 import { createPreparation, type Preparation } from './sandbox/prepare.js';
 import type { Removals } from './sandbox/removal.js';
+import { openSeccompProfiles, type SeccompProfiles } from './seccomp/profiles.js';
 import { createOwnerLookup } from './users.js';
 
 export interface CreatedBackends extends Pick<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings'> {
@@ -43,6 +44,16 @@ async function openImagesFor(
   return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
 }
 
+/** As in Mesos, an agent whose operator chose profiles that it can't use does not start. Without the launcher: why not. */
+async function openSeccompFor(
+  { seccomp, files }: ContainerizerOptions,
+  { linux }: HostFacts,
+): Promise<Result<Result<SeccompProfiles, string>, string>> {
+  if (seccomp === undefined || !linux.ok) return ok(linux.ok ? err('it was not chosen') : linux);
+  const profiles = await openSeccompProfiles(seccomp, files);
+  return profiles.ok ? ok(profiles) : err(`--isolation=linux/seccomp: ${profiles.error}`);
+}
+
 /** The launcher's part of each plan, and the isolators of this machine. */
 async function prepareIsolation(
   options: ContainerizerOptions,
@@ -55,6 +66,8 @@ async function prepareIsolation(
   const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
   const images = options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host);
   if (!images.ok) return images;
+  const seccomp = await openSeccompFor(options, host);
+  if (!seccomp.ok) return seccomp;
   const selected = selectIsolators(
     {
       files,
@@ -65,6 +78,7 @@ async function prepareIsolation(
       warn,
       images: images.value,
       ...isolation,
+      seccomp: seccomp.value,
       launcher: cgroups.ok ? 'linux' : 'posix',
     },
     host,

@@ -38,6 +38,7 @@ import { createRecords, type Records } from './records.js';
 import type { Preparation } from './sandbox/prepare.js';
 import { createRemovals, type Removals, removeSandbox } from './sandbox/removal.js';
 import { changeVolume } from './sandbox/volumes.js';
+import type { SeccompOptions } from './seccomp/profiles.js';
 import { type RotationLimits, startRotation } from './streams/rotation.js';
 import type { SupervisorOptions } from './supervisor/client.js';
 import type { ContainerInput, InputResult } from './supervisor/protocol.js';
@@ -101,10 +102,12 @@ export interface ContainerizerOptions {
   readonly supervisor: SupervisorOptions['command'];
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly fetcher: FetcherOptions;
-  readonly isolation: Omit<IsolationOptions, 'launcher' | 'images'>;
+  readonly isolation: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp'>;
   readonly launcher: LauncherOptions;
   /** undefined: no image provider. */
   readonly images: ImageOptions | undefined;
+  /** undefined: `--isolation` does not name linux/seccomp. */
+  readonly seccomp: SeccompOptions | undefined;
   readonly random: Random;
   /** For the log. */
   readonly warn: (message: string) => void;

@@ -18,7 +18,7 @@ async function findTool(files: Files, name: string): Promise<string | undefined>
 
 /** What does not depend on the launcher. */
 export async function findHostFacts(files: Files, processes: Processes): Promise<Omit<HostFacts, 'linux'>> {
-  const capabilities = readCapabilities(files);
+  const capabilities = readCapabilities(files, 'CapEff');
   return {
     setpriv: await findSetpriv(files, processes),
     limits: {
@@ -26,6 +26,7 @@ export async function findHostFacts(files: Files, processes: Processes): Promise
       mayRaise: capabilities.includes(CAP_SYS_RESOURCE),
     },
     capabilities,
+    bounding: readCapabilities(files, 'CapBnd'),
   };
 }
 
@@ -39,11 +40,12 @@ async function findSetpriv(files: Files, processes: Processes): Promise<string |
   return run.ok && run.value.end.kind === 'exited' && run.value.end.code === 0 ? setpriv : undefined;
 }
 
-/** The effective capabilities of this process. */
-function readCapabilities(files: Files): readonly number[] {
+/** The effective capabilities of this process, or its bounding set. */
+function readCapabilities(files: Files, set: 'CapEff' | 'CapBnd'): readonly number[] {
   const status = files.readTextNow('/proc/self/status') ?? '';
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  return Array.from({ length: CAPABILITY_BITS }, (_, bit) => bit).filter((bit) => (effective >> BigInt(bit)) & 1n);
+  const line = status.split('\n').find((it) => it.startsWith(`${set}:`));
+  const mask = BigInt(`0x${line?.slice(set.length + 1).trim() ?? '0'}`);
+  return Array.from({ length: CAPABILITY_BITS }, (_, bit) => bit).filter((bit) => (mask >> BigInt(bit)) & 1n);
 }
 
 /** The memory of the machine; undefined: the kernel does not tell it. */

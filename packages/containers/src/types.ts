@@ -22,6 +22,7 @@ export type Capability =
   | 'secretVolumes'
   | 'mounts'
   | 'capabilities'
+  | 'seccomp'
   | 'ipcNamespaces'
   | 'networks'
   | 'images'

@@ -81,6 +81,7 @@ const x64 = {
     0xbf, 0x7e, 0x00, 0x00, 0x00, //       mov edi, 126
     0xb8, 0x3c, 0x00, 0x00, 0x00, //       mov eax, 60          exit
     0x0f, 0x05,                   //       syscall
+    0x0f, 0x0b,                   //       ud2                  a filter of system calls forbids the exit
   ],
 } as const;
 
@@ -136,6 +137,7 @@ const arm64: Machine = {
     0xd2800fc0, //       mov  x0, #126
     0xd2800ba8, //       mov  x8, #93          exit
     0xd4000001, //       svc  #0
+    0x00000000, //       udf  #0               a filter of system calls forbids the exit
   ]),
 };
 

@@ -25,6 +25,7 @@ import {
   SHARED_LINUX,
   type StartedChild,
 } from '@meseta/base';
+import { seccompSteps } from './capability-steps.js';
 import { type Arena, createChildCalls } from './child-calls.js';
 import type { ChildEnd } from './child-channels.js';
 import { type OpenedRequest, openRequest } from './child-descriptors.js';
@@ -106,7 +107,10 @@ function stepsOf(
     ...streamSteps(arena, opened.streams, terminalOf(opened)),
     ...viewSteps(starter, arena, request, opened),
     ...identitySteps(arena, request, starter.capabilityCount),
-    ...executionSteps(arena, 3, programSteps(arena, request)),
+    ...executionSteps(arena, 3, [
+      ...seccompSteps(arena, request.linux ?? SHARED_LINUX),
+      ...programSteps(arena, request),
+    ]),
   ];
 }
 

@@ -1,7 +1,14 @@
 // The system calls by which a new process becomes a program: its signals, record, streams, limits and user.
 import { constants } from 'node:fs';
 import type { ChildRequest } from '@meseta/base';
-import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
+import {
+  administrationSteps,
+  boundingSteps,
+  capabilitySteps,
+  keepCapabilitiesStep,
+  keepsAdministration,
+  noNewPrivilegesStep,
+} from './capability-steps.js';
 import type { Arena, Call } from './child-calls.js';
 import * as libc from './libc.js';
 
@@ -108,14 +115,17 @@ export function identitySteps(
 ): readonly Step[] {
   const capabilities = linux?.capabilities;
   const isRoot = user === undefined || user.uid === 0;
+  const keepsAdmin = linux !== undefined && keepsAdministration(linux);
+  // Root has it in any case.
+  const [keeping, kept] = keepsAdmin && !isRoot ? [[keepCapabilitiesStep()], administrationSteps(arena)] : [[], []];
   return [
     ...limits.map(({ resource, soft, hard }): Step => {
       const value = arena.bytes(bytesOf(BigUint64Array.of(limitValue(soft), limitValue(hard))));
       return { name: 'prlimit64', arguments: [0, resource, value, 0], what: `set the limit ${resource}` };
     }),
-    ...(capabilities === undefined ? [] : boundingSteps(capabilities, capabilityCount)),
+    ...(capabilities === undefined ? keeping : boundingSteps(capabilities, capabilityCount)),
     ...(user === undefined ? [] : userSteps(arena, user)),
-    ...(capabilities === undefined ? [] : capabilitySteps(arena, capabilities, isRoot)),
+    ...(capabilities === undefined ? kept : capabilitySteps(arena, capabilities, isRoot, keepsAdmin)),
     ...(linux?.noNewPrivileges === true ? [noNewPrivilegesStep()] : []),
   ];
 }
@@ -161,7 +171,8 @@ export const executionSteps = (arena: Arena, firstClosed: number, executing: rea
     what: 'unblock signals',
   },
   ...executing,
-  { name: 'exit', arguments: [NOT_EXECUTABLE], what: 'end' },
+  // It fails where a filter of system calls forbids it.
+  { name: 'exit', arguments: [NOT_EXECUTABLE], what: executing.at(-1)?.what ?? 'end' },
 ];
 
 /** Which call ended the child; undefined: none did. */

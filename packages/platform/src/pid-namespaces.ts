@@ -58,7 +58,7 @@ function initSteps(
     { name: 'dup3', arguments: [devNull, 0, 0], what: 'set its streams' },
     ...nullSteps(arena, isolation.plan, [devNull, devNull, devNull], devNull),
     ...boundingSteps(NO_CAPABILITIES, capabilityCount),
-    ...capabilitySteps(arena, NO_CAPABILITIES, true),
+    ...capabilitySteps(arena, NO_CAPABILITIES, true, false),
     noNewPrivilegesStep(),
     { name: 'dup3', arguments: [initProgram, 3, O_CLOEXEC], what: 'open its program' },
     ...executionSteps(arena, 4, [{ name: 'execveat', arguments: values, mayFail: true, what: 'execute its program' }]),

@@ -4,8 +4,6 @@ import { resolve } from 'node:path';
 import { createLoop, err, type Files, formatDuration, hostOf, LIMITS, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
 import type { ImageOptions } from '@meseta/containers/images/images';
-import type { CniOptions } from '@meseta/containers/isolators/network-cni';
-import { type PortOptions, watchedPortsOf } from '@meseta/containers/isolators/network-ports';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
 import { buildInfo } from '@meseta/platform/build-info';
@@ -33,6 +31,7 @@ import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
+import { isolationOptionsOf, seccompOptionsOf } from './isolation-options.js';
 import { oversubscriptionFlags, watchLoad } from './oversubscription.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
@@ -41,9 +40,6 @@ import { type AgentSecurity, createRunAsCheck, peerChecksOf, securityOf } from '
 
 const ACTOR = 'slave(1)';
 const LOOPBACK = '127.0.0.1';
-/** As in Mesos. */
-const CNI_DIRECTORY = 'isolators/network/cni';
-const CNI_PLUGIN_TIMEOUT_MS = 60_000;
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 
 export interface AgentProcessOptions {
@@ -330,15 +326,6 @@ export function fetcherDirectory(flags: Pick<AgentFlags, 'fetcher_cache_dir' | '
   return resolve(flags.fetcher_cache_dir, own);
 }
 
-/** The options of the isolator network/ports. */
-function portOptionsOf(flags: AgentFlags, resources: readonly Resource[]): Result<PortOptions, string> {
-  const own = resources.flatMap(({ name, ranges }) => (name === 'ports' ? (ranges?.range ?? []) : []));
-  const watched = watchedPortsOf(own, flags.check_agent_port_range_only, flags.container_ports_isolated_range);
-  if (!watched.ok) return watched;
-  const watchIntervalMs = flags.container_ports_watch_interval;
-  return ok({ watchIntervalMs, enforce: flags.enforce_container_ports, watched: watched.value });
-}
-
 /** As the fetcher, each agent has a directory of its own in the store, where it removes what it does not use. */
 function imageOptionsOf(
   { flags, imageHelper }: AgentProcessOptions,
@@ -363,23 +350,6 @@ function imageOptionsOf(
   };
 }
 
-/** The options of the isolator network/cni. Only an agent that has it loads the calls that it needs. */
-async function networkOptionsOf(flags: AgentFlags): Promise<CniOptions> {
-  const { network_cni_config_dir: configDir, network_cni_plugins_dir: pluginsDir } = flags;
-  const isChosen = flags.isolation.includes('network/cni') && process.platform === 'linux';
-  const loaded = isChosen ? await import('@meseta/platform/network-namespaces') : undefined;
-  return {
-    configDir: configDir === undefined ? undefined : resolve(configDir),
-    pluginsDir: pluginsDir
-      ?.split(':')
-      .map((directory) => resolve(directory))
-      .join(':'),
-    rootDir: resolve(flags.network_cni_root_dir_persist ? flags.work_dir : flags.runtime_dir, CNI_DIRECTORY),
-    pluginTimeoutMs: CNI_PLUGIN_TIMEOUT_MS,
-    namespaces: loaded?.createNetworkNamespaces(),
-  };
-}
-
 async function openContainerizer(
   options: AgentProcessOptions,
   inputs: Inputs,
@@ -388,8 +358,8 @@ async function openContainerizer(
   resources: readonly Resource[],
 ): Promise<Result<Containerizer, string>> {
   const { flags, supervisor, log } = options;
-  const ports = portOptionsOf(flags, resources);
-  if (!ports.ok) return ports;
+  const isolation = await isolationOptionsOf(flags, resources);
+  if (!isolation.ok) return isolation;
   const dockerConfig = await readDockerConfig(flags, files);
   if (!dockerConfig.ok) return dockerConfig;
   return createContainerizer({
@@ -401,34 +371,13 @@ async function openContainerizer(
     connectLines,
     supervisor,
     clock: realClock,
-    isolation: {
-      names: flags.isolation,
-      diskWatchIntervalMs: flags.container_disk_watch_interval,
-      enforceDiskQuota: flags.enforce_container_disk_quota,
-      cgroups: {
-        hierarchy: flags.cgroups_hierarchy,
-        root: flags.cgroups_root,
-        enableCfs: flags.cgroups_enable_cfs,
-        limitSwap: flags.cgroups_limit_swap,
-        countProcesses: flags.cgroups_cpu_enable_pids_and_tids_count,
-        lowPriorityOfRevocableCpus: flags.revocable_cpu_low_priority,
-        pidsLimit: flags.cgroups_pids_limit,
-        allowedDevices: flags.allowed_devices,
-      },
-      capabilities: { effective: flags.effective_capabilities, bounding: flags.bounding_capabilities },
-      pid: { mayNotShareAgents: flags.disallow_sharing_agent_pid_namespace },
-      ipc: {
-        mayNotShareAgents: flags.disallow_sharing_agent_ipc_namespace,
-        defaultShmBytes: flags.default_container_shm_size,
-      },
-      ports: ports.value,
-      cni: await networkOptionsOf(flags),
-    },
+    isolation: isolation.value,
     launcher: {
       name: flags.launcher,
       destroyTimeoutMs: flags.cgroups_destroy_timeout,
     },
     images: imageOptionsOf(options, dockerConfig.value),
+    seccomp: await seccompOptionsOf(flags),
     random: cryptoRandom(),
     warn: log.warning,
     rotation,

@@ -453,8 +453,10 @@ export const agentFlags = {
     default: '/mnt/mesos/sandbox',
     help: 'The path of the sandbox inside containers that have an image.',
   }),
-  seccomp_config_dir: textFlag(ignored),
-  seccomp_profile_name: textFlag(ignored),
+  seccomp_config_dir: textFlag({ help: 'With linux/seccomp: the directory of the seccomp profiles.' }),
+  seccomp_profile_name: textFlag({
+    help: 'With linux/seccomp: the path, relative to seccomp_config_dir, of the profile of containers that name none.',
+  }),
   secret_resolver: textFlag(ignored),
   strict: booleanFlag({ ...ignored, default: true }),
   switch_user: booleanFlag({

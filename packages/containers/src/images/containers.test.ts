@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
+import { createSeccompCompiler } from '@meseta/platform/seccomp';
 import type { ContainerInfo } from '@meseta/wire';
 import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
 import { events, next, root, spec, start } from '../testing/launcher.js';
@@ -127,6 +128,25 @@ describe('containers with images', asRoot, () => {
     const containers = await startWithImages();
     assert.equal(await run(containers, 'c', { shell: false }, withImage('app:1')), 'from cmd\n');
     assert.equal(await run(containers, 'd', { shell: false, arguments: ['a', 'b'] }, withImage('app:1')), 'a b\n');
+  });
+
+  it('the system calls of a container with an image are filtered, but not those that make its root', async (test) => {
+    const compiler = createSeccompCompiler();
+    if (!compiler.ok) return test.skip(compiler.error);
+    archive('app:1');
+    const rule = { names: ['chdir', 'fchdir', 'pivot_root', 'mount', 'setresuid'], action: 'SCMP_ACT_ERRNO' };
+    fs.writeFileSync(
+      join(root, 'profile'),
+      JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', archMap: [], syscalls: [rule] }),
+    );
+    const containers = await start({
+      isolation: { names: 'filesystem/linux,docker/runtime,namespaces/pid,linux/seccomp' },
+      launcher: 'linux',
+      images: imageOptions({}),
+      seccomp: { configDir: root, profileName: 'profile', compiler },
+    });
+    const seen = await run(containers, 'c', { value: 'pwd; cd / 2>/dev/null || echo refused' }, withImage('app:1'));
+    assert.equal(seen, '/app\nrefused\n');
   });
 
   it('with --docker_ignore_runtime, a command needs a program and starts in the sandbox', async () => {

@@ -16,6 +16,8 @@ export interface HostFacts {
   readonly linux: Result<void, string>;
   /** The numbers of the capabilities that this process has. */
   readonly capabilities: readonly number[];
+  /** Those that what it starts can get. */
+  readonly bounding: readonly number[];
 }
 
 /** A directory outside of the sandbox that is shown in it. */

@@ -53,6 +53,12 @@ const NAMES: readonly CapabilityInfoCapability[] = [
   'CHECKPOINT_RESTORE',
 ];
 
+/** `name`: without CAP_. undefined: the kernel has none of that name. */
+export function capabilityNumber(name: string): number | undefined {
+  const number = (NAMES as readonly string[]).indexOf(name);
+  return number < 0 ? undefined : number;
+}
+
 export interface CapabilityOptions {
   /** `--effective_capabilities` */
   readonly effective: CapabilityInfo | undefined;

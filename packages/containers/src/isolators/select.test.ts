@@ -23,9 +23,10 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
     names,
     launcher: 'posix' as const,
     images: undefined,
+    seccomp: err('none'),
     ...changes,
   };
-  const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [] });
+  const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [], bounding: [] });
   assert.ok(selected.ok);
   return { ...selected.value, names: selected.value.isolators.map(({ name }) => name) };
 };

@@ -3,6 +3,7 @@
 import { type Clock, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import { readCgroupLayout } from '../cgroups/host.js';
 import type { Images } from '../images/images.js';
+import type { SeccompProfiles } from '../seccomp/profiles.js';
 import type { Capabilities, Capability } from '../types.js';
 import { createCgroupsBlkio } from './cgroups-blkio.js';
 import { createCgroupsCpu } from './cgroups-cpu.js';
@@ -18,6 +19,7 @@ import { filesystemPosix } from './filesystem-posix.js';
 import type { HostFacts, Isolator } from './isolator.js';
 import { type CapabilityOptions, createLinuxCapabilities } from './linux-capabilities.js';
 import { linuxNnp } from './linux-nnp.js';
+import { createLinuxSeccomp } from './linux-seccomp.js';
 import { createNamespacesIpc, type IpcOptions } from './namespaces-ipc.js';
 import { createNamespacesPid, type PidOptions } from './namespaces-pid.js';
 import { type CniOptions, createNetworkCni } from './network-cni.js';
@@ -47,6 +49,8 @@ export interface IsolationOptions {
   readonly cni: CniOptions;
   /** undefined: no image provider. */
   readonly images: Images | undefined;
+  /** Or why containers have no profiles. */
+  readonly seccomp: Result<SeccompProfiles, string>;
 }
 
 export interface Isolation {
@@ -117,6 +121,11 @@ const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
   ['namespaces/ipc', ({ ipc }) => createNamespacesIpc(ipc)],
   ['linux/capabilities', ({ capabilities }) => createLinuxCapabilities(capabilities)],
   ['linux/nnp', () => linuxNnp],
+  [
+    'linux/seccomp',
+    ({ seccomp, names, capabilities }) =>
+      createLinuxSeccomp(seccomp, names.includes('linux/capabilities') ? capabilities : undefined),
+  ],
   ['network/cni', ({ cni, ...ports }) => createNetworkCni({ ...ports, ...cni })],
   ['network/ports', ({ ports, ...options }) => createNetworkPorts({ ...options, ...ports })],
   [
@@ -147,7 +156,6 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['filesystem/shared', 'this agent has filesystem/linux'],
   ['gpu/nvidia', 'this agent offers no GPUs'],
   ['linux/devices', 'this agent adds no devices to containers'],
-  ['linux/seccomp', 'this agent has no seccomp profiles'],
   ['network/port_mapping', 'this agent has network/cni'],
   ['volume/csi', 'this agent has no CSI plugins'],
 ]);
@@ -176,6 +184,7 @@ const ABSENT: { readonly [Name in Capability]: string } = {
   secretVolumes: 'needs the isolator volume/secret',
   mounts: 'needs the isolator filesystem/linux',
   capabilities: 'needs the isolator linux/capabilities',
+  seccomp: 'needs the isolator linux/seccomp',
   ipcNamespaces: 'needs the isolator namespaces/ipc',
   networks: 'needs the isolator network/cni',
   images: NO_IMAGES,
@@ -219,6 +228,7 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
     secretVolumes: resultOf('secretVolumes'),
     mounts: resultOf('mounts'),
     capabilities: resultOf('capabilities'),
+    seccomp: resultOf('seccomp'),
     ipcNamespaces: resultOf('ipcNamespaces'),
     networks: resultOf('networks'),
     images: resultOf('images'),

@@ -65,6 +65,7 @@ test('the parts of several isolators are one plan: lists are added, other values
     mounts: patches[2]?.linux?.mounts,
     capabilities: undefined,
     noNewPrivileges: true,
+    seccomp: undefined,
     workingDirectory: undefined,
     hostname: 'b',
     network: undefined,

@@ -151,7 +151,7 @@ const network = fields<NetworkInfo>({
 });
 
 const seccomp = fields<SeccompInfo>({
-  profile_name: refused('this agent has no seccomp profiles'),
+  profile_name: needs('seccomp'),
   unconfined: supported,
 });
 

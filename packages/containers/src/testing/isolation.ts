@@ -19,7 +19,7 @@ export const cgroupsOptions: CgroupsOptions = {
   allowedDevices: undefined,
 };
 
-export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images'> = {
+export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp'> = {
   names: 'posix/cpu,posix/mem',
   diskWatchIntervalMs: 15_000,
   enforceDiskQuota: false,

@@ -80,6 +80,7 @@ export interface StartOptions {
   readonly isolation?: Partial<ContainerizerOptions['isolation']>;
   readonly launcher?: ContainerizerOptions['launcher']['name'];
   readonly images?: ContainerizerOptions['images'];
+  readonly seccomp?: ContainerizerOptions['seccomp'];
   readonly docker?: ContainerizerOptions['docker'];
   readonly warn?: ContainerizerOptions['warn'];
 }
@@ -100,6 +101,7 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
     },
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
     images: options.images,
+    seccomp: options.seccomp,
     random: seededRandom(1),
     warn: options.warn ?? ((message) => assert.fail(message)),
     rotation: undefined,

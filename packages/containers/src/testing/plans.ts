@@ -32,12 +32,13 @@ export const planContext: PlanContext = {
     secretVolumes: err('no secrets'),
     mounts: err('no mounts'),
     capabilities: err('no capabilities'),
+    seccomp: err('no profiles'),
     ipcNamespaces: err('no namespaces'),
     networks: err('no networks'),
     images: err('this agent has no image provider'),
     imageVolumes: err('this agent has no image provider'),
   },
-  host: { setpriv: undefined, limits, linux: err('posix'), capabilities: [] },
+  host: { setpriv: undefined, limits, linux: err('posix'), capabilities: [], bounding: [] },
 };
 
 export const owner: LaunchOwner = { name: 'nobody', uid: 9, gid: 9, groups: [9] };

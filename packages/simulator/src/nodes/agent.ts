@@ -99,6 +99,7 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
       secretVolumes: err('needs the isolator volume/secret'),
       mounts: err('needs the isolator filesystem/linux'),
       capabilities: err('needs the isolator linux/capabilities'),
+      seccomp: err('needs the isolator linux/seccomp'),
       ipcNamespaces: err('needs the isolator namespaces/ipc'),
       networks: err('needs the isolator network/cni'),
       images: err('this agent has no image provider'),
