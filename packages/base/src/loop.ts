@@ -18,8 +18,6 @@ export interface LoopOptions<Input, Effect> extends Steps<Input, Effect> {
   /** The input that advances the core's jobs. */
   readonly continue: Input;
   readonly clock: Clock;
-  /** 5 ms unless given. */
-  readonly sliceMs?: number | undefined;
 }
 
 export interface Loop<Input> {
@@ -30,33 +28,52 @@ export interface Loop<Input> {
   stop(): void;
 }
 
-/** The taken part of the queue is released in blocks of this many inputs. */
+/** The part of a turn of the event loop that a core may take before other work of the process. */
+const SLICE_MS = 5;
+/** Fewer taken inputs than this are not worth a copy of the queue. */
 const COMPACT_AT = 4096;
 
-export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): Loop<Input> {
-  const { clock, sliceMs = 5 } = options;
-  let queue: Input[] = [];
+/** A queue in which each call takes constant time on average, and which keeps no input that was taken. */
+function createInputQueue<Input>() {
+  let queue: (Input | undefined)[] = [];
   let taken = 0;
+  return {
+    length: () => queue.length - taken,
+    push(input: Input): void {
+      queue.push(input);
+    },
+    /** The oldest input; the queue must not be empty. */
+    take(): Input {
+      const input = queue[taken] as Input;
+      queue[taken] = undefined;
+      taken++;
+      // A copy is shorter than what was taken since the last one, so that a long queue is not copied over and over.
+      if (taken === queue.length || (taken >= COMPACT_AT && 2 * taken >= queue.length)) {
+        queue = queue.slice(taken);
+        taken = 0;
+      }
+      return input;
+    },
+    clear(): void {
+      queue = [];
+      taken = 0;
+    },
+  };
+}
+
+export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): Loop<Input> {
+  const { clock } = options;
+  const queue = createInputQueue<Input>();
   let isScheduled = false;
   let isRunning = false;
   let isStopped = false;
   let timerAtMs: number | undefined;
   let cancelTimer: () => void = () => {};
 
-  const takeQueued = (): Input => {
-    const input = queue[taken] as Input;
-    taken++;
-    if (taken === queue.length || taken === COMPACT_AT) {
-      queue = queue.slice(taken);
-      taken = 0;
-    }
-    return input;
-  };
-
   const takeNext = (now: Now): Input | undefined => {
     const deadline = options.nextDeadline();
     if (deadline !== undefined && deadline <= now.monoMs) return options.tick;
-    if (taken < queue.length) return takeQueued();
+    if (queue.length() > 0) return queue.take();
     return options.hasWork() ? options.continue : undefined;
   };
 
@@ -84,7 +101,7 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
   const run = (): void => {
     isRunning = true;
     let now = clock.now();
-    const sliceEndMs = now.monoMs + sliceMs;
+    const sliceEndMs = now.monoMs + SLICE_MS;
     let isIdle = false;
     while (!isStopped) {
       const input = takeNext(now);
@@ -103,7 +120,7 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
 
   return {
     get queuedInputs() {
-      return queue.length - taken;
+      return queue.length();
     },
     push(input) {
       if (isStopped) return;
@@ -112,8 +129,7 @@ export function createLoop<Input, Effect>(options: LoopOptions<Input, Effect>): 
     },
     stop() {
       isStopped = true;
-      queue = [];
-      taken = 0;
+      queue.clear();
       cancelTimer();
     },
   };
