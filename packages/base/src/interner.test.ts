@@ -50,3 +50,23 @@ test('INTERNER-2: of 100,000 records at most one for each slot is kept', () => {
   }
   assert.ok(kept.size <= 4096, `${kept.size}`);
 });
+
+test('INTERNER-3: a record of many values or much text is not kept', () => {
+  const intern = createInterner();
+  const list = (length: number) => Array.from({ length }, () => ({ a: 1 }));
+  const isKept = (make: () => unknown): boolean => {
+    const first = make();
+    return intern(first) === first && intern(make()) === first;
+  };
+  assert.deepEqual(
+    [
+      () => ({ a: 'x'.repeat(10_000) }),
+      () => ({ a: 'x'.repeat(20_000) }),
+      () => ({ a: ['x'.repeat(10_000), 'y'.repeat(10_000)] }),
+      () => ({ ['x'.repeat(20_000)]: 1 }),
+      () => list(300),
+      () => list(600),
+    ].map(isKept),
+    [true, false, false, false, true, false],
+  );
+});
