@@ -26,7 +26,10 @@ export interface ContainerIdLike {
 /** The name of the link to the newest container directory, which no container may have. */
 const LATEST = 'latest';
 
-/** The same for a container id with its parents: no part has a period or a space, and the depth is limited. */
+/**
+ * The problem with the id of a container and of its parents; undefined if there is none. Beyond the rules of `checkId`, no
+ * part has a period or a space, and the depth is limited.
+ */
 export function checkContainerId(field: string, id: ContainerIdLike): string | undefined {
   let levels = 0;
   let at = field;
@@ -47,7 +50,10 @@ export function checkContainerId(field: string, id: ContainerIdLike): string | u
 /** The names of a path; empty ones and `.` mean nothing. */
 export const pathComponents = (path: string): string[] => path.split('/').filter((name) => name !== '' && name !== '.');
 
-/** The same for a path that must be below a directory: neither the directory itself nor outside of it. */
+/**
+ * The problem with a path, as a sentence that begins with `field`; undefined if the path is below the directory that it is
+ * relative to: neither the directory itself nor outside of it.
+ */
 export function checkPathBelow(field: string, path: string): string | undefined {
   const tooLong = overLimit('path', field, utf8Length(path));
   if (tooLong !== undefined) return tooLong;
@@ -57,13 +63,13 @@ export function checkPathBelow(field: string, path: string): string | undefined 
   return parts.map((part) => checkId(field, part)).find((problem) => problem !== undefined);
 }
 
+/** The bytes of the text in UTF-8, in which half of a surrogate pair is U+FFFD, without encoding it. */
 export function utf8Length(text: string): number {
-  let bytes = text.length;
+  let bytes = 0;
   for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x80) continue;
-    // A pair of surrogates is four bytes, two for each.
-    bytes += code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 1 : 2;
+    const code = text.codePointAt(i) as number;
+    if (code > 0xffff) i++;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code <= 0xffff ? 3 : 4;
   }
   return bytes;
 }
