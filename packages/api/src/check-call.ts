@@ -1,5 +1,5 @@
 // The checks of a decoded call that need no state and that the schema does not make.
-import { err, ok, type Result } from '@meseta/base';
+import { err, ok, quoted, type Result } from '@meseta/base';
 import type { ExecutorCall, SchedulerCall } from '@meseta/wire';
 import { isUuid } from '@meseta/wire/uuid';
 import { type Refusal, refusal } from './errors.js';
@@ -49,7 +49,7 @@ function problemOf(call: SchedulerCall, principal: string | undefined): string |
       const info = call.subscribe?.framework_info;
       if (idIn(info?.id) !== idIn(call.framework_id)) return differs('subscribe', info?.id, call);
       if (principal === undefined || info?.principal === undefined || info.principal === principal) return undefined;
-      return `Field 'subscribe.framework_info.principal': expected the authenticated principal ${JSON.stringify(principal)}, got ${JSON.stringify(info.principal)}`;
+      return `Field 'subscribe.framework_info.principal': expected the authenticated principal ${quoted(principal)}, got ${quoted(info.principal)}`;
     }
     case 'UPDATE_FRAMEWORK': {
       const id = call.update_framework?.framework_info.id;
@@ -84,12 +84,12 @@ export function checkExecutorCall(call: ExecutorCall): Result<undefined, Refusal
   }
   if (state === 'TASK_STAGING') return invalid("Field 'update.status.state': an executor may not send TASK_STAGING");
   if (executor_id === undefined || executor_id.value === call.executor_id.value) return ok(undefined);
-  const text = `Field 'update.status.executor_id': expected the same as 'executor_id' (${JSON.stringify(call.executor_id.value)}), got ${JSON.stringify(executor_id.value)}`;
+  const text = `Field 'update.status.executor_id': expected the same as 'executor_id' (${quoted(call.executor_id.value)}), got ${quoted(executor_id.value)}`;
   return invalid(text);
 }
 
 const differs = (field: string, id: { readonly value: string } | undefined, call: SchedulerCall): string =>
-  `Field '${field}.framework_info.id': expected the same as 'framework_id' (${JSON.stringify(idIn(call.framework_id))}), got ${JSON.stringify(idIn(id))}`;
+  `Field '${field}.framework_info.id': expected the same as 'framework_id' (${quoted(idIn(call.framework_id))}), got ${quoted(idIn(id))}`;
 
 const notUuid = (field: string): string =>
   `Field '${field}': expected the 16 bytes of a uuid with a version from 1 to 5`;

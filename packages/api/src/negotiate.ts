@@ -1,5 +1,5 @@
 // The message in the body of a v1 request, and the media type of the response; the two are independent.
-import { err, ok, overLimit, type Result } from '@meseta/base';
+import { err, ok, overLimit, quoted, type Result } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { acceptedType, bodyType, JSON_TYPE, MEDIA_TYPES, type MediaType } from '@meseta/wire/media';
 import { type Refusal, refusal } from './errors.js';
@@ -24,7 +24,7 @@ export function decodeBody<T>(contentType: string | undefined, body: Uint8Array,
   if (contentType === undefined) return err(refusal('badRequest', "Header 'Content-Type' is required but missing"));
   const type = bodyType(contentType);
   if (type === undefined) {
-    const text = `Header 'Content-Type': expected ${MEDIA_TYPES.join(' or ')}, got ${JSON.stringify(contentType)}`;
+    const text = `Header 'Content-Type': expected ${MEDIA_TYPES.join(' or ')}, got ${quoted(contentType)}`;
     return err(refusal('unsupportedMediaType', text));
   }
   const text = type === JSON_TYPE ? bodyText(body) : undefined;

@@ -1,5 +1,6 @@
 // Byte sizes in the format of Mesos' flags: `10MB`, `2GB`.
 import { err, ok, type Result } from './result.js';
+import { quoted } from './texts.js';
 
 const UNITS: readonly (readonly [name: string, bytes: number])[] = [
   ['B', 1],
@@ -11,9 +12,11 @@ const UNITS: readonly (readonly [name: string, bytes: number])[] = [
 
 /** Parses `10MB` or `512B` to bytes; units are powers of 1024. */
 export function parseByteSize(text: string): Result<number, string> {
-  const match = /^(\d+)(B|KB|MB|GB|TB)$/i.exec(text.trim());
+  const match = /^(\d+)([a-z]+)$/i.exec(text.trim());
   const unit = UNITS.find(([name]) => name === match?.[2]?.toUpperCase());
-  if (!match || !unit) return err(`expected a size such as 10MB (units B KB MB GB TB), got ${JSON.stringify(text)}`);
+  if (!match || !unit) {
+    return err(`expected a size such as 10MB (units ${UNITS.map(([name]) => name).join(' ')}), got ${quoted(text)}`);
+  }
   return ok(Number(match[1]) * unit[1]);
 }
 

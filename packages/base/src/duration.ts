@@ -1,5 +1,6 @@
 // Durations in the format of Mesos' flags: `15secs`, `1.5mins`.
 import { err, ok, type Result } from './result.js';
+import { quoted } from './texts.js';
 
 const UNITS: readonly (readonly [name: string, ms: number])[] = [
   ['ns', 1e-6],
@@ -18,7 +19,7 @@ export function parseDuration(text: string): Result<number, string> {
   const unit = UNITS.find(([name]) => name === match?.[2]);
   if (!match || !unit) {
     return err(
-      `expected a duration such as 15secs or 2mins (units ${UNITS.map(([n]) => n).join(' ')}), got ${JSON.stringify(text)}`,
+      `expected a duration such as 15secs or 2mins (units ${UNITS.map(([name]) => name).join(' ')}), got ${quoted(text)}`,
     );
   }
   return ok(Number(match[1]) * unit[1]);

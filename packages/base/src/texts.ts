@@ -8,6 +8,15 @@ export function withoutTrailing(text: string, character: string): string {
   return text.slice(0, end);
 }
 
+/** The most characters of a peer's text that an error quotes: a text may have as many as its whole message. */
+const MAX_QUOTED = 200;
+
+/** The text as JSON, for errors; a long text is cut and ends with its length. */
+export const quoted = (text: string): string =>
+  text.length <= MAX_QUOTED
+    ? JSON.stringify(text)
+    : `${JSON.stringify(text.slice(0, MAX_QUOTED))}... (${text.length} characters)`;
+
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const CONTROL = /\p{Cc}/gu;
 

@@ -2,7 +2,7 @@
 // null as unset before they call these functions; a null in a list is dropped.
 //
 // `limited`: lists, maps and ids have limits. Messages written or requested by this process have none.
-import { utf8Length } from '@meseta/base';
+import { quoted, utf8Length } from '@meseta/base';
 import { canonicalBase64 } from './base64.js';
 import { MAX_DEPTH, MAX_ID_BYTES, tooDeep, tooMany } from './binary-reader.js';
 import { setEntry } from './json-parser.js';
@@ -150,7 +150,7 @@ export function readMap<T>(
     try {
       setEntry(map, key, read(object[key], depth, limited));
     } catch (error) {
-      throw within(error, `[${JSON.stringify(key)}]`);
+      throw within(error, `[${quoted(key)}]`);
     }
   }
   return keys.length === 0 ? undefined : map;

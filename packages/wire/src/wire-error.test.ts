@@ -26,6 +26,10 @@ test('an error is one line with the field and the expected value', () => {
       renderWireError({ ...error, code: 'missing', path: 'a' }),
       "field 'a' of M is required but missing: expected a string",
     ],
+    [
+      renderWireError({ ...error, message: 'M\u0085', found: '"{\n\u001b' }),
+      'M\\x85: expected a string, found "{\\n\\x1b',
+    ],
   ];
   for (const [line, wanted] of table) assert.equal(line, wanted);
 });

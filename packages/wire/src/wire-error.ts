@@ -1,5 +1,6 @@
 // The problem with a message from outside: a value for callers. The generated readers throw it as a WireFailure, which
 // collects the path of the field, and the codec catches it.
+import { escapeControls } from '@meseta/base';
 
 export type WireErrorCode =
   /** The bytes end inside a value. */
@@ -31,12 +32,12 @@ export interface WireError {
   readonly found: string | undefined;
 }
 
-/** One line of text that names the field and the expected value. */
+/** One line of text that names the field and the expected value; what it quotes of the message has no control characters. */
 export function renderWireError(error: WireError): string {
   const where = error.path === '' ? error.message : `field '${error.path}' of ${error.message}`;
-  if (error.code === 'missing') return `${where} is required but missing: expected ${error.expected}`;
-  const found = error.found === undefined ? '' : `, found ${error.found}`;
-  return `${where}: expected ${error.expected}${found}`;
+  const problem = error.code === 'missing' ? `${where} is required but missing` : where;
+  const found = error.found === undefined || error.code === 'missing' ? '' : `, found ${error.found}`;
+  return escapeControls(`${problem}: expected ${error.expected}${found}`);
 }
 
 export class WireFailure extends Error {

@@ -8,7 +8,7 @@
 // PEER-GATE-3: when the last connection closes on which a registered peer has authenticated, the peer is lost. It must
 //     authenticate and register again, because its messages on other connections are not accepted.
 import { randomBytes } from 'node:crypto';
-import { addressOfPid, type Clock, err, ok, type Pid, type Result, smallest } from '@meseta/base';
+import { addressOfPid, type Clock, err, ok, type Pid, quoted, type Result, smallest } from '@meseta/base';
 import type { Host, Logger, PeerConnection, PeerMessage } from '@meseta/platform';
 import { type Authenticator, createAuthenticator, createThrottle, type Throttle } from '@meseta/security';
 import { type FrameworkInfo, type LibprocessMessage, renderWireError } from '@meseta/wire';
@@ -75,7 +75,7 @@ function checkSender(
   return named === undefined || named === principal
     ? ok(withPrincipal(message, principal))
     : err(
-        `Field 'framework_info.principal': expected the authenticated principal ${JSON.stringify(principal)}, got ${JSON.stringify(named)}`,
+        `Field 'framework_info.principal': expected the authenticated principal ${quoted(principal)}, got ${quoted(named)}`,
       );
 }
 
