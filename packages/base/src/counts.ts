@@ -1,6 +1,7 @@
 // Counts of keys, and the key with the largest count. When a limit is reached, the key that has the most loses one of its own.
 //
-// COUNTS-1: every operation takes constant time, however many keys there are: peers choose their number.
+// Owns: the count of each key. Boundary: the owner limits the number of keys.
+// COUNTS-1: no operation visits the keys one by one, as peers choose their number.
 
 export interface Counts<K> {
   has(key: K): boolean;

@@ -47,7 +47,7 @@ export interface LinuxPlan {
   readonly network: string | undefined;
 }
 
-/** What a container has that asks for nothing. */
+/** The plan of a container that asks for nothing: it shares all of these with the agent. */
 export const SHARED_LINUX: LinuxPlan = {
   namespaces: [],
   root: undefined,

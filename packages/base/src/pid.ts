@@ -1,8 +1,9 @@
+import type { Id } from './ids.js';
 import { overLimit } from './limits.js';
 import { err, ok, type Result } from './result.js';
 
 /** A libprocess actor at an address, `id@ip:port`, e.g. `slave(1)@10.0.0.7:5051`. */
-export type Pid = string & { readonly __pid: never };
+export type Pid = Id<'Pid'>;
 
 export interface PidParts {
   readonly id: string;

@@ -38,6 +38,7 @@ export interface FileStat {
   readonly modifiedMs: number;
   /** Device and inode as `D:I`: equal for two names of one file. */
   readonly identity: string;
+  /** The number of its names: hard links. */
   readonly links: number;
   /** The numbers of a device; zeros for anything else. */
   readonly device: { readonly major: number; readonly minor: number };
@@ -48,8 +49,8 @@ export interface DirectoryEntry {
   readonly kind: FileStat['kind'];
 }
 
-/** A source of text or notifications, until it is closed. */
-export interface TextSource {
+/** Notifications about a directory, until it is closed. */
+export interface DirectoryWatch {
   close(): void;
 }
 
@@ -114,8 +115,8 @@ export interface DirectoryHandle {
   changeOwner(owner: Owner): Promise<SystemResult<void>>;
   /** Makes the user of this process the owner and the mode 0700, so that processes of other users add no entries. */
   seal(): Promise<SystemResult<void>>;
-  /** Calls `onChange` when an entry changes, until the source is closed. The file system may lose a notification. */
-  watch(onChange: () => void): SystemResult<TextSource>;
+  /** Calls `onChange` when an entry changes, until the watch is closed. The file system may lose a notification. */
+  watch(onChange: () => void): SystemResult<DirectoryWatch>;
   close(): void;
 }
 
@@ -177,7 +178,7 @@ export interface TreeEntry {
   readonly kind: TreeEntryKind;
   readonly sizeBytes: number;
   readonly attributes: TreeAttributes;
-  /** As in `FileStat`. */
+  /** `identity` and `links`: as in `FileStat`. */
   readonly identity: string;
   readonly links: number;
 }

@@ -16,6 +16,7 @@ import { promisify } from 'node:util';
 import {
   type DirectoryEntry,
   type DirectoryHandle,
+  type DirectoryWatch,
   err,
   type FileHandle,
   type FileStat,
@@ -24,7 +25,6 @@ import {
   type Result,
   type SystemError,
   type SystemResult,
-  type TextSource,
 } from '@meseta/base';
 import { kindOf, statOfDescriptor, statOfPath, systemError } from './system-results.js';
 
@@ -150,7 +150,7 @@ async function listParts(
   }
 }
 
-function watchDirectory(path: string, shownPath: string, onChange: () => void): SystemResult<TextSource> {
+function watchDirectory(path: string, shownPath: string, onChange: () => void): SystemResult<DirectoryWatch> {
   try {
     const watcher = watch(path, onChange);
     watcher.on('error', () => watcher.close());

@@ -3,7 +3,7 @@
 type Plain = Readonly<Record<string, unknown>>;
 
 /**
- * A deep copy of plain data: records, lists, Maps, Sets and typed arrays; values that appear twice are copied once. Values
+ * A deep copy of plain data: records, lists, Maps, Sets and Uint8Arrays; values that appear twice are copied once. Values
  * for which `isGiven` is true are not copied. Throws for a function or an instance of a class, as these may hold state that
  * no copy has.
  */
@@ -31,7 +31,11 @@ export function snapshotOf<T>(value: T, isGiven: (value: object) => boolean): T 
       for (const [at, item] of original.entries()) copy.push(copyOf(item, `${path}[${at}]`));
       return copy;
     }
-    if (original instanceof Uint8Array) return original.slice();
+    if (original instanceof Uint8Array) {
+      const copy = original.slice();
+      copies.set(original, copy);
+      return copy;
+    }
     if (typeof original === 'function' || Object.getPrototypeOf(original) !== Object.prototype) {
       throw new Error(
         `${path}: expected plain data, got ${typeof original === 'function' ? 'a function' : 'an instance'}`,

@@ -9,7 +9,7 @@
 // OUTPUT-READER-3: the two files are followed independently: neither waits for the output of the other.
 // OUTPUT-READER-4: a file is read to the end that it had when it was opened. What is appended meanwhile comes with the next
 //   reading, so `finish` does not wait for a process that goes on writing.
-import type { DirectoryHandle, FileStat, Files, TextSource } from '@meseta/base';
+import type { DirectoryHandle, DirectoryWatch, FileStat, Files } from '@meseta/base';
 import { openSandbox } from '../sandbox/sandbox.js';
 import { KEPT_FILES } from './rotation.js';
 
@@ -152,7 +152,7 @@ export function createOutputReader(
   from: 'start' | 'end',
   onOutput: (type: StreamType, data: Buffer) => Promise<void>,
 ): OutputReader {
-  let watcher: TextSource | undefined;
+  let watcher: DirectoryWatch | undefined;
   let stopped = false;
   const isStopped = (): boolean => stopped;
   const streams = STREAMS.map(([type, name]) =>
