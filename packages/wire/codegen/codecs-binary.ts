@@ -109,16 +109,16 @@ function decodeCase(message: MessageSchema, field: FieldSchema): string[] {
     return [`        case ${tagOf(field)}: ${local} = ${value}${keep}; break;`];
   }
   if (field.label === 'map') return decodeMapCase(message, field);
-  const room = `r.item(${local}.length, ${itemLimitOf(message, field)});`;
+  const countItem = `r.item(${local}.length, ${itemLimitOf(message, field)});`;
   if (wireTypeOf(field) === 2) {
     return [
-      `        case ${tagOf(field)}: if (${local} === undefined) ${local} = [${value}]; else { ${room} ${local}.push(${value}); } break;`,
+      `        case ${tagOf(field)}: if (${local} === undefined) ${local} = [${value}]; else { ${countItem} ${local}.push(${value}); } break;`,
     ];
   }
   const push =
     field.kind === 'enum'
-      ? `const e = ${value}; if (e !== undefined) { if (${local} === undefined) ${local} = [e]; else { ${room} ${local}.push(e); } }`
-      : `const e = ${value}; if (${local} === undefined) ${local} = [e]; else { ${room} ${local}.push(e); }`;
+      ? `const e = ${value}; if (e !== undefined) { if (${local} === undefined) ${local} = [e]; else { ${countItem} ${local}.push(e); } }`
+      : `const e = ${value}; if (${local} === undefined) ${local} = [e]; else { ${countItem} ${local}.push(e); }`;
   return [
     `        case ${tagOf(field)}: { ${push} break; }`,
     `        case ${(field.number << 3) | 2}: {`,

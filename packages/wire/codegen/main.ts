@@ -5,9 +5,9 @@ import { generateCodecs } from './codecs.js';
 import { readSchema } from './schema.js';
 import { generateTypes } from './types.js';
 
-const room = join(process.cwd(), 'packages/wire');
-const output = join(room, 'generated');
+const packageDirectory = join(process.cwd(), 'packages/wire');
+const output = join(packageDirectory, 'generated');
 mkdirSync(output, { recursive: true });
-const schema = readSchema(join(room, 'proto'));
+const schema = readSchema(join(packageDirectory, 'proto'));
 writeFileSync(join(output, 'types.ts'), generateTypes(schema));
 writeFileSync(join(output, 'codecs.ts'), generateCodecs(schema));

@@ -34,7 +34,7 @@ function described(field: FieldSchema): Row {
   const target = byTypeScriptName.get(field.type)?.fullName ?? field.type;
   return {
     number: String(field.number),
-    label: field.label === 'map' ? 'map' : field.label,
+    label: field.label,
     type: target.slice(target.lastIndexOf('.') + 1),
     default: field.defaultValue === undefined ? '' : String(field.defaultValue).toLowerCase(),
     deprecated: String(field.deprecated),

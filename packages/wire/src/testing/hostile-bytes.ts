@@ -2,18 +2,11 @@
 import type { FieldSchema } from '../../codegen/schema.js';
 import { RawJson } from './hostile-values.js';
 import type { Place, Plain, SchemaPlaces } from './schema-places.js';
+import { varint as varintBytes } from './varint.js';
 
 const bytesOf = (...bytes: number[]): Buffer => Buffer.from(bytes);
 
-function varint(value: bigint): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, value);
-  do {
-    bytes.push(Number(rest & 0x7fn) | (rest > 0x7fn ? 0x80 : 0));
-    rest >>= 7n;
-  } while (rest > 0n);
-  return Buffer.from(bytes);
-}
+const varint = (value: bigint): Buffer => Buffer.from(varintBytes(value));
 
 const tag = (number: number, wireType: number): Buffer => varint((BigInt(number) << 3n) | BigInt(wireType));
 const sized = (bytes: Buffer): Buffer => Buffer.concat([varint(BigInt(bytes.length)), bytes]);
