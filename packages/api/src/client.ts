@@ -13,19 +13,13 @@ import type { MediaType } from '@meseta/wire/media';
 import type { AgentCalls } from './agent-calls.js';
 import type { ExplainRequest, Explanation, KillTaskRequest } from './extensions.js';
 import type { MasterCalls } from './master-calls.js';
-import type { Transport, Unreachable } from './transport.js';
+import type { InvalidResponse, Transport, Unreachable } from './transport.js';
 import type { CallArgument, CallResult } from './types.js';
 
 /** The server refused the request with a status of 300 or above; `text` is the body of the response. */
 export interface Refused {
   readonly code: 'refused';
   readonly status: number;
-  readonly text: string;
-}
-
-/** The server's response does not follow the API. */
-export interface InvalidResponse {
-  readonly code: 'invalidResponse';
   readonly text: string;
 }
 

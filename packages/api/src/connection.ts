@@ -3,9 +3,9 @@ import { err, ok, type Result, withoutTrailing } from '@meseta/base';
 import { type Codec, renderWireError } from '@meseta/wire';
 import { bodyType, JSON_TYPE, type MediaType, PROTOBUF_TYPE } from '@meseta/wire/media';
 import { recordReader } from '@meseta/wire/recordio';
-import type { CallError, ClientOptions, EventStream, InvalidResponse } from './client.js';
+import type { CallError, ClientOptions, EventStream } from './client.js';
 import { encodeAs } from './negotiate.js';
-import { bodyOf, fetchTransport, type IncomingAnswer } from './transport.js';
+import { bodyOf, errorTextOf, fetchTransport, type IncomingResponse, type InvalidResponse } from './transport.js';
 import type { Method } from './types.js';
 
 /** No master or agent sends larger records. */
@@ -19,7 +19,7 @@ export interface Connection<Call> {
     call: Call,
     headers?: Readonly<Record<string, string>>,
     signal?: AbortSignal,
-  ): Promise<Result<IncomingAnswer, CallError>>;
+  ): Promise<Result<IncomingResponse, CallError>>;
   /** The signal aborts the request and the stream. */
   open<Event>(call: Call, codec: Codec<Event>, signal?: AbortSignal): Promise<Result<EventStream<Event>, CallError>>;
 }
@@ -33,12 +33,15 @@ export type Sender = (
   headers: Headers,
   body?: Uint8Array | string,
   signal?: AbortSignal,
-) => Promise<Result<IncomingAnswer, CallError>>;
+) => Promise<Result<IncomingResponse, CallError>>;
 
-/** A master that answers with it neither leads nor knows a leader. */
+/** The status of a master that neither leads nor knows a leader. */
 const NO_LEADER = 503;
 
-/** After a redirect further requests go to the address of the leader, until one fails. */
+/**
+ * Returns the function that sends requests to the server. After a redirect further requests go to the address of the leader,
+ * until one fails.
+ */
 export function senderTo(options: ClientOptions): Sender {
   const { transport = fetchTransport, address } = options;
   const find = typeof address === 'string' ? async () => ok(address) : address;
@@ -60,15 +63,14 @@ export function senderTo(options: ClientOptions): Sender {
       origin = undefined;
       return sent;
     }
-    const answer = sent.value;
-    origin = answer.status === NO_LEADER ? undefined : new URL(answer.url).origin;
-    if (answer.status < 300) return ok(answer);
-    const text = utf8.decode(await bodyOf(answer));
-    return err({ code: 'refused', status: answer.status, text } as const);
+    const response = sent.value;
+    const { status } = response;
+    origin = status === NO_LEADER ? undefined : new URL(response.url).origin;
+    return status < 300 ? ok(response) : err({ code: 'refused', status, text: await errorTextOf(response) } as const);
   };
 }
 
-/** `path` is the path of the endpoint. */
+/** The connection to the endpoint with this path. */
 export function connectTo<Call>(
   options: ClientOptions,
   path: string,
@@ -99,25 +101,28 @@ const invalidResponse = (text: string): { readonly ok: false; readonly error: In
   err({ code: 'invalidResponse', text });
 
 /** The message in a response. */
-export async function messageOf<T>(answer: IncomingAnswer, codec: Codec<T>): Promise<Result<T, CallError>> {
-  const type = bodyType(answer.header('content-type') ?? '');
+export async function messageOf<T>(response: IncomingResponse, codec: Codec<T>): Promise<Result<T, CallError>> {
+  const type = bodyType(response.header('content-type') ?? '');
   if (type === undefined)
     return invalidResponse(
-      `the response of ${answer.url} has another media type than JSON and protobuf, expected ${codec.name}`,
+      `the response of ${response.url} has another media type than JSON and protobuf, expected ${codec.name}`,
     );
-  const message = decodeRecord(type, await bodyOf(answer), codec);
+  const body = await bodyOf(response);
+  if (!body.ok) return body;
+  const message = decodeRecord(type, body.value, codec);
   return message.ok ? message : invalidResponse(renderWireError(message.error));
 }
 
 const decodeRecord = <T>(type: MediaType, bytes: Uint8Array, codec: Codec<T>) =>
   type === JSON_TYPE ? codec.parse(utf8.decode(bytes), 'trusted') : codec.decode(bytes, 'trusted');
 
-function eventsOf<Event>(answer: IncomingAnswer, codec: Codec<Event>, abort: AbortController): EventStream<Event> {
-  const type = bodyType(answer.header('content-type') ?? '') ?? JSON_TYPE;
+/** The stream ends at bytes that are not RecordIO. A record that is not a valid event is left out. */
+function eventsOf<Event>(response: IncomingResponse, codec: Codec<Event>, abort: AbortController): EventStream<Event> {
+  const type = bodyType(response.header('content-type') ?? '') ?? JSON_TYPE;
   async function* events(): AsyncGenerator<Event> {
     const reader = recordReader(MAX_RECORD_BYTES);
     try {
-      for await (const chunk of answer.body) {
+      for await (const chunk of response.body) {
         const records = reader.push(chunk);
         if (!records.ok) return;
         for (const record of records.value) {
@@ -126,13 +131,14 @@ function eventsOf<Event>(answer: IncomingAnswer, codec: Codec<Event>, abort: Abo
         }
       }
     } catch (cause) {
+      // The connection broke, or the caller aborted, with a reason that need not be an Error.
       if (!abort.signal.aborted && !(cause instanceof Error)) throw cause;
     } finally {
       abort.abort();
     }
   }
   return {
-    id: answer.header('mesos-stream-id'),
+    id: response.header('mesos-stream-id'),
     close: () => abort.abort(),
     [Symbol.asyncIterator]: events,
   };

@@ -94,3 +94,33 @@ test('a stream that has ended, or was never opened, leaves no listener at the si
   await createSchedulerClient({ address: 'http://a:1', transport: unreachable }).subscribe(call, signal);
   assert.equal(listeners(), 0);
 });
+
+/** A client of a server that sends these chunks and then, if `breaks`, closes the connection. */
+function clientOf(status: number, chunks: Iterable<Uint8Array>, breaks: boolean) {
+  const transport: Transport = async ({ url }) => {
+    async function* body() {
+      yield* chunks;
+      if (breaks) throw new TypeError('terminated');
+    }
+    return ok({ status, url, header: () => 'application/json', body: body() });
+  };
+  return createMasterClient({ address: 'http://a:1', mediaType: 'application/json', transport });
+}
+
+test('a response that breaks, or is longer than any text, is an error of the call and does not throw', async () => {
+  const broken = await clientOf(200, [bytes('{"type":')], true).call('GET_HEALTH');
+  assert.deepEqual(broken, err({ code: 'unreachable', url: 'http://a:1/api/v1', text: 'terminated' }));
+  const refused = await clientOf(409, [bytes('taken')], true).call('GET_HEALTH');
+  assert.deepEqual(refused, err({ code: 'refused', status: 409, text: 'taken' }));
+  assert.deepEqual(await clientOf(202, [], true).call('TEARDOWN', { framework_id: { value: 'f' } }), ok(undefined));
+  let sent = 0;
+  function* endless() {
+    const chunk = new Uint8Array(2 ** 24);
+    for (; sent < 100; sent++) yield chunk;
+  }
+  const long = await clientOf(200, endless(), false).call('GET_HEALTH');
+  assert.ok(!long.ok && long.error.code === 'invalidResponse' && sent < 40, `${sent} chunks read`);
+  sent = 0;
+  const longError = await clientOf(500, endless(), false).call('GET_HEALTH');
+  assert.ok(!longError.ok && longError.error.code === 'refused' && sent < 2);
+});

@@ -14,6 +14,7 @@ import { masterEndpoints } from './endpoints.js';
 import { extensionCalls } from './extension-client.js';
 import { type MasterCalls, masterCalls } from './master-calls.js';
 import { operatorCalls } from './operator-client.js';
+import { discardBody } from './transport.js';
 
 export function createMasterClient(options: ClientOptions): MasterClient {
   const send = senderTo(options);
@@ -38,7 +39,7 @@ export function createSchedulerClient(options: ClientOptions): SchedulerClient {
     async call(call, streamId, signal) {
       const answered = await connection.call(call, { 'Mesos-Stream-Id': streamId }, signal);
       if (!answered.ok) return answered;
-      for await (const _ of answered.value.body);
+      await discardBody(answered.value);
       return ok(undefined);
     },
   };

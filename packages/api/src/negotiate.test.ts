@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MasterCallCodec } from '@meseta/wire/codecs';
-import { answerType, decodeBody, statusOf } from './index.js';
+import { decodeBody, responseType, statusOf } from './index.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -35,7 +35,7 @@ test('the response is JSON if Accept allows it', () => {
     ['text/html', undefined],
   ];
   for (const [accept, type] of table) {
-    const answer = answerType(accept);
+    const answer = responseType(accept);
     assert.equal(answer.ok ? answer.value : undefined, type, accept);
     if (!answer.ok) assert.equal(statusOf(answer.error.code), 406);
   }

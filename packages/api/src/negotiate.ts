@@ -5,7 +5,7 @@ import { acceptedType, bodyType, JSON_TYPE, MEDIA_TYPES, type MediaType } from '
 import { type Refusal, refusal } from './errors.js';
 
 /** The media type of the response. */
-export function answerType(accept: string | undefined): Result<MediaType, Refusal> {
+export function responseType(accept: string | undefined): Result<MediaType, Refusal> {
   const chosen = acceptedType(accept);
   if (chosen !== undefined) return ok(chosen);
   return err(refusal('notAcceptable', `Header 'Accept': expected it to allow ${MEDIA_TYPES.join(' or ')}`));

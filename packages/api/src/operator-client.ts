@@ -3,7 +3,7 @@ import { ok } from '@meseta/base';
 import type { Codec } from '@meseta/wire';
 import type { OperatorClient } from './client.js';
 import { type Connection, messageOf } from './connection.js';
-import { bodyOf } from './transport.js';
+import { discardBody } from './transport.js';
 import type { CallDefinition } from './types.js';
 
 export function operatorCalls<
@@ -18,7 +18,7 @@ export function operatorCalls<
     if (!answered.ok) return answered;
     const field = definition?.response;
     if (field === undefined || field === 'stream') {
-      await bodyOf(answered.value);
+      await discardBody(answered.value);
       return ok(undefined);
     }
     const response = await messageOf(answered.value, responseCodec);

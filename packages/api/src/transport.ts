@@ -10,7 +10,7 @@ export interface OutgoingRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface IncomingAnswer {
+export interface IncomingResponse {
   readonly status: number;
   /** The URL of the response, after redirects. */
   readonly url: string;
@@ -19,17 +19,27 @@ export interface IncomingAnswer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** There was no response: no server listens, the connection broke, or the caller aborted. */
+/** There was no complete response: no server listens, the connection broke, or the caller aborted. */
 export interface Unreachable {
   readonly code: 'unreachable';
   readonly url: string;
   readonly text: string;
 }
 
+/** The server's response does not follow the API. */
+export interface InvalidResponse {
+  readonly code: 'invalidResponse';
+  readonly text: string;
+}
+
 /** Sends a request and follows redirects with the same method and body (a master that does not lead responds with 307). */
-export type Transport = (request: OutgoingRequest) => Promise<Result<IncomingAnswer, Unreachable>>;
+export type Transport = (request: OutgoingRequest) => Promise<Result<IncomingResponse, Unreachable>>;
 
 const MAX_REDIRECTS = 5;
+/** The length of the longest string of V8, so that every accepted JSON is a string. No master or agent sends more. */
+const MAX_BODY_BYTES = 2 ** 29 - 24;
+/** Of the text of an error. */
+const MAX_ERROR_BYTES = 65_536;
 /** The statuses of redirects that keep the method and the body. */
 const METHOD_KEEPING_STATUSES = new Set([307, 308]);
 
@@ -42,11 +52,11 @@ export const fetchTransport: Transport = async (request) => {
   let { url, headers } = request;
   try {
     for (let hops = 0; ; hops++) {
-      let answer = await fetchOnce(request, url, headers, 'manual');
-      if (answer.type === 'opaqueredirect') answer = await fetchOnce(request, url, headers, 'follow');
-      const to = METHOD_KEEPING_STATUSES.has(answer.status) ? answer.headers.get('location') : null;
-      if (to === null) return ok(incoming(answer, url));
-      await answer.body?.cancel();
+      let response = await fetchOnce(request, url, headers, 'manual');
+      if (response.type === 'opaqueredirect') response = await fetchOnce(request, url, headers, 'follow');
+      const to = METHOD_KEEPING_STATUSES.has(response.status) ? response.headers.get('location') : null;
+      if (to === null) return ok(incoming(response, url));
+      await response.body?.cancel();
       if (hops === MAX_REDIRECTS) return err({ code: 'unreachable', url, text: `more than ${hops} redirects` });
       const next = new URL(to, url);
       if (next.protocol !== 'https:' && url.startsWith('https:')) headers = withoutCredentials(headers);
@@ -71,11 +81,11 @@ const fetchOnce = (
     ...(signal === undefined ? {} : { signal }),
   });
 
-const incoming = (answer: Response, url: string): IncomingAnswer => ({
-  status: answer.status,
-  url: answer.url || url,
-  header: (name) => answer.headers.get(name) ?? undefined,
-  body: chunks(answer.body),
+const incoming = (response: Response, url: string): IncomingResponse => ({
+  status: response.status,
+  url: response.url || url,
+  header: (name) => response.headers.get(name) ?? undefined,
+  body: chunks(response.body),
 });
 
 const withoutCredentials = (headers: OutgoingRequest['headers']): OutgoingRequest['headers'] =>
@@ -101,19 +111,58 @@ const reasonOf = (cause: unknown): string => {
   return inner instanceof Error ? inner.message : String(inner);
 };
 
-/** The complete body. */
-export async function bodyOf(answer: IncomingAnswer): Promise<Uint8Array> {
+interface ReadBody {
+  /** The beginning of the body, at most as long as allowed. */
+  readonly parts: readonly Uint8Array[];
+  /** Why the rest is missing; undefined if the body is complete. */
+  readonly problem: Unreachable | InvalidResponse | undefined;
+}
+
+async function readBody({ url, body }: IncomingResponse, mostBytes: number): Promise<ReadBody> {
   const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of answer.body) {
-    parts.push(part);
-    length += part.length;
+  let left = mostBytes;
+  try {
+    for await (const part of body) {
+      parts.push(part.subarray(0, left));
+      if (part.length > left) {
+        const text = `the response of ${url} is too long: expected at most ${mostBytes} bytes`;
+        return { parts, problem: { code: 'invalidResponse', text } };
+      }
+      left -= part.length;
+    }
+    return { parts, problem: undefined };
+  } catch (cause) {
+    return { parts, problem: { code: 'unreachable', url, text: reasonOf(cause) } };
   }
-  const whole = new Uint8Array(length);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    bytes.set(part, at);
     at += part.length;
   }
-  return whole;
+  return bytes;
+}
+
+/** The complete body. */
+export async function bodyOf(response: IncomingResponse): Promise<Result<Uint8Array, Unreachable | InvalidResponse>> {
+  const { parts, problem } = await readBody(response, MAX_BODY_BYTES);
+  return problem === undefined ? ok(joined(parts)) : err(problem);
+}
+
+/** The text of an error, as far as it arrived. */
+export async function errorTextOf(response: IncomingResponse): Promise<string> {
+  const { parts } = await readBody(response, MAX_ERROR_BYTES);
+  return new TextDecoder().decode(joined(parts));
+}
+
+/** Reads a body that does not matter, so that the connection can be used again. The status has decided the result. */
+export async function discardBody(response: IncomingResponse): Promise<void> {
+  try {
+    for await (const _ of response.body);
+  } catch {
+    // The connection is not used again.
+  }
 }

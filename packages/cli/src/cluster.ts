@@ -75,7 +75,11 @@ export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   if (!answer.ok) {
     throw new CommandError(`no master answers at ${cluster.shown}: ${answer.error.text}`, EXIT.unreachable);
   }
-  const text = Buffer.from(await bodyOf(answer.value)).toString();
+  const body = await bodyOf(answer.value);
+  if (!body.ok) {
+    throw new CommandError(`the response of the master at ${cluster.shown} is not complete: ${body.error.text}`);
+  }
+  const text = Buffer.from(body.value).toString();
   if (answer.value.status !== 200) {
     throw new CommandError(`the master at ${cluster.shown} answered ${answer.value.status} ${text}`);
   }

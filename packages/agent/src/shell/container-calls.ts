@@ -4,7 +4,7 @@
 // Owns: the calls that wait for the core's answer.
 // CONTAINER-CALLS-1: a call that waits for the end of a container is forgotten when its client disconnects.
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import { agentCalls, answerType, type Refusal, refusal } from '@meseta/api';
+import { agentCalls, type Refusal, refusal, responseType } from '@meseta/api';
 import { type ContainerId, type ExecutorId, err, ok, type Result } from '@meseta/base';
 import { answerBody, answerText, refuse } from '@meseta/platform/answers';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
@@ -176,7 +176,7 @@ function mediaOf(headers: IncomingHttpHeaders, call: AgentCall): Result<StreamMe
     return err(refusal('unsupportedMediaType', `Header 'Content-Type': expected ${RECORDIO_TYPE} for ${call.type}`));
   }
   if (isStreamed(call)) return streamMedia(headers);
-  const type = answerType(headers.accept);
+  const type = responseType(headers.accept);
   return type.ok ? ok({ headers: {}, record: type.value }) : type;
 }
 

@@ -5,7 +5,7 @@
 //   holds up its client, and memory is bounded by one record.
 // CONTAINER-INPUT-2: a record that is refused changes nothing; what was taken before it stays.
 import type { IncomingMessage } from 'node:http';
-import { agentCalls, answerType, checkCall, type Refusal, refusal } from '@meseta/api';
+import { agentCalls, checkCall, type Refusal, refusal, responseType } from '@meseta/api';
 import { type ContainerId, err, LIMITS, ok, overLimit, type Result } from '@meseta/base';
 import type { Containerizer } from '@meseta/containers/containerizer';
 import { answerText, refuse } from '@meseta/platform/answers';
@@ -73,7 +73,7 @@ export async function answerInput(options: InputOptions, exchange: Exchange): Pr
   if (request.headers['content-encoding'] !== undefined) {
     return decline(refusal('unsupportedMediaType', "Header 'Content-Encoding': expected none for a stream"));
   }
-  const accepted = answerType(request.headers.accept);
+  const accepted = responseType(request.headers.accept);
   if (!accepted.ok) return decline(accepted.error);
   const records = recordsOf(request, type.value);
   const slow = setTimeout(

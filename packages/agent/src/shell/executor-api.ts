@@ -5,7 +5,7 @@
 // EXECUTOR-API-2: `streamClosed` is reported once for a stream that its executor closed or that was cut because the executor
 //   read too slowly; not for one that the core closed.
 import type { ServerResponse } from 'node:http';
-import { answerType, checkExecutorCall, decodeBody } from '@meseta/api';
+import { checkExecutorCall, decodeBody, responseType } from '@meseta/api';
 import { type BodyReader, createStreamWriter, realClock, type StreamWriter } from '@meseta/platform';
 import { answerText, refuse } from '@meseta/platform/answers';
 import type { ExecutorEvent } from '@meseta/wire';
@@ -49,7 +49,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
         return;
       }
       const checked = checkExecutorCall(call.value);
-      const media = answerType(request.headers.accept);
+      const media = responseType(request.headers.accept);
       if (!checked.ok) refuse(response, checked.error);
       // Only the answer to SUBSCRIBE has a body whose media type matters.
       else if (!media.ok && call.value.type === 'SUBSCRIBE') refuse(response, media.error);

@@ -1,5 +1,5 @@
 // The agent's v1 operator calls (Mesos: docs/operator-http-api.md), except those for containers (container-calls.ts).
-import { agentCalls, answerType, checkCall, decodeBody, type Refusal, refusal } from '@meseta/api';
+import { agentCalls, checkCall, decodeBody, type Refusal, refusal, responseType } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
 import { answerBody, answerText, bytesOf, refuse } from '@meseta/platform/answers';
@@ -52,7 +52,7 @@ export async function answerCall(options: OperatorOptions, bodies: BodyReader, e
     await answerContainerCall(options, exchange, call.value);
     return;
   }
-  const accepted = answerType(request.headers.accept);
+  const accepted = responseType(request.headers.accept);
   if (!definition.ok || !accepted.ok) {
     refuse(response, definition.ok ? (accepted as { readonly error: Refusal }).error : definition.error);
     return;

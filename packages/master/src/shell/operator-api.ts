@@ -1,6 +1,5 @@
 // POST /api/v1. Calls that read are answered by views; calls that change state become inputs of the core.
 import {
-  answerType,
   checkCall,
   decodeBody,
   encodeAs,
@@ -8,6 +7,7 @@ import {
   masterCalls,
   type Refusal,
   refusal,
+  responseType,
 } from '@meseta/api';
 import { ok, type Result } from '@meseta/base';
 import type { BodyReader, RenderQueue } from '@meseta/platform';
@@ -57,7 +57,7 @@ export function createOperatorApi(options: OperatorApiOptions) {
     const call = decoded.value;
     const definition = checkCall(masterCalls, call);
     if (!definition.ok) return refuse(response, definition.error);
-    const media = answerType(header(exchange, 'accept'));
+    const media = responseType(header(exchange, 'accept'));
     if (!media.ok) return refuse(response, media.error);
     const denied = denialOf(options.authorizer, principal, call);
     if (denied !== undefined) return refuse(response, denied);

@@ -1,5 +1,5 @@
 // POST /api/v1/scheduler. Checks that need no master state are made here, all others by the core.
-import { answerType, checkSchedulerCall, decodeBody, type Refusal, refusal } from '@meseta/api';
+import { checkSchedulerCall, decodeBody, type Refusal, refusal, responseType } from '@meseta/api';
 import type { BodyReader } from '@meseta/platform';
 import { refuse } from '@meseta/platform/answers';
 import type { SchedulerCall } from '@meseta/wire';
@@ -49,7 +49,7 @@ export function createSchedulerApi({ bodies, requests, push, onInvalid }: Schedu
       onInvalid(call);
       return request.refuse(checked.error);
     }
-    const media = answerType(request.accept);
+    const media = responseType(request.accept);
     if (!media.ok && answeredWithBody.has(call.type)) return request.refuse(media.error);
     const streamId = request.streamId as StreamId | undefined;
     if (call.type === 'SUBSCRIBE' && streamId !== undefined) {
