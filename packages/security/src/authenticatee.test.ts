@@ -118,16 +118,16 @@ test('AUTHENTICATEE-2, AUTHENTICATEE-3: attempts without a result are repeated w
 
 test('AUTHENTICATEE-4: messages out of turn, or from another address, change nothing', () => {
   const { authenticatee, got, refused, proven, setPartitioned } = createPair('right');
-  const speaker = pidOf('x', '10.0.0.9:5050');
+  const masterActor = pidOf('x', '10.0.0.9:5050');
   setPartitioned(true);
   authenticatee.send(master, 'slave(1)', register, 0);
   for (const actor of ['crammd5-authenticatee(1)', 'crammd5-authenticatee(secret-0)']) {
     for (const name of ['AuthenticationFailedMessage', 'AuthenticationCompletedMessage'] as const) {
-      assert.equal(authenticatee.receive(actor, speaker, { name, body: {} }, 9), true);
+      assert.equal(authenticatee.receive(actor, masterActor, { name, body: {} }, 9), true);
     }
-    authenticatee.receive(actor, speaker, { name: 'AuthenticationStepMessage', body: { data: '' } }, 9);
+    authenticatee.receive(actor, masterActor, { name: 'AuthenticationStepMessage', body: { data: '' } }, 9);
   }
-  // It speaks for the master, but it is not at the master's address.
+  // An actor that is not at the master's address.
   const elsewhere = pidOf('x', '10.0.0.8:5050');
   authenticatee.receive(
     'crammd5-authenticatee(secret-0)',
@@ -202,16 +202,18 @@ function createLoneAgent(options: Partial<AuthenticateeOptions> = {}) {
       const side = createCramMd5Server(new Map([['agent', secret]]), '<1.2@m>');
       const client = createCramMd5Client({ principal: 'agent', secret: 'right' }, agent);
       const actor = `crammd5-authenticatee(s${attempt})`;
-      let say: readonly LibprocessMessage[] = [side.begin()];
-      while (say.length > 0) {
-        for (const message of say) authenticatee.receive(actor, from, message, connection);
-        say = say.flatMap((message) => client.receive(message).replies).flatMap((reply) => side.receive(reply).replies);
+      let pending: readonly LibprocessMessage[] = [side.begin()];
+      while (pending.length > 0) {
+        for (const message of pending) authenticatee.receive(actor, from, message, connection);
+        pending = pending
+          .flatMap((message) => client.receive(message).replies)
+          .flatMap((reply) => side.receive(reply).replies);
       }
     },
   };
 }
 
-const asks = (attempt: number): string =>
+const begins = (attempt: number): string =>
   `crammd5-authenticatee(s${attempt}) to ${master}: AuthenticateMessage slave(1)@10.0.0.1:5051`;
 
 const replies = (attempt: number): string[] => [
@@ -234,7 +236,7 @@ test('AUTHENTICATEE-3: the timeout of an attempt is the minimum plus a random pa
     assert.equal(authenticatee.nextMs(), undefined);
     authenticatee.tick(1_000_000);
     authenticatee.send(master, 'slave(1)', registration('h'), 100);
-    assert.deepEqual(takeActions(), [asks(1)]);
+    assert.deepEqual(takeActions(), [begins(1)]);
     let now = 100;
     for (const [at, wait] of waits.entries()) {
       assert.equal(authenticatee.nextMs(), now + wait, `attempt ${at} of ${JSON.stringify(waits)}`);
@@ -242,7 +244,7 @@ test('AUTHENTICATEE-3: the timeout of an attempt is the minimum plus a random pa
       assert.deepEqual(takeActions(), [], 'before its time nothing is tried again');
       now += wait;
       authenticatee.tick(now);
-      assert.deepEqual(takeActions(), ['warning', asks(at + 2)]);
+      assert.deepEqual(takeActions(), ['warning', begins(at + 2)]);
     }
   }
 });
@@ -252,7 +254,7 @@ test('AUTHENTICATEE-1, AUTHENTICATEE-2: which messages are sent when, and from w
   authenticatee.send(master, 'slave(1)', registration('first'), 0);
   authenticatee.tick(5_500);
   authenticatee.send(master, 'slave(1)', registration('last'), 5_600);
-  assert.deepEqual(takeActions(), [asks(1), 'warning', asks(2)], 'an attempt under way is not begun again');
+  assert.deepEqual(takeActions(), [begins(1), 'warning', begins(2)], 'an attempt under way is not begun again');
   answer(1, 7);
   assert.deepEqual(takeActions(), [], 'an attempt that was given up is over');
   answer(2, 7);
@@ -276,7 +278,7 @@ test('AUTHENTICATEE-1, AUTHENTICATEE-2: which messages are sent when, and from w
     authenticatee.receive('slave(1)', master, registered, 7);
     authenticatee.send(master, 'slave(1)', registration('next'), 7_000);
     const attempt = name === 'AgentRegisteredMessage' ? 3 : 4;
-    assert.deepEqual(takeActions(), [asks(attempt)]);
+    assert.deepEqual(takeActions(), [begins(attempt)]);
     assert.equal(authenticatee.nextMs(), 12_500, 'success makes the bound small again');
     answer(attempt, 7);
     assert.deepEqual(takeActions(), [...replies(attempt), 'info', registers('next'), 'proven 7']);
@@ -287,12 +289,12 @@ test('AUTHENTICATEE-1, AUTHENTICATEE-2: which messages are sent when, and from w
   assert.deepEqual(takeActions(), [registers('kept')]);
   authenticatee.peerLost(MASTER_ADDRESS);
   authenticatee.send(master, 'slave(1)', registration('broken'), 8_000);
-  assert.deepEqual(takeActions(), [asks(5)]);
+  assert.deepEqual(takeActions(), [begins(5)]);
   const other = pidOf('master', '10.0.0.8:5050');
   authenticatee.send(other, 'slave(1)', registration('elsewhere'), 8_000);
   assert.deepEqual(
     takeActions(),
-    [asks(6).replace(MASTER_ADDRESS, '10.0.0.8:5050')],
+    [begins(6).replace(MASTER_ADDRESS, '10.0.0.8:5050')],
     'another master is another attempt',
   );
   answer(6, 9);
@@ -303,12 +305,12 @@ test('a rejected authentication ends the attempt and drops the waiting registrat
   const { authenticatee, takeActions, answer } = createLoneAgent();
   authenticatee.send(master, 'slave(1)', registration('h'), 0);
   answer(1, 7, 'another');
-  assert.deepEqual(takeActions(), [asks(1), ...replies(1), 'refused']);
+  assert.deepEqual(takeActions(), [begins(1), ...replies(1), 'refused']);
   assert.equal(authenticatee.nextMs(), undefined);
   assert.equal(authenticatee.isMasterConnection(7, master), false);
   authenticatee.requestProof(master, 0);
   answer(2, 7);
-  assert.deepEqual(takeActions(), [asks(2), ...replies(2), 'info', 'proven 7'], 'nothing waits any more');
+  assert.deepEqual(takeActions(), [begins(2), ...replies(2), 'info', 'proven 7'], 'nothing waits any more');
 });
 
 test('an error of the master is logged, and the attempt lasts until its timeout', () => {
@@ -316,7 +318,7 @@ test('an error of the master is logged, and the attempt lasts until its timeout'
   authenticatee.send(master, 'slave(1)', registration('h'), 0);
   const error: LibprocessMessage = { name: 'AuthenticationErrorMessage', body: { error: 'No authenticator loaded' } };
   assert.equal(authenticatee.receive('crammd5-authenticatee(s1)', session, error, 7), true);
-  assert.deepEqual(takeActions(), [asks(1), 'warning']);
+  assert.deepEqual(takeActions(), [begins(1), 'warning']);
   assert.equal(authenticatee.nextMs(), 5_500);
   assert.equal(
     authenticatee.receive('crammd5-authenticatee(s0)', session, error, 7),
@@ -330,7 +332,7 @@ test('an error of the master is logged, and the attempt lasts until its timeout'
 test('AUTHENTICATEE-5: a proof is requested at most once in five seconds, and not during an attempt', () => {
   const { authenticatee, takeActions, answer } = createLoneAgent();
   authenticatee.requestProof(master, 0);
-  assert.deepEqual(takeActions(), [asks(1)]);
+  assert.deepEqual(takeActions(), [begins(1)]);
   authenticatee.requestProof(master, 5_400);
   assert.deepEqual(takeActions(), [], 'one is under way');
   answer(1, 7);
@@ -338,5 +340,5 @@ test('AUTHENTICATEE-5: a proof is requested at most once in five seconds, and no
   authenticatee.requestProof(master, 4_999);
   assert.deepEqual(takeActions(), []);
   authenticatee.requestProof(master, 5_000);
-  assert.deepEqual(takeActions(), [asks(2)]);
+  assert.deepEqual(takeActions(), [begins(2)]);
 });

@@ -21,8 +21,10 @@ export interface AuthenticateeOptions {
   readonly credential: ClientCredential;
   /** The agent's own actor, `slave(1)@ip:port`. */
   readonly pid: Pid;
+  /** `--authentication_timeout_min` and `_max`: the ends of an attempt's timeout. */
   readonly timeoutMinMs: number;
   readonly timeoutMaxMs: number;
+  /** `--authentication_backoff_factor`: the first bound of the random part of the timeout. */
   readonly backoffFactorMs: number;
   /** From 0 to 1. */
   random(): number;
@@ -37,9 +39,14 @@ export interface AuthenticateeOptions {
 }
 
 export interface Authenticatee {
+  /** Sends a message of the agent's actor `from`; a registration waits for an authentication with `to` (AUTHENTICATEE-1). */
   send(to: Pid, from: string, message: LibprocessMessage, nowMs: number): void;
-  /** Takes a message to an actor of this process; false if the actor is not of an authentication. Also sees the agent's messages. */
+  /**
+   * Takes a message to an actor of this process. Returns false if the actor is not one of an authentication: then the message
+   * is for the agent. The caller passes the agent's messages too: an answered registration has used the authentication.
+   */
   receive(to: string, from: Pid, message: LibprocessMessage, connection: number): boolean;
+  /** Whether the incoming connection was proven to be that of the master (AUTHENTICATEE-5). */
   isMasterConnection(connection: number, master: Pid): boolean;
   /** Starts an authentication that proves the master's connection, unless one is under way; at most one in `PROOF_INTERVAL_MS`. */
   requestProof(master: Pid, nowMs: number): void;
@@ -47,7 +54,9 @@ export interface Authenticatee {
   peerLost(address: string): void;
   /** An incoming connection closed. */
   connectionClosed(connection: number): void;
+  /** Repeats an attempt that has timed out (AUTHENTICATEE-3). Times are monotonic, in milliseconds. */
   tick(nowMs: number): void;
+  /** The time at which `tick` has something to do; undefined without an attempt. */
   nextMs(): number | undefined;
 }
 
@@ -79,7 +88,7 @@ export function createAuthenticatee(options: AuthenticateeOptions): Authenticate
   let attempt: Attempt | undefined;
   let waiting: WaitingRegistration | undefined;
   let failures = 0;
-  /** AUTHENTICATEE-5. */
+  /** The master's connection (AUTHENTICATEE-5). */
   let proven: { readonly master: Pid; readonly connection: number } | undefined;
   let lastProofMs = Number.NEGATIVE_INFINITY;
 

@@ -24,13 +24,16 @@ import type { Secrets } from './credentials.js';
 const MAX_SESSIONS = LIMITS.authentications.most;
 const MAX_SESSIONS_OF_CONNECTION = LIMITS.connectionAuthentications.most;
 const MAX_PRINCIPALS_OF_CONNECTION = LIMITS.connectionPrincipals.most;
+/** The registrations that wait for one session: an agent repeats its own until it is answered. */
 const MAX_WAITING = 8;
 const MAX_WAITING_BYTES = LIMITS.waitingRegistrations.most;
 
 export interface AuthenticatorOptions<Registration> {
   /** Undefined: every authentication is answered with an error. */
   readonly secrets: Secrets | undefined;
+  /** `--authentication_v0_timeout`. */
   readonly timeoutMs: number;
+  /** The name of this machine, a part of the challenges. */
   readonly host: string;
   /** A new text that is hard to guess. */
   random(): string;
@@ -64,7 +67,9 @@ export interface Authenticator<Registration> {
   isKnown(pid: Pid): boolean;
   /** The connection closed. Returns the pids that had authenticated on it and on no other connection. */
   connectionClosed(connection: number): readonly Pid[];
+  /** Ends the sessions that have timed out (AUTHENTICATOR-3). Times are monotonic, in milliseconds. */
   tick(nowMs: number): void;
+  /** The time at which `tick` has something to do; undefined without a session. */
   nextMs(): number | undefined;
 }
 
@@ -222,7 +227,7 @@ export function createAuthenticator<Registration>(
 
   return {
     begin(peer, pid, nowMs) {
-      // AUTHENTICATOR-4.
+      // AUTHENTICATOR-4: at its own address only.
       const claimed = parsePid(pid);
       if (!claimed.ok || claimed.value.address !== addressOfPid(peer.from)) return false;
       if (secrets === undefined) {
@@ -248,7 +253,7 @@ export function createAuthenticator<Registration>(
     receive(to, { from, connection }, message) {
       const session = sessions.get(to);
       if (session === undefined) return false;
-      // AUTHENTICATOR-4.
+      // AUTHENTICATOR-4: the sender and the connection that began the session only.
       if (from !== session.peer.from || connection !== session.peer.connection) return true;
       const { replies, end: outcome } = session.cramMd5.receive(message);
       if (outcome?.kind === 'authenticated') {

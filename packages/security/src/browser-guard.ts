@@ -19,8 +19,7 @@
 //
 // Endpoints that browsers use should still have authentication: JSONP (GUARD-2) shows everything in realms without it.
 import { isIP } from 'node:net';
-import type { Access } from '@meseta/api';
-import { type Refusal, refusal } from '@meseta/api';
+import { type Access, type Refusal, refusal } from '@meseta/api';
 
 export interface BrowserGuardOptions {
   /** Names of this machine and of proxies in front of it (`--trusted_hosts`), without ports. */

@@ -16,18 +16,18 @@ test('CRAM-MD5: the example of RFC 2195, both sides', () => {
   const client = createCramMd5Client({ principal: 'tim', secret: 'tanstaaftanstaaf' }, 'agent@h:1');
   const server = createCramMd5Server(new Map([['tim', 'tanstaaftanstaaf']]), challenge);
   assert.deepEqual(client.begin(), { name: 'AuthenticateMessage', body: { pid: 'agent@h:1' } });
-  const said: LibprocessMessage[] = [server.begin()];
-  let message = said[0];
+  const sent: LibprocessMessage[] = [server.begin()];
+  let message = sent[0];
   let outcome: unknown;
   for (const side of [client, server, client, server, client]) {
     if (message === undefined) break;
     const { replies, end } = side.receive(message);
     message = replies[0];
     outcome = end;
-    said.push(...replies);
+    sent.push(...replies);
   }
   assert.deepEqual(
-    said.map(({ name }) => name),
+    sent.map(({ name }) => name),
     [
       'AuthenticationMechanismsMessage',
       'AuthenticationStartMessage',
@@ -36,8 +36,8 @@ test('CRAM-MD5: the example of RFC 2195, both sides', () => {
       'AuthenticationCompletedMessage',
     ],
   );
-  assert.deepEqual(said[2]?.body, { data: dataOf(challenge) });
-  assert.deepEqual(said[3]?.body, { data: dataOf('tim b913a602c7eda7a495b4e6e7334d3890') });
+  assert.deepEqual(sent[2]?.body, { data: dataOf(challenge) });
+  assert.deepEqual(sent[3]?.body, { data: dataOf('tim b913a602c7eda7a495b4e6e7334d3890') });
   assert.deepEqual(outcome, { kind: 'authenticated', principal: 'tim' });
 });
 
@@ -47,20 +47,20 @@ test('CRAM-MD5: wrong answers are rejected, and messages out of turn are errors'
     name: 'AuthenticationStepMessage',
     body: { data: dataOf(text) },
   });
-  const talk = (...messages: LibprocessMessage[]) => {
+  const lastStepOf = (...messages: LibprocessMessage[]) => {
     const server = createCramMd5Server(secrets, '<1@h>');
     const last = messages.map((message) => server.receive(message)).at(-1);
     return [last?.replies[0]?.name, last?.end?.kind];
   };
   const error = ['AuthenticationErrorMessage', 'failed'];
   const refused = ['AuthenticationFailedMessage', 'refused'];
-  assert.deepEqual(talk(start, step('alice 00000000000000000000000000000000')), refused);
-  assert.deepEqual(talk(start, step('eve 00000000000000000000000000000000')), refused);
-  assert.deepEqual(talk(start, step('nospace')), error);
-  assert.deepEqual(talk(start, step(`alice ${'0'.repeat(2000)}`)), error);
-  assert.deepEqual(talk(step('alice x')), error);
-  assert.deepEqual(talk(start, start), error);
-  assert.deepEqual(talk({ name: 'AuthenticationStartMessage', body: { mechanism: 'PLAIN' } }), error);
+  assert.deepEqual(lastStepOf(start, step('alice 00000000000000000000000000000000')), refused);
+  assert.deepEqual(lastStepOf(start, step('eve 00000000000000000000000000000000')), refused);
+  assert.deepEqual(lastStepOf(start, step('nospace')), error);
+  assert.deepEqual(lastStepOf(start, step(`alice ${'0'.repeat(2000)}`)), error);
+  assert.deepEqual(lastStepOf(step('alice x')), error);
+  assert.deepEqual(lastStepOf(start, start), error);
+  assert.deepEqual(lastStepOf({ name: 'AuthenticationStartMessage', body: { mechanism: 'PLAIN' } }), error);
   const client = createCramMd5Client({ principal: 'alice', secret: 's' }, 'p@h:1');
   // Messages out of turn are ignored.
   for (const name of ['AuthenticationCompletedMessage', 'AuthenticationFailedMessage'] as const) {
@@ -88,7 +88,7 @@ test('CRAM-MD5: the server ends a session at a message out of turn, with the rea
     ['a b', 's'],
     ['e', ''],
   ]);
-  const talk = (...messages: LibprocessMessage[]) => {
+  const lastStepOf = (...messages: LibprocessMessage[]) => {
     const server = createCramMd5Server(secrets, '<1@h>');
     return messages.map((message) => server.receive(message)).at(-1);
   };
@@ -96,25 +96,25 @@ test('CRAM-MD5: the server ends a session at a message out of turn, with the rea
     replies: [{ name: 'AuthenticationStepMessage', body: { data: Buffer.from('<1@h>').toString('base64') } }],
   };
   const why = "field 'data': expected a principal and its answer to the challenge";
-  assert.deepEqual(talk(start()), challenge);
-  assert.deepEqual(talk(start({ data: '' })), challenge);
-  assert.deepEqual(talk(start({ mechanism: 'PLAIN' })), ends("field 'mechanism': expected CRAM-MD5"));
+  assert.deepEqual(lastStepOf(start()), challenge);
+  assert.deepEqual(lastStepOf(start({ data: '' })), challenge);
+  assert.deepEqual(lastStepOf(start({ mechanism: 'PLAIN' })), ends("field 'mechanism': expected CRAM-MD5"));
   assert.deepEqual(
-    talk(start({ data: 'YQ==' })),
+    lastStepOf(start({ data: 'YQ==' })),
     ends("field 'data': expected none, as in CRAM-MD5 the server sends first"),
   );
-  assert.deepEqual(talk(start(), start()), ends("unexpected authentication 'start'"));
-  assert.deepEqual(talk(start(), step('nospace'), start()), ends("unexpected authentication 'start'"));
-  assert.deepEqual(talk(step('a x')), ends("unexpected authentication 'step'"));
-  assert.deepEqual(talk(start(), step('nospace'), step('a x')), ends("unexpected authentication 'step'"));
-  assert.deepEqual(talk(start(), step('nospace')), ends(why));
-  assert.deepEqual(talk(start(), step(' x')), ends(why));
-  assert.deepEqual(talk(start(), step(`${'x'.repeat(1023)} y`)), ends(why));
+  assert.deepEqual(lastStepOf(start(), start()), ends("unexpected authentication 'start'"));
+  assert.deepEqual(lastStepOf(start(), step('nospace'), start()), ends("unexpected authentication 'start'"));
+  assert.deepEqual(lastStepOf(step('a x')), ends("unexpected authentication 'step'"));
+  assert.deepEqual(lastStepOf(start(), step('nospace'), step('a x')), ends("unexpected authentication 'step'"));
+  assert.deepEqual(lastStepOf(start(), step('nospace')), ends(why));
+  assert.deepEqual(lastStepOf(start(), step(' x')), ends(why));
+  assert.deepEqual(lastStepOf(start(), step(`${'x'.repeat(1023)} y`)), ends(why));
   const refused = { replies: [{ name: 'AuthenticationFailedMessage', body: {} }], end: { kind: 'refused' } };
-  assert.deepEqual(talk(start(), step(`${'x'.repeat(1022)} y`)), refused);
-  assert.deepEqual(talk(start(), step('unknown e4ab7ec43ec1d6d0bfb4ee5f22cd4dd1')), refused);
+  assert.deepEqual(lastStepOf(start(), step(`${'x'.repeat(1022)} y`)), refused);
+  assert.deepEqual(lastStepOf(start(), step('unknown e4ab7ec43ec1d6d0bfb4ee5f22cd4dd1')), refused);
   const other: LibprocessMessage = { name: 'PongAgentMessage', body: {} };
-  assert.deepEqual(talk(other), ends("expected 'start' or 'step', got PongAgentMessage"));
+  assert.deepEqual(lastStepOf(other), ends("expected 'start' or 'step', got PongAgentMessage"));
 });
 
 test('CRAM-MD5: a challenge holds a random text, the millisecond and the host', () => {

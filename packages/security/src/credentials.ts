@@ -34,10 +34,10 @@ function parseJson<T>(text: string, codec: Codec<T>): Result<T, string> {
 function parseLines(text: string): Result<readonly Credential[], string> {
   const credentials: Credential[] = [];
   for (const [index, line] of text.split('\n').entries()) {
-    const words = line.split(/\s+/).filter((word) => word !== '');
-    if (words.length === 0) continue;
-    const [principal, secret] = words;
-    if (words.length !== 2 || principal === undefined || secret === undefined) {
+    const columns = line.split(/\s+/).filter((column) => column !== '');
+    if (columns.length === 0) continue;
+    const [principal, secret] = columns;
+    if (columns.length !== 2 || principal === undefined || secret === undefined) {
       return err(`line ${index + 1}: expected a principal and its secret`);
     }
     credentials.push({ principal, secret });
@@ -59,6 +59,7 @@ function secretsOf(credentials: readonly Credential[]): Result<CredentialsFile<S
   return ok({ value: secrets, warnings });
 }
 
+/** The text of a file of credentials. The error names the field or the line. */
 export function parseCredentials(text: string): Result<CredentialsFile<Secrets>, string> {
   if (text.trim() === '') return err('expected at least one credential');
   if (!/^\s*[{[]/.test(text)) {
@@ -73,6 +74,7 @@ export function parseCredentials(text: string): Result<CredentialsFile<Secrets>,
     : secretsOf(credentials);
 }
 
+/** The text of a client's file with one credential. The error names the field or the line. */
 export function parseCredential(text: string): Result<ClientCredential, string> {
   if (/^\s*\{/.test(text)) {
     const parsed = parseJson(text, CredentialCodec);

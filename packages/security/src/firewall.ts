@@ -36,6 +36,10 @@ const routers: { readonly [C in Component]: (path: string) => Routed | undefined
   agent: createRouter('agent', agentEndpoints),
 };
 
+/**
+ * Parses mesos.internal.Firewall as JSON. The error names the field and the expected value; a rule that disables nothing
+ * is a warning.
+ */
 export function parseFirewall(component: Component, text: string): Result<ParsedFirewall, string> {
   const rules = FirewallCodec.parse(text);
   if (!rules.ok) return err(renderWireError(rules.error));

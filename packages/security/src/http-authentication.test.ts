@@ -55,10 +55,10 @@ test('realms: correct credentials and tokens are accepted; all others get the ch
     ok: true,
     value: { claims: { cid: 'c', n: '3' } },
   });
-  const unsaid = authenticate('executor', undefined, 0);
-  assert.ok(!unsaid.ok);
+  const missing = authenticate('executor', undefined, 0);
+  assert.ok(!missing.ok);
   assert.equal(
-    unsaid.error.headers?.['WWW-Authenticate'],
+    missing.error.headers?.['WWW-Authenticate'],
     'Basic realm="mesos-agent-executor",Bearer realm="mesos-agent-executor"',
   );
   const expired = authenticate('executor', `Bearer ${makeToken({ exp: 1 }, key)}`, 5_000);

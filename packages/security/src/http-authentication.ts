@@ -1,8 +1,7 @@
 // Authentication of HTTP requests for each realm, with the authenticators that the flags name (Mesos: docs/authentication.md;
 // RFC 7617 for Basic, RFC 6750 for Bearer). Several authenticators of a realm are tried in order; a failure returns the
 // challenges of all.
-import type { Component, Realm, Refusal } from '@meseta/api';
-import { refusal } from '@meseta/api';
+import { type Component, type Realm, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { Secrets } from './credentials.js';
 import { readToken } from './jwt.js';
@@ -17,7 +16,7 @@ export type Authenticated = Result<Principal | undefined, Refusal>;
 export interface HttpAuthentication {
   /** Whether the realm has authentication. */
   guards(realm: Realm): boolean;
-  /** `authorization` is the header of that name. */
+  /** `authorization` is the header of that name. `nowMs`: milliseconds since the epoch, for the expiry of tokens. */
   authenticate(realm: Realm, authorization: string | undefined, nowMs: number): Authenticated;
 }
 
@@ -30,6 +29,7 @@ export interface HttpAuthenticationOptions {
 }
 
 interface HttpAuthenticator {
+  /** The principal that the header proves, or the challenge for `WWW-Authenticate`. */
   principal(authorization: string | undefined, nowMs: number): Result<Principal, string>;
 }
 
@@ -73,7 +73,6 @@ function jwt(realm: string, key: Uint8Array): HttpAuthenticator {
   };
 }
 
-/** The error is for the operator; the caller adds the name of the flag. */
 function authenticatorsOf(
   realm: string,
   names: string,
@@ -92,6 +91,7 @@ function authenticatorsOf(
   return ok(authenticators);
 }
 
+/** The error, for the operator, names the realm or the unknown authenticator; the caller adds the name of the flag. */
 export function createHttpAuthentication(options: HttpAuthenticationOptions): Result<HttpAuthentication, string> {
   const realms = new Map<Realm, readonly HttpAuthenticator[]>();
   for (const [realm, names] of Object.entries(options.realms) as [NamedRealm, string | undefined][]) {

@@ -7,7 +7,7 @@ import { type ArrivedRequest, agentEndpoints, masterEndpoints, refusal } from '@
 import { err, ok } from '@meseta/base';
 import fc from 'fast-check';
 import { createLocalAuthorizer } from './authorizer.js';
-import type { BrowserGuard } from './browser-guard.js';
+import type { GuardedRequest } from './browser-guard.js';
 import { createHttpGate, forbidden } from './http-gate.js';
 import { principalOf } from './principal.js';
 import { createSecurity } from './setup.js';
@@ -59,9 +59,10 @@ test('a request with any headers is either admitted or refused', () => {
     const headers = fc.record({ authorization, host: text, origin: text, referer: text, 'sec-fetch-site': text });
     const endpoint = fc.constantFrom(...Object.values(agentEndpoints));
     fc.assert(
-      fc.property(endpoint, fc.constantFrom('GET', 'POST', 'HEAD', 'X'), headers, (asked, method, sent) => {
-        const admitted = gate.admit({ ...plain, method, endpoint: asked, headers: sent }, 0);
-        if (asked.realm === 'readonly') assert.ok(!admitted.ok && /unauthorized|forbidden/.test(admitted.error.code));
+      fc.property(endpoint, fc.constantFrom('GET', 'POST', 'HEAD', 'X'), headers, (requested, method, sent) => {
+        const admitted = gate.admit({ ...plain, method, endpoint: requested, headers: sent }, 0);
+        if (requested.realm === 'readonly')
+          assert.ok(!admitted.ok && /unauthorized|forbidden/.test(admitted.error.code));
         else assert.ok(admitted.ok || admitted.error.code === 'forbidden');
       }),
       { numRuns: 2_000 },
@@ -71,9 +72,9 @@ test('a request with any headers is either admitted or refused', () => {
   }
 });
 
-/** A gate whose parts say yes, and what they are asked. */
-function asked(request: Partial<ArrivedRequest>, unsafe = false) {
-  const checked: Parameters<BrowserGuard['check']>[0][] = [];
+/** The result for a request, and what the guard and the authentication of the gate got. Both accept it, unless it is unsafe. */
+function admitRecorded(request: Partial<ArrivedRequest>, unsafe = false) {
+  const checked: GuardedRequest[] = [];
   const headers: (string | undefined)[] = [];
   const gate = createHttpGate({
     authentication: {
@@ -88,11 +89,11 @@ function asked(request: Partial<ArrivedRequest>, unsafe = false) {
       get_endpoints: [{ principals: anyEntity, paths: { values: ['/metrics/snapshot'] } }],
     }),
     guard: {
-      check(it: (typeof checked)[number]) {
-        checked.push(it);
+      check(guarded) {
+        checked.push(guarded);
         return unsafe ? refusal('forbidden', 'unsafe') : undefined;
       },
-    } as BrowserGuard,
+    },
     firewall: undefined,
   });
   const endpoint = masterEndpoints.metrics;
@@ -108,7 +109,7 @@ test('the browser guard gets the access of the method; an unknown method counts 
     [{ endpoint: weights, method: 'PUT' }, weights.methods.PUT as string],
     [{ endpoint: weights, method: 'GET' }, weights.methods.GET as string],
   ];
-  for (const [request, access] of cases) assert.equal(asked(request).checked[0]?.access, access);
+  for (const [request, access] of cases) assert.equal(admitRecorded(request).checked[0]?.access, access);
   assert.equal(weights.methods.PUT, 'changes');
 });
 
@@ -117,7 +118,11 @@ test('a request is for JSONP only at an endpoint with JSONP', () => {
     for (const jsonp of [true, false]) {
       const { jsonp: _, ...plain } = masterEndpoints.metrics as ArrivedRequest['endpoint'];
       const endpoint = { ...plain, ...(speaks !== undefined && { jsonp: speaks }) } as ArrivedRequest['endpoint'];
-      assert.equal(asked({ endpoint, jsonp }).checked[0]?.jsonp, jsonp && speaks === true, `${speaks} ${jsonp}`);
+      assert.equal(
+        admitRecorded({ endpoint, jsonp }).checked[0]?.jsonp,
+        jsonp && speaks === true,
+        `${speaks} ${jsonp}`,
+      );
     }
   }
 });
@@ -130,23 +135,19 @@ test('the first of several Authorization headers counts; a request that the guar
     [[], undefined],
   ];
   for (const [authorization, header] of cases)
-    assert.deepEqual(asked({ headers: { authorization } }).headers, [header]);
-  const { admitted, headers } = asked({}, true);
+    assert.deepEqual(admitRecorded({ headers: { authorization } }).headers, [header]);
+  const { admitted, headers } = admitRecorded({}, true);
   assert.deepEqual([admitted, headers], [err(refusal('forbidden', 'unsafe')), []]);
 });
 
 test('an endpoint is authorized by its path or without an object, as its action requires', () => {
-  assert.deepEqual(asked({}).admitted, ok(principalOf('p')));
+  assert.deepEqual(admitRecorded({}).admitted, ok(principalOf('p')));
   const flags = masterEndpoints.flags as ArrivedRequest['endpoint'];
   const refused = err(forbidden(principalOf('p'), `ask ${flags.path}`));
-  assert.deepEqual(asked({ endpoint: flags }).admitted, refused);
-  assert.deepEqual(
-    forbidden(undefined, 'do it'),
-    refusal('forbidden', 'A request without authentication may not do it'),
-  );
+  assert.deepEqual(admitRecorded({ endpoint: flags }).admitted, refused);
 });
 
 test('a refusal names the principal', () => {
-  assert.equal(forbidden(undefined, 'x').text, 'A request without authentication may not x');
+  assert.deepEqual(forbidden(undefined, 'x'), refusal('forbidden', 'A request without authentication may not x'));
   assert.equal(forbidden(principalOf('alice'), 'ask /flags').text, 'alice may not ask /flags');
 });

@@ -1,7 +1,6 @@
 // The checks of an HTTP request before its endpoint handles it, in Mesos' order: firewall, browser guard, authentication,
 // and authorization of the endpoint.
-import type { ArrivedRequest, Method, Refusal } from '@meseta/api';
-import { refusal } from '@meseta/api';
+import { type ArrivedRequest, type Method, type Refusal, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import { type Authorizer, allows } from './authorizer.js';
 import type { BrowserGuard } from './browser-guard.js';
@@ -11,6 +10,10 @@ import { type Principal, principalText } from './principal.js';
 
 export interface HttpGate {
   readonly authorizer: Authorizer;
+  /**
+   * The principal of the request, undefined in a realm without authentication; or the refusal of the first check that fails.
+   * `nowMs`: milliseconds since the epoch, for the expiry of tokens.
+   */
   admit(request: ArrivedRequest, nowMs: number): Result<Principal | undefined, Refusal>;
 }
 
@@ -21,7 +24,7 @@ export interface HttpGateOptions {
   readonly firewall: Firewall | undefined;
 }
 
-/** The refusal of an action, with the principal in its text. */
+/** The refusal of an action: `what` completes `alice may not`. */
 export const forbidden = (principal: Principal | undefined, what: string): Refusal =>
   refusal(
     'forbidden',

@@ -21,10 +21,14 @@ function jsonOf(part: string, what: string): Result<Claims, string> {
 
 const signatureOf = (signed: string, key: Uint8Array): Buffer => createHmac('sha256', key).update(signed).digest();
 
-/** The claims of a token that was signed with `key` and whose `exp` (seconds since the epoch) has not passed. */
+/**
+ * The claims of a token that was signed with `key` and whose `exp` (seconds since the epoch) has not passed. The error says
+ * what is wrong and quotes nothing of the token.
+ */
 export function readToken(token: string, key: Uint8Array, nowMs: number): Result<Claims, string> {
-  const [head = '', body = '', signature = '', ...more] = token.split('.');
-  if (more.length > 0 || token.split('.').length !== 3) return err('expected three parts separated by dots');
+  const parts = token.split('.');
+  const [head = '', body = '', signature = ''] = parts;
+  if (parts.length !== 3) return err('expected three parts separated by dots');
   const header = jsonOf(head, 'header');
   if (!header.ok) return header;
   const { alg, typ, crit } = header.value;
@@ -47,6 +51,7 @@ export function readToken(token: string, key: Uint8Array, nowMs: number): Result
 
 const encode = (json: unknown): string => Buffer.from(JSON.stringify(json)).toString('base64url');
 
+/** The token with these claims, signed with `key`. */
 export function makeToken(claims: Claims, key: Uint8Array): string {
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${signatureOf(signed, key).toString('base64url')}`;

@@ -2,6 +2,7 @@
 // the master handles for the frameworks of one principal. Only messages of drivers are limited, never HTTP calls.
 //
 // Owns: the queued messages.
+// Boundary: the caller keeps the clock and handles what passes. Times are monotonic, in milliseconds.
 // RATE-LIMITS-1: messages under one limit pass in the order of their arrival, one in 1/qps seconds; the first passes at once.
 // RATE-LIMITS-2: at most `capacity` messages are queued under a limit; further ones are refused. A lost connection is queued
 //     behind the messages of its peer; it is never refused and does not count.
@@ -12,7 +13,9 @@ import { type RateLimits, renderWireError } from '@meseta/wire';
 import { RateLimitsCodec } from '@meseta/wire/codecs';
 
 interface Limit {
+  /** Between two messages. */
   readonly intervalMs: number;
+  /** The most queued messages; Infinity if the flag has none, as in Mesos. */
   readonly capacity: number;
 }
 
@@ -22,10 +25,12 @@ export interface Limits {
   readonly otherwise: Limit | undefined;
 }
 
+/** Undefined unless `qps` is above 0. */
 function limitOf(qps: number, capacity: number | undefined): Limit | undefined {
   return qps > 0 ? { intervalMs: 1000 / qps, capacity: capacity ?? Number.POSITIVE_INFINITY } : undefined;
 }
 
+/** Parses mesos.RateLimits as JSON. The error names the field and the expected value. */
 export function parseRateLimits(text: string): Result<Limits, string> {
   const parsed = RateLimitsCodec.parse(text);
   if (!parsed.ok) return err(renderWireError(parsed.error));
@@ -69,6 +74,7 @@ interface Waiting<Item> {
 interface Queue<Item> {
   readonly limit: Limit;
   readonly waiting: Waiting<Item>[];
+  /** The waiting items that count against the capacity. */
   counted: number;
   /** The earliest time at which another item may pass. */
   freeMs: number;

@@ -1,5 +1,4 @@
 // Builds the gate of a master's or an agent's HTTP endpoints from flags. The names are those of Mesos' flags.
-
 import { readFileSync } from 'node:fs';
 import type { Component } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
@@ -30,7 +29,9 @@ export interface Security {
   readonly gate: HttpGate;
   /** Undefined without a file of credentials. */
   readonly secrets: Secrets | undefined;
+  /** `--rate_limits`. */
   readonly limits: Limits | undefined;
+  /** For the operator: what the flags say that has no effect or is unsafe. */
   readonly warnings: readonly string[];
 }
 
@@ -52,6 +53,7 @@ function parseText<T>(value: string, parse: (text: string) => Result<T, string>)
 
 const wrong = (flag: SecurityProblem['flag'], text: string) => err<SecurityProblem>({ flag, text });
 
+/** Reads the files that the flags name. The problem is that of the first flag with a wrong value. */
 export function createSecurity(component: Component, flags: SecurityFlags): Result<Security, SecurityProblem> {
   if (flags.authorizer !== 'local') return wrong('authorizer', `expected local, got ${flags.authorizer}`);
   const credentials = flags.credentials === undefined ? undefined : readCredentials(flags.credentials);

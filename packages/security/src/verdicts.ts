@@ -80,6 +80,10 @@ function firstOf(
   return otherwise;
 }
 
+/**
+ * The verdicts of one action's ACLs for a principal, which is undefined for a request without one. `permissive`: the verdict
+ * where no ACL matches. `asRoles`: the objects are roles, so that `a/%` is a subtree.
+ */
 export function verdictsOf(
   acls: readonly Acl[],
   principal: string | undefined,
