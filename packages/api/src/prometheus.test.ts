@@ -38,6 +38,7 @@ const samples: readonly (readonly [kind: MetricKind, metric: string, line: strin
     'mesos_master_tasks_ended_total{state="lost",source="master",reason="slave_removed"} 3',
   ],
   ['gauge', 'meseta/heap_used_bytes', 'meseta_heap_used_bytes 3'],
+  ['gauge', 'allocator/mesos/resources/a$&b/c/total', 'mesos_allocator_resources_a__b_c_total 3'],
 ];
 
 for (const [kind, metric, line] of samples) {

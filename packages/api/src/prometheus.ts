@@ -57,7 +57,8 @@ export function sampleOf(metric: string, kind: MetricKind): Sample {
     if (groups === undefined) continue;
     const { rest = '', ...found } = groups;
     Object.assign(labels, found);
-    name = shape.replace('$', rest);
+    // A function, because a replacement text may have patterns such as `$&`, and a peer chooses names of resources.
+    name = shape.replace('$', () => rest);
     break;
   }
   if (labels['framework'] !== undefined) labels['framework'] = decoded(labels['framework']);

@@ -3,11 +3,15 @@
 // Short strings (ids, roles, names of resources) repeat in many messages, and a master keeps them for long. A table of
 // recent ones returns the same string instead of a copy. Text is not concatenated from characters, as V8 would keep a tree
 // of parts.
+//
+// Owns: the table, of the string that was decoded last in each slot. Boundary: it only saves memory; no result depends on it.
 
+/** Longer strings are not in the table, which bounds its memory. */
 const KNOWN_LENGTH = 48;
 const KNOWN_SLOTS = 4096;
 const known: (string | undefined)[] = /* @__PURE__ */ new Array<string | undefined>(KNOWN_SLOTS).fill(undefined);
 
+/** The text of the bytes from `start` to `end`, for strings that may repeat. */
 export function decodeUtf8(buffer: Uint8Array, start: number, end: number): string {
   const length = end - start;
   if (length > KNOWN_LENGTH) return decodeText(buffer, start, end);
