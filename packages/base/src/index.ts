@@ -3,6 +3,7 @@ export * from './backoff.js';
 export * from './byte-size.js';
 export * from './counts.js';
 export * from './deadlines.js';
+export * from './device-programs.js';
 export * from './duration.js';
 export * from './equality.js';
 export * from './ids.js';

@@ -120,6 +120,14 @@ export const openat2 = (descriptor: number, path: string, how: Uint8Array): numb
 export const mount_setattr = (descriptor: number, path: string, flags: number, attributes: Uint8Array): number =>
   callWithFlagsAndStruct(SYS_MOUNT_SETATTR, descriptor, path, flags, attributes, attributes.length);
 
+const callWithAttributes: (call: number, command: number, attributes: Uint8Array, bytes: number) => number = define(
+  'int syscall(long call, long command, void *attributes, long bytes)',
+);
+/** Its number differs by processor (unistd.h). */
+const SYS_BPF = process.arch === 'x64' ? 321 : 280;
+export const bpf = (command: number, attributes: Uint8Array): number =>
+  callWithAttributes(SYS_BPF, command, attributes, attributes.length);
+
 const copyMemory: (to: Int32Array, from: Int32Array, bytes: number) => number | bigint = define(
   'uintptr_t memcpy(void *to, void *from, size_t bytes)',
 );

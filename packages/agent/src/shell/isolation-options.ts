@@ -1,10 +1,12 @@
 // What the flags say about the isolation of containers, as the containerizer takes it.
 import { resolve } from 'node:path';
-import { ok, type Result } from '@meseta/base';
+import { type DevicePrograms, err, ok, type Result } from '@meseta/base';
+import { readCgroupLayout } from '@meseta/containers/cgroups/host';
 import type { ContainerizerOptions } from '@meseta/containers/containerizer';
 import type { CniOptions } from '@meseta/containers/isolators/network-cni';
 import { type PortOptions, watchedPortsOf } from '@meseta/containers/isolators/network-ports';
 import type { SeccompOptions } from '@meseta/containers/seccomp/profiles';
+import { createFiles } from '@meseta/platform/files';
 import type { Resource } from '@meseta/wire';
 import type { AgentFlags } from './flags.js';
 
@@ -38,6 +40,15 @@ async function networkOptionsOf(flags: AgentFlags): Promise<CniOptions> {
   };
 }
 
+/** Only an agent that limits devices by version 2 of cgroups loads the call that it needs. */
+async function devicePrograms(flags: AgentFlags): Promise<Result<DevicePrograms, string>> {
+  const isChosen = /\bcgroups\/(?:devices|all)\b/.test(flags.isolation) && process.platform === 'linux';
+  const isVersion1 = readCgroupLayout(createFiles(), flags.cgroups_hierarchy).controllers.has('devices');
+  if (!isChosen || isVersion1) return err('they are not needed');
+  const { createDevicePrograms } = await import('@meseta/platform/device-programs');
+  return createDevicePrograms();
+}
+
 /** The options of the isolator linux/seccomp. Only an agent that has it loads libseccomp. */
 export async function seccompOptionsOf(flags: AgentFlags): Promise<SeccompOptions | undefined> {
   const { seccomp_config_dir: configDir, seccomp_profile_name: profileName } = flags;
@@ -69,6 +80,7 @@ export async function isolationOptionsOf(
       lowPriorityOfRevocableCpus: flags.revocable_cpu_low_priority,
       pidsLimit: flags.cgroups_pids_limit,
       allowedDevices: flags.allowed_devices,
+      devicePrograms: await devicePrograms(flags),
     },
     capabilities: { effective: flags.effective_capabilities, bounding: flags.bounding_capabilities },
     pid: { mayNotShareAgents: flags.disallow_sharing_agent_pid_namespace },

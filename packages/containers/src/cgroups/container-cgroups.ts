@@ -14,6 +14,9 @@ import { type Demand, demandOf } from './demand.js';
 import type { CgroupHierarchy, CgroupLayout } from './layout.js';
 import { namesInCgroup, removeCgroup } from './tree.js';
 
+/** In the place of a controller: the hierarchy of version 2 itself, whatever controllers it has. */
+export const UNIFIED = 'cgroup2';
+
 /** The controllers that an isolator needs, in each version. */
 export interface NeededControllers {
   readonly 1: readonly string[];
@@ -65,12 +68,12 @@ interface Group {
 
 /** The hierarchies of the controllers, or which one is missing. */
 export function findHierarchies(
-  { controllers }: CgroupLayout,
+  { controllers, unified }: CgroupLayout,
   needed: NeededControllers,
 ): Result<ReadonlyMap<string, CgroupHierarchy>, string> {
   const find = (version: 1 | 2): ReadonlyMap<string, CgroupHierarchy> => {
     const names = needed[version] ?? [];
-    const found = names.map((name) => [name, controllers.get(name)] as const);
+    const found = names.map((name) => [name, name === UNIFIED ? unified : controllers.get(name)] as const);
     return new Map(found.flatMap(([name, it]) => (it?.version === version ? [[name, it] as const] : [])));
   };
   for (const version of [1, 2] as const) {
@@ -260,7 +263,8 @@ async function enableControllers(
   hierarchies: ReadonlyMap<string, CgroupHierarchy>,
   rootName: string,
 ): Applied {
-  const names = [...hierarchies.keys()];
+  const names = [...hierarchies.keys()].filter((name) => name !== UNIFIED);
+  if (names.length === 0) return ok(undefined);
   const text = names.map((name) => `+${name}`).join(' ');
   const mountPoint = [...hierarchies.values()][0]?.mountPoint ?? '';
   const parts = rootName.split('/');

@@ -1,28 +1,39 @@
 // cgroups/devices: a container can open the devices that every program needs, those of `--allowed_devices`, and no others
-// (Mesos: docs/isolators/cgroups-devices.md). Version 2 of cgroups has no control files for this.
+// (Mesos: docs/isolators/cgroups-devices.md): by control files of version 1 of cgroups, by a program of the kernel in version 2.
 import { err, type FileStat, type Files, ok, type Result } from '@meseta/base';
 import type { DeviceAccess } from '@meseta/wire';
 import { DeviceWhitelistCodec } from '@meseta/wire/codecs';
+import { UNIFIED } from '../cgroups/container-cgroups.js';
+import { type DeviceRule, encodeDeviceProgram, textOfRule } from '../cgroups/device-rules.js';
 import { type CgroupsPorts, createCgroupIsolator, type Setting, writeSettings } from './cgroups-isolator.js';
 import type { Isolator } from './isolator.js';
 
-/** Type, numbers and access, as the kernel's admin-guide/cgroup-v1/devices has them. */
-const DEFAULT_DEVICES = [
-  'c *:* m',
-  'b *:* m',
-  'c 5:1 rwm', // /dev/console
-  'c 4:0 rwm', // /dev/tty0
-  'c 4:1 rwm', // /dev/tty1
-  'c 136:* rwm', // /dev/pts/*
-  'c 5:2 rwm', // /dev/ptmx
-  'c 10:200 rwm', // /dev/net/tun
-  'c 1:3 rwm', // /dev/null
-  'c 1:5 rwm', // /dev/zero
-  'c 1:7 rwm', // /dev/full
-  'c 5:0 rwm', // /dev/tty
-  'c 1:9 rwm', // /dev/urandom
-  'c 1:8 rwm', // /dev/random
+const whole = (kind: DeviceRule['kind'], major: number, minor: number | undefined): DeviceRule => ({
+  kind,
+  major,
+  minor,
+  access: 'rwm',
+});
+
+const DEFAULT_RULES: readonly DeviceRule[] = [
+  { kind: 'c', major: undefined, minor: undefined, access: 'm' },
+  { kind: 'b', major: undefined, minor: undefined, access: 'm' },
+  whole('c', 5, 1), // /dev/console
+  whole('c', 4, 0), // /dev/tty0
+  whole('c', 4, 1), // /dev/tty1
+  whole('c', 136, undefined), // /dev/pts/*
+  whole('c', 5, 2), // /dev/ptmx
+  whole('c', 10, 200), // /dev/net/tun
+  whole('c', 1, 3), // /dev/null
+  whole('c', 1, 5), // /dev/zero
+  whole('c', 1, 7), // /dev/full
+  whole('c', 5, 0), // /dev/tty
+  whole('c', 1, 9), // /dev/urandom
+  whole('c', 1, 8), // /dev/random
 ];
+
+/** What one program of the kernel has room for, many times over. */
+const MAX_ALLOWED_DEVICES = 1000;
 
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
@@ -32,46 +43,64 @@ export function parseAllowedDevices(text: string): Result<readonly DeviceAccess[
   const parsed = DeviceWhitelistCodec.parse(text);
   if (!parsed.ok) return err(`field '${parsed.error.path}': expected ${parsed.error.expected}`);
   const devices = parsed.value.allowed_devices ?? [];
+  if (devices.length > MAX_ALLOWED_DEVICES) {
+    return err(`allowed_devices: expected at most ${MAX_ALLOWED_DEVICES}, got ${devices.length}`);
+  }
   const index = devices.findIndex(({ device }) => !device.path?.startsWith('/'));
   return index < 0 ? ok(devices) : err(`allowed_devices[${index}].device.path: expected an absolute path`);
 }
 
-const typeOf = ({ format }: FileStat): string | undefined =>
+const kindOf = ({ format }: FileStat): DeviceRule['kind'] | undefined =>
   format === S_IFCHR ? 'c' : format === S_IFBLK ? 'b' : undefined;
 
-async function entryOf(files: Files, { device, access }: DeviceAccess): Promise<Result<string, string>> {
+async function ruleOf(files: Files, { device, access }: DeviceAccess): Promise<Result<DeviceRule, string>> {
   const path = await files.realPath(device.path ?? '');
   if (!path.ok) return err(`--allowed_devices: ${path.error.message}`);
   const stat = await files.stat(path.value);
   if (!stat.ok) return err(`--allowed_devices: ${stat.error.message}`);
-  const type = typeOf(stat.value);
-  if (type === undefined) return err(`--allowed_devices: ${device.path} is no device`);
-  const { major, minor } = stat.value.device;
+  const kind = kindOf(stat.value);
+  if (kind === undefined) return err(`--allowed_devices: ${device.path} is no device`);
   const rights = `${access.read ? 'r' : ''}${access.write ? 'w' : ''}${access.mknod ? 'm' : ''}`;
-  return ok(`${type} ${major}:${minor} ${rights}`);
+  return ok({ kind, ...stat.value.device, access: rights });
 }
 
-async function settingsOf(files: Files, allowed: readonly DeviceAccess[]): Promise<Result<readonly Setting[], string>> {
-  const entries = [...DEFAULT_DEVICES];
+async function rulesOf(files: Files, allowed: readonly DeviceAccess[]): Promise<Result<readonly DeviceRule[], string>> {
+  const rules = [...DEFAULT_RULES];
   for (const each of allowed.filter(({ access }) => access.read || access.write || access.mknod)) {
-    const entry = await entryOf(files, each);
-    if (!entry.ok) return entry;
-    entries.push(entry.value);
+    const rule = await ruleOf(files, each);
+    if (!rule.ok) return rule;
+    rules.push(rule.value);
   }
-  const allow = entries.map((entry): Setting => ['devices', 'devices.allow', entry]);
-  return ok([['devices', 'devices.deny', 'a'], ...allow]);
+  return ok(rules);
 }
 
 export function createCgroupsDevices(ports: CgroupsPorts): Isolator {
-  const { files, allowedDevices } = ports;
+  const { files, allowedDevices, devicePrograms: programs } = ports;
   const allowed = parseAllowedDevices(allowedDevices ?? '{}');
-  return createCgroupIsolator(ports, {
+  const { isolator } = createCgroupIsolator(ports, {
     name: 'cgroups/devices',
-    controllers: { 1: ['devices'], 2: undefined },
+    controllers: { 1: ['devices'], 2: [UNIFIED] },
     async setLimits(cgroup, _demand, isNew) {
       if (!isNew) return ok(undefined);
-      const settings = allowed.ok ? await settingsOf(files, allowed.value) : allowed;
-      return settings.ok ? writeSettings(files, cgroup, settings.value) : settings;
+      const rules = allowed.ok ? await rulesOf(files, allowed.value) : allowed;
+      if (!rules.ok) return rules;
+      const directory = cgroup.directories.get(UNIFIED);
+      if (directory !== undefined) {
+        if (!programs.ok) return programs;
+        const attached = programs.value.attach(directory, encodeDeviceProgram(rules.value));
+        return attached.ok ? attached : err(attached.error.message);
+      }
+      const allow = rules.value.map((rule): Setting => ['devices', 'devices.allow', textOfRule(rule)]);
+      return writeSettings(files, cgroup, [['devices', 'devices.deny', 'a'], ...allow]);
     },
-  }).isolator;
+  });
+  const isVersion1 = ports.layout.controllers.get('devices')?.version === 1;
+  return {
+    ...isolator,
+    supports(host) {
+      const supported = isolator.supports(host);
+      if (!supported.ok || isVersion1 || programs.ok) return supported;
+      return err(`version 2 of cgroups needs programs of the kernel: ${programs.error}`);
+    },
+  };
 }

@@ -1,6 +1,6 @@
 // What the isolators of cgroups have in common: each makes a cgroup for a container in the hierarchies of its controllers,
 // sets the limits in it, and reads what the container uses.
-import { type Clock, err, type Files, ok, type Result } from '@meseta/base';
+import { type Clock, type DevicePrograms, err, type Files, ok, type Result } from '@meseta/base';
 import {
   type Cgroup,
   type ContainerCgroups,
@@ -32,6 +32,8 @@ export interface CgroupsOptions {
   readonly pidsLimit: number | undefined;
   /** `--allowed_devices` */
   readonly allowedDevices: string | undefined;
+  /** Of cgroups version 2, or why this machine has none. */
+  readonly devicePrograms: Result<DevicePrograms, string>;
 }
 
 export interface CgroupsPorts extends CgroupsOptions {

@@ -1,5 +1,6 @@
 // The flags of isolators for tests, and the cgroups of this process' tests.
 import { existsSync, readFileSync } from 'node:fs';
+import { err } from '@meseta/base';
 import { createFiles } from '@meseta/platform/files';
 import { readCgroupLayout } from '../cgroups/host.js';
 import { parseProcessIds } from '../cgroups/parse.js';
@@ -17,6 +18,7 @@ export const cgroupsOptions: CgroupsOptions = {
   lowPriorityOfRevocableCpus: true,
   pidsLimit: undefined,
   allowedDevices: undefined,
+  devicePrograms: err('not loaded'),
 };
 
 export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp'> = {
