@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerId, FrameworkId, TaskId } from '@meseta/base';
+import type { ContainerId, ExecutorId, FrameworkId, TaskId } from '@meseta/base';
 import type { TaskStatus } from '@meseta/wire';
 import { executorProgress, taskProgress, type WholeRecord, waitingStatus, wholeRecords } from './checkpoint-records.js';
 import type { CheckpointEntry, ExecutorRecord, TaskRecord } from './io.js';
@@ -9,7 +9,7 @@ const frameworkId = 'f' as FrameworkId;
 const info = { name: 't', task_id: { value: 't' }, agent_id: { value: 'a' } };
 const fresh: TaskRecord = {
   info,
-  executorId: 't' as never,
+  executorId: 't' as ExecutorId,
   task: {
     name: 't',
     task_id: info.task_id,
@@ -34,7 +34,7 @@ const { data: _data, ...shown } = status('TASK_FINISHED', 'u4', { data: 'eA==' }
 const withData = { ...shown, data: 'eA==' };
 
 const later: readonly [string, Partial<TaskRecord['task']>, readonly TaskStatus[]][] = [
-  ['nothing told', {}, []],
+  ['no update', {}, []],
   ['two wait', { state: 'TASK_RUNNING', statuses: [starting, running] }, [starting, running]],
   [
     'one acknowledged, one replaced among the statuses',

@@ -1,4 +1,4 @@
-// Health checks and checks as functions: when, what of, and what a result means (Mesos: docs/health-checks.md).
+// Health checks and checks: their times, what they probe, and what a result means (Mesos: docs/health-checks.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProbeResult } from '@meseta/containers/types';
@@ -49,14 +49,14 @@ test('a probe is healthy with exit status 0, an HTTP status from 200 to 399, or 
 
 test('CHECKS-2: the first success, failures and recoveries are reported, success after success is not', () => {
   let state = initialCheck(0);
-  const heard = [exited(0), exited(0), exited(1), exited(1), exited(0), exited(0), exited(1)].map((result) => {
+  const verdicts = [exited(0), exited(0), exited(1), exited(1), exited(0), exited(0), exited(1)].map((result) => {
     const verdict = judgeHealth({ consecutive_failures: 3 }, state, result, 0);
     state = verdict.state;
     return [verdict.healthy, verdict.kill];
   });
-  const silent = [undefined, false];
-  const bad = [false, false];
-  assert.deepEqual(heard, [[true, false], silent, bad, bad, [true, false], silent, bad]);
+  const unreported = [undefined, false];
+  const unhealthy = [false, false];
+  assert.deepEqual(verdicts, [[true, false], unreported, unhealthy, unhealthy, [true, false], unreported, unhealthy]);
   assert.deepEqual(judgeHealth({}, initialCheck(0, true), exited(0), 0).healthy, undefined, 'it was healthy before');
 });
 

@@ -6,6 +6,8 @@ import type { TaskStatus } from '@meseta/wire';
 import {
   acknowledge,
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
   exit,
   frameworkOf,
   launched,
@@ -38,7 +40,7 @@ const killTask = (world: World, task: string, graceMs?: number) =>
 test('EXECUTORS-2: the life of a command task, with one update in flight at a time', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
+  containerStarted(world, containerId, 4711);
   assert.deepEqual(states(world), ['TASK_STARTING']);
   acknowledgeAll(world);
   assert.deepEqual(states(world), ['TASK_STARTING', 'TASK_RUNNING']);
@@ -127,14 +129,11 @@ test('RUN-END-1: a kill sends SIGTERM and, after the grace period, SIGKILL; a la
   assert(!world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
   world.pass(1);
   assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
+  containerKilled(world, containerId);
   assert.deepEqual([last(world).state, last(world).message], ['TASK_KILLED', 'Command terminated with signal Killed']);
 });
 
-test('RUN-END-2: the end that a signal causes is that of a kill, also for an agent that was killed before it was told of the end', () => {
+test('RUN-END-2: the end that a signal causes is that of a kill, also for an agent that was killed before the end was reported to it', () => {
   for (const kill_policy of [undefined, { grace_period: { nanoseconds: 0 } }]) {
     const world = registeredWorld();
     const containerId = runToRunning(world, taskOf('t'));
@@ -189,11 +188,8 @@ test('a task that is killed while its container is made is destroyed and reporte
     killTask(world, 't').filter((it) => it.kind === 'destroy'),
     [{ kind: 'destroy', containerId }],
   );
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
+  containerStarted(world, containerId);
+  containerKilled(world, containerId);
   assert.deepEqual(states(world), ['TASK_KILLED']);
   assert.equal(last(world).reason, 'REASON_TASK_KILLED_DURING_LAUNCH');
 });
@@ -217,10 +213,7 @@ test('a task that runs for max_completion_time is destroyed and TASK_FAILED; aft
   world.pass(1);
   assert(world.effects.some(({ kind }) => kind === 'destroy'));
   assert(!world.effects.some(({ kind }) => kind === 'signal'));
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
+  containerKilled(world, containerId);
   assert.deepEqual([last(world).state, last(world).reason], ['TASK_FAILED', 'REASON_MAX_COMPLETION_TIME_REACHED']);
   const other = runToRunning(world, taskOf('u', { ...limit, kill_policy: { grace_period: { nanoseconds: 60e9 } } }));
   killTask(world, 'u');
@@ -260,11 +253,11 @@ test('CHECKS-2: a health check runs after its delay and at its interval, and con
   probed(world, containerId, 'health', 0);
   acknowledgeAll(world);
   assert.deepEqual([last(world).healthy, last(world).reason], [true, 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED']);
-  const told = updates(world).length;
+  const reported = updates(world).length;
   world.pass(2000);
   assert.equal(probes(), 2);
   probed(world, containerId, 'health', 0);
-  assert.equal(updates(world).length, told, 'a repeated success is no news');
+  assert.equal(updates(world).length, reported, 'a repeated success is no news');
   for (const kills of [false, true]) {
     probed(world, containerId, 'health', 1);
     acknowledgeAll(world);
@@ -359,7 +352,7 @@ test('a task of a framework that does not checkpoint is launched at once and not
   const framework = frameworkOf({ checkpoint: false });
   const effects = world.message({ name: 'RunTaskMessage', body: { framework, task: taskOf('t') } });
   const containerId = launched(effects);
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  containerStarted(world, containerId);
   assert.deepEqual(states(world), ['TASK_STARTING']);
   world.flush();
   assert.deepEqual([...world.disk.keys()].sort(), ['agent', `sandbox/${containerId}`]);
@@ -368,7 +361,7 @@ test('a task of a framework that does not checkpoint is launched at once and not
 test('an acknowledgement of an unknown update changes nothing', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  containerStarted(world, containerId);
   const [first] = updates(world);
   assert(first !== undefined);
   acknowledge(world, { ...first, uuid: 'AAAAAAAAAAAAAAAAAAAAAA==' });

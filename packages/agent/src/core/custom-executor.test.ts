@@ -7,6 +7,9 @@ import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStat
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
+  exit,
   frameworkIn,
   frameworkOf,
   launched,
@@ -66,16 +69,11 @@ const typesOf = (effects: readonly AgentEffect[]) => eventsOf(effects).map(({ ty
 const repliesOf = (effects: readonly AgentEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.status] : []));
 
-const started = (world: World, containerId: ContainerId) =>
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 99 } });
-const exited = (world: World, containerId: ContainerId, code = 0) =>
-  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status: { kind: 'exited', code } } });
-
 /** A world with task `a` delivered to a subscribed executor. */
 function subscribedWorld(framework: FrameworkInfo = frameworkOf()): { world: World; containerId: ContainerId } {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true, framework));
-  started(world, containerId);
+  containerStarted(world, containerId);
   subscribe(world);
   return { world, containerId };
 }
@@ -84,7 +82,7 @@ test('CUSTOM-EXECUTORS-1: tasks are queued until their executor subscribes and a
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   assert(!launch(world, 'b', false).some(({ kind }) => kind === 'launch'));
-  started(world, containerId);
+  containerStarted(world, containerId);
   const effects = subscribe(world);
   assert.deepEqual(typesOf(effects), ['SUBSCRIBED', 'LAUNCH', 'LAUNCH']);
   assert.deepEqual(
@@ -113,7 +111,7 @@ test('CUSTOM-EXECUTORS-1: a task that has the id of one that was killed in the q
   acknowledgeAll(world);
   launch(world, 'b', false);
   launch(world, 'c', false);
-  started(world, containerId);
+  containerStarted(world, containerId);
   assert.deepEqual(
     eventsOf(subscribe(world)).flatMap(({ launch }) => launch?.task.task_id.value ?? []),
     ['a', 'b', 'c'],
@@ -128,7 +126,7 @@ test('CUSTOM-EXECUTORS-1: adding to the queue and delivering from it copy no que
   for (const id of ['b', 'c']) launch(world, id, false);
   assert.equal(queue(), first);
   assert.deepEqual([...(first?.keys() ?? [])], ['a', 'b', 'c']);
-  started(world, containerId);
+  containerStarted(world, containerId);
   subscribe(world);
   assert.equal(queue(), first);
   assert.equal(first?.size, 0);
@@ -138,7 +136,7 @@ test('calls before SUBSCRIBE and calls of unknown executors are refused', () => 
   const world = registeredWorld();
   assert.deepEqual(repliesOf(subscribe(world)), [400]);
   assert.deepEqual(repliesOf(call(world, 'h', { type: 'HEARTBEAT' })), [202]);
-  started(world, launched(launch(world, 'a', true)));
+  containerStarted(world, launched(launch(world, 'a', true)));
   assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [403]);
   assert.deepEqual(repliesOf(call(world, 'y', { type: 'MESSAGE', message: { data: 'aGk=' } })), [403]);
   subscribe(world);
@@ -148,7 +146,7 @@ test('calls before SUBSCRIBE and calls of unknown executors are refused', () => 
 test('a token is valid only for the executor in its claims', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
-  started(world, containerId);
+  containerStarted(world, containerId);
   const own = { fid: 'f-1', eid: 'e', cid: containerId };
   const wrongs: readonly Readonly<Record<string, string>>[] = [
     {},
@@ -187,10 +185,10 @@ test('EXECUTOR-CALLS-4: an update for a task of another executor is ignored and 
   const containerId = launched(
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('other') } }),
   );
-  started(world, containerId);
-  const told = states(world).length;
+  containerStarted(world, containerId);
+  const reported = states(world).length;
   update(world, statusOf('other', 'TASK_FINISHED'));
-  assert.equal(states(world).length, told);
+  assert.equal(states(world).length, reported);
   assert.equal(frameworkIn(world)?.tasks.get('other' as TaskId)?.task.state, 'TASK_RUNNING');
   assert.equal(world.core.state.counters.invalidStatusUpdates, 1);
 });
@@ -219,24 +217,24 @@ test('a task that is killed before its executor subscribes is not delivered, and
   world.message({ name: 'KillTaskMessage', body: kill });
   const [first] = updates(world);
   assert.deepEqual([first?.status.state, first?.status.reason], ['TASK_KILLED', 'REASON_TASK_KILLED_DURING_LAUNCH']);
-  started(world, containerId);
+  containerStarted(world, containerId);
   assert.deepEqual(typesOf(subscribe(world)), ['SHUTDOWN']);
 });
 
 test('CUSTOM-EXECUTORS-2, CUSTOM-EXECUTORS-3: an executor that does not subscribe in time is destroyed, its task failed', () => {
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
-  started(world, containerId);
+  containerStarted(world, containerId);
   world.pass(59_999);
   assert(!world.effects.some(({ kind }) => kind === 'destroy'));
   world.pass(1);
   assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
-  const [told] = updates(world);
-  assert.deepEqual([told?.status.state, told?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_REGISTRATION_TIMEOUT']);
+  containerKilled(world, containerId);
+  const [reported] = updates(world);
+  assert.deepEqual(
+    [reported?.status.state, reported?.status.reason],
+    ['TASK_FAILED', 'REASON_EXECUTOR_REGISTRATION_TIMEOUT'],
+  );
   assert.deepEqual(
     sentOf(world, 'ExitedExecutorMessage').map(({ status }) => status),
     [9],
@@ -245,14 +243,14 @@ test('CUSTOM-EXECUTORS-2, CUSTOM-EXECUTORS-3: an executor that does not subscrib
 
 test('CUSTOM-EXECUTORS-3: the end of an executor fails its tasks and is reported before their statuses, with the status of wait(2)', () => {
   const { world, containerId } = subscribedWorld(frameworkOf({ checkpoint: false }));
-  exited(world, containerId, 7);
+  exit(world, containerId, 7);
   assert.deepEqual(
     world.sent.slice(-2).map(({ message }) => message.name),
     ['ExitedExecutorMessage', 'StatusUpdateMessage'],
   );
   assert.equal(sentOf(world, 'ExitedExecutorMessage')[0]?.status, 7 << 8);
-  const [told] = updates(world);
-  assert.deepEqual([told?.status.state, told?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_TERMINATED']);
+  const [reported] = updates(world);
+  assert.deepEqual([reported?.status.state, reported?.status.reason], ['TASK_FAILED', 'REASON_EXECUTOR_TERMINATED']);
 });
 
 /** The agent has tried to register again with a running executor, and was not answered yet. */
@@ -271,7 +269,7 @@ for (const [when, answersBefore] of [['before the first answer', 0] as const, ['
   test(`REGISTRATION-7: the end of an executor that a re-registration names, ${when}, is reported again on the next`, () => {
     const { world, containerId, answer, exits } = reregisteringWorld();
     for (let i = 0; i < answersBefore; i++) answer();
-    exited(world, containerId, 7);
+    exit(world, containerId, 7);
     assert.deepEqual(exits(), [7 << 8]);
     answer();
     assert.deepEqual(exits(), [7 << 8, 7 << 8]);
@@ -283,14 +281,14 @@ for (const [when, answersBefore] of [['before the first answer', 0] as const, ['
 test('REGISTRATION-7: the end of an executor that no attempt listed, or that has a successor, is reported once', () => {
   const { world, containerId, answer, exits } = reregisteringWorld();
   answer();
-  exited(world, containerId, 7);
+  exit(world, containerId, 7);
   acknowledgeAll(world);
   assert.notEqual(launched(launch(world, 'b', true)), containerId);
   answer();
   assert.deepEqual(exits(), [7 << 8], 'the successor lives');
   const unnamed = { ...customTask('c'), executor: { ...executor, executor_id: { value: 'e2' } } };
   const body = { framework: frameworkOf(), task: unnamed, launch_executor: true };
-  exited(world, launched(world.message({ name: 'RunTaskMessage', body })), 3);
+  exit(world, launched(world.message({ name: 'RunTaskMessage', body })), 3);
   answer();
   assert.deepEqual(exits(), [7 << 8, 3 << 8]);
 });
@@ -307,17 +305,17 @@ test('CUSTOM-EXECUTORS-2: a shutdown sends SHUTDOWN and destroys the executor af
 
 test('a task is dropped if its executor does not exist as the master expects', () => {
   const cases: readonly (readonly [boolean, boolean, number])[] = [
-    // there, wanted new, exits told
+    // exists, is expected to be new, reported exits
     [false, false, 0],
     [true, true, 0],
   ];
   for (const [there, wantedNew, exits] of cases) {
     const world = there ? subscribedWorld().world : registeredWorld();
     launch(world, 'z', wantedNew);
-    const told = updates(world).at(-1)?.status;
-    assert.deepEqual([told?.state, told?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
+    const reported = updates(world).at(-1)?.status;
+    assert.deepEqual([reported?.state, reported?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
     assert.equal(sentOf(world, 'ExitedExecutorMessage').length, exits);
-    // The one that the master does not know of is shut down.
+    // The executor that the master does not know is shut down.
     assert.deepEqual(typesOf(world.effects).includes('SHUTDOWN'), there && wantedNew);
   }
   const draining = registeredWorld();
@@ -335,10 +333,10 @@ test('a task is dropped if its executor does not exist as the master expects', (
 
 test('a task for an executor id whose last executor has unacknowledged updates is dropped', () => {
   const { world, containerId } = subscribedWorld();
-  exited(world, containerId, 7);
+  exit(world, containerId, 7);
   launch(world, 'b', true);
-  const told = updates(world).at(-1)?.status;
-  assert.deepEqual([told?.state, told?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
+  const reported = updates(world).at(-1)?.status;
+  assert.deepEqual([reported?.state, reported?.reason], ['TASK_DROPPED', 'REASON_EXECUTOR_TERMINATED']);
   // Of the end, and of the one that the master has counted since.
   assert.equal(sentOf(world, 'ExitedExecutorMessage').length, 2);
   acknowledgeAll(world);
@@ -384,7 +382,7 @@ test('EXECUTORS-4: an update that an executor repeats after the end of its task 
   assert(typesOf(effects).includes('ACKNOWLEDGED'));
   rejoin(world);
   assert.deepEqual(states(world), ['TASK_FINISHED']);
-  exited(world, containerId);
+  exit(world, containerId, 0);
   world.pass(2000);
   assert.deepEqual(
     [...world.disk.keys()].filter((key) => key.startsWith('task/') || key.startsWith('executor/')),
@@ -400,9 +398,9 @@ test('CUSTOM-EXECUTORS-2: an executor that does not subscribe again in time is d
   world.pass(2000);
   assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
   rejoin(world);
-  exited(world, containerId, 0);
-  const told = updates(world).at(-1)?.status;
-  assert.deepEqual([told?.state, told?.reason], ['TASK_GONE', 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT']);
+  exit(world, containerId, 0);
+  const reported = updates(world).at(-1)?.status;
+  assert.deepEqual([reported?.state, reported?.reason], ['TASK_GONE', 'REASON_EXECUTOR_REREGISTRATION_TIMEOUT']);
 });
 
 test('EXECUTOR-CALLS-2: a new SUBSCRIBE replaces the stream', () => {
@@ -411,13 +409,13 @@ test('EXECUTOR-CALLS-2: a new SUBSCRIBE replaces the stream', () => {
   assert(effects.some((it) => it.kind === 'closeStream' && it.connection === 'c1'));
   // The end of the old stream is no news.
   world.input({ kind: 'streamClosed', connection: 'c1' as ConnectionId });
-  const told = launch(world, 'b', false).find(({ kind }) => kind === 'executorEvent');
-  assert(told?.kind === 'executorEvent' && told.connection === 'c2');
+  const sent = launch(world, 'b', false).find(({ kind }) => kind === 'executorEvent');
+  assert(sent?.kind === 'executorEvent' && sent.connection === 'c2');
 });
 
 test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no other process replaces', () => {
   const world = registeredWorld();
-  started(world, launched(launch(world, 'a', true)));
+  containerStarted(world, launched(launch(world, 'a', true)));
   const driver = pidOf('executor(1)', '10.0.0.7:40000');
   const stranger = pidOf('executor(1)', '10.0.0.9:40000');
   const to = (pid: Pid) => world.sent.filter((it) => it.to === pid).map(({ message }) => message.name);
@@ -430,7 +428,7 @@ test('EXECUTOR-DRIVER-1, EXECUTOR-DRIVER-2: an executor has one driver, which no
   world.message({ name: 'RegisterExecutorMessage', body: { ...ids, executor_id: { value: 'who' } } }, driver);
   assert.deepEqual(to(driver), ['ExecutorRegisteredMessage', 'RunTaskMessage']);
   world.message({ name: 'RegisterExecutorMessage', body: ids }, driver);
-  assert.equal(to(driver).at(-1), 'ExecutorRegisteredMessage', 'it may say twice what it has said');
+  assert.equal(to(driver).at(-1), 'ExecutorRegisteredMessage', 'a driver may register twice');
 });
 
 test('a driver does not replace the stream of an HTTP executor', () => {

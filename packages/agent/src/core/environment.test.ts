@@ -1,7 +1,7 @@
 // What executors and tasks are launched with: environment, user, resources (Mesos: docs/executor-http-api.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pidOf } from '@meseta/base';
+import { type FrameworkId, pidOf } from '@meseta/base';
 import type { CommandInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
 import { DEFAULT_PATH, ipOf, unresolvedVariable, variablesOf } from './environment.js';
 import { commandExecutorInfo } from './executors.js';
@@ -22,7 +22,7 @@ test('the variables of a command: values and secrets given by value; others have
   const table: readonly (readonly [CommandInfo | undefined, variables: object, problem: string | undefined])[] = [
     [undefined, {}, undefined],
     [{}, {}, undefined],
-    [{ environment: {} as never }, {}, undefined],
+    [{ environment: {} }, {}, undefined],
     [commandOf({ name: 'A', value: '1' }, { name: 'B', value: '' }), { A: '1', B: '' }, undefined],
     [commandOf(secret('ü'), { name: 'A', value: '1' }), { S: 'ü', A: '1' }, undefined],
     [commandOf({ name: 'A', value: '1' }, { name: 'N' }), { A: '1' }, 'The variable N has no value'],
@@ -190,10 +190,10 @@ test('a command task is launched with its own and its executor’s resources, an
 });
 
 test('the executor info that the agent makes for a command task has the fields of the task', () => {
-  const info = (task: Partial<TaskInfo>) => commandExecutorInfo('f' as never, { ...taskOf('t'), ...task });
+  const info = (task: Partial<TaskInfo>) => commandExecutorInfo('f' as FrameworkId, { ...taskOf('t'), ...task });
   const summary = (command: CommandInfo | undefined) => {
     const { command: _, ...bare } = taskOf('t');
-    return commandExecutorInfo('f' as never, { ...bare, ...(command && { command }) }).name;
+    return commandExecutorInfo('f' as FrameworkId, { ...bare, ...(command && { command }) }).name;
   };
   const named = (what: string) => `Command Executor (Task: t) (Command: ${what})`;
   const table: readonly (readonly [CommandInfo | undefined, string])[] = [
@@ -245,12 +245,12 @@ test('the executor info that the agent makes for a command task has the fields o
   assert.ok(!('shutdown_grace_period' in info({ kill_policy: {} })));
 });
 
-test('a variable that the agent can not give fails the task with the reason', () => {
+test('a variable without a value that the agent can provide fails the task with the reason', () => {
   const world = registeredWorld();
   const command = { value: 'x', ...commandOf({ name: 'N' }) };
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('a', { command }) } });
-  const told = updates(world).at(-1)?.status;
-  assert.match(told?.message ?? '', /The variable N has no value/);
+  const reported = updates(world).at(-1)?.status;
+  assert.match(reported?.message ?? '', /The variable N has no value/);
   assert.equal(
     world.effects.some(({ kind }) => kind === 'launch'),
     false,

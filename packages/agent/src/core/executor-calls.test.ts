@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FrameworkId, LIMITS, type TaskId } from '@meseta/base';
+import { LIMITS, type TaskId } from '@meseta/base';
 import type { ExecutorCall, ExecutorInfo, StatusUpdate, TaskStatus } from '@meseta/wire';
 import { rememberUpdate } from './executor-calls.js';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
   acknowledge,
   acknowledgeAll,
+  containerStarted,
+  frameworkIn,
   frameworkOf,
   launched,
   registeredWorld,
@@ -52,7 +54,7 @@ function worldWithTask(): World {
   const { command: _, ...task } = taskOf('a');
   const body = { framework: frameworkOf(), task: { ...task, executor }, launch_executor: true };
   const containerId = launched(world.message({ name: 'RunTaskMessage', body }));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 99 } });
+  containerStarted(world, containerId, 99);
   subscribe(world, 'c');
   return world;
 }
@@ -114,8 +116,7 @@ test('STATUS-UPDATES-7: of a task, a limited number of updates waits for acknowl
     update(world, status).some((it) => it.kind === 'executorEvent' && it.event.type === 'ACKNOWLEDGED'),
   );
   // The task's first update is the agent's own.
-  const waiting = () =>
-    world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('a' as TaskId)?.updates ?? [];
+  const waiting = () => frameworkIn(world)?.streams.get('a' as TaskId)?.updates ?? [];
   assert.equal(waiting().length, most);
   assert.equal(acknowledged.filter((it) => it).length, most);
   assert.equal(world.core.state.counters.invalidStatusUpdates, 5);
@@ -152,7 +153,7 @@ test('CHECKPOINT-RECORDS-3: the waiting statuses on disk are those that are not 
     runningUpdates(11, 1).map(({ uuid }) => uuid),
   );
   world.restart();
-  const stream = world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.get('a' as TaskId);
+  const stream = frameworkIn(world)?.streams.get('a' as TaskId);
   assert.deepEqual(stream?.updates.map(({ uuid }) => uuid).slice(0, 11), onDisk().slice(0, 11));
   rejoin(world);
   acknowledgeAll(world);
@@ -166,7 +167,7 @@ test('STATUS-UPDATES-7: executors of a framework report a limited number of task
   for (let number = 0; number < most + 10; number++) {
     update(world, { task_id: { value: `invented-${number}` }, state: 'TASK_RUNNING', uuid: `u${number}` });
   }
-  const streams = world.core.state.frameworks.get('f-1' as FrameworkId)?.streams.size ?? 0;
+  const streams = frameworkIn(world)?.streams.size ?? 0;
   assert.deepEqual(
     [streams, world.core.state.counters.invalidStatusUpdates],
     [most + 1, 10],
@@ -180,6 +181,6 @@ test('the statuses of a task are limited, whatever states its executor reports i
   for (let number = 0; number < LIMITS.statuses.most + 10; number++) {
     update(world, { task_id: { value: 'a' }, state: states[number % 2] ?? 'TASK_RUNNING', uuid: `u${number}` });
   }
-  const { task } = world.core.state.frameworks.get('f-1' as FrameworkId)?.tasks.get('a' as TaskId) ?? {};
+  const { task } = frameworkIn(world)?.tasks.get('a' as TaskId) ?? {};
   assert.equal(task?.statuses?.length, LIMITS.statuses.most);
 });

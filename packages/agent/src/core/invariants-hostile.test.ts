@@ -15,16 +15,18 @@ import type { ConnectionId } from './io.js';
 import { frameworkOf, MASTER, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
 
 const places = createSchemaPlaces();
-/** Deeper places are in records that other messages have nearer to their tops. */
+/** Fields that are deeper are in records that other messages have at a smaller depth. */
 const MAX_DEPTH = 6;
-/** One in so many of the values is put in each place, others in the next. */
+/** Each field gets one in so many of the hostile values; the next field gets others. */
 const ONE_IN = 3;
 
+/** A valid message or call, whose fields get hostile values. */
 interface Subject {
+  /** Unique, for the title of the test. */
   readonly what: string;
   readonly message: string;
   readonly plain: Plain;
-  /** False: it is no such message. */
+  /** Returns false if the JSON cannot be read as this message. */
   send(world: World, json: string): boolean;
 }
 
@@ -48,7 +50,7 @@ let connections = 0;
 const nextConnection = (): ConnectionId => `c${connections++}` as ConnectionId;
 
 const executorCallOf = (type: string, body: Plain): Subject => ({
-  what: `an executor's ${type}`,
+  what: `an ${type} call of an executor`,
   message: 'ExecutorCall',
   plain: { framework_id: id('f-1'), executor_id: id('e'), type, ...body },
   send(world, json) {
@@ -60,7 +62,7 @@ const executorCallOf = (type: string, body: Plain): Subject => ({
 });
 
 const containerCallOf = (type: string, body: Plain): Subject => ({
-  what: `a container's owner's ${type}`,
+  what: `a ${type} call`,
   message: 'AgentCall',
   plain: { type, [type.toLowerCase()]: body },
   send(world, json) {
@@ -117,7 +119,10 @@ const SUBJECTS: readonly Subject[] = [
     launch_executor: true,
     resource_version_uuids: [{ uuid }],
   }),
-  messageOf('RunTaskMessage', codecs.RunTaskMessageCodec, { framework, task: { ...withoutCommand, executor } }),
+  {
+    ...messageOf('RunTaskMessage', codecs.RunTaskMessageCodec, { framework, task: { ...withoutCommand, executor } }),
+    what: "RunTaskMessage with a framework's executor",
+  },
   messageOf('RunTaskGroupMessage', codecs.RunTaskGroupMessageCodec, {
     framework,
     executor: {
@@ -167,11 +172,14 @@ const SUBJECTS: readonly Subject[] = [
     operation_uuid: uuid,
     resource_version_uuid: { uuid },
   }),
-  messageOf('ApplyOperationMessage', codecs.ApplyOperationMessageCodec, {
-    operation_info: { type: 'CREATE', create: { volumes: [volume] } },
-    operation_uuid: uuid,
-    resource_version_uuid: { uuid },
-  }),
+  {
+    ...messageOf('ApplyOperationMessage', codecs.ApplyOperationMessageCodec, {
+      operation_info: { type: 'CREATE', create: { volumes: [volume] } },
+      operation_uuid: uuid,
+      resource_version_uuid: { uuid },
+    }),
+    what: 'ApplyOperationMessage with a volume',
+  },
   messageOf('CheckpointResourcesMessage', codecs.CheckpointResourcesMessageCodec, {
     resources: [scalar('cpus', 1, { reservations }), volume],
   }),
@@ -250,14 +258,14 @@ const SUBJECTS: readonly Subject[] = [
 ];
 
 /** A registered agent with a running task. */
-function scene(): World {
+function createScene(): World {
   const world = registeredWorld();
   runToRunning(world, taskOf('t'));
   return world;
 }
 
 function attack(subject: Subject): number {
-  let world = scene();
+  let world = createScene();
   let sent = 0;
   const all = places
     .placesOf(subject.message, MAX_DEPTH)
@@ -274,7 +282,7 @@ function attack(subject: Subject): number {
         world.effects.splice(0);
         if (sent % 50 !== 0) continue;
         world.restart();
-        world = scene();
+        world = createScene();
       } catch (error) {
         throw new Error(`${subject.what}, ${place.text}: ${json.slice(0, 1500)}`, { cause: error });
       }
@@ -284,7 +292,7 @@ function attack(subject: Subject): number {
 }
 
 for (const subject of SUBJECTS) {
-  test(`no field of it breaks an invariant: ${subject.what}`, () => {
-    assert.ok(attack(subject) > 0, 'some of it is taken');
+  test(`a hostile value in a field of ${subject.what} breaks no invariant of the agent`, () => {
+    assert.ok(attack(subject) > 0, 'some of the messages are valid');
   });
 }

@@ -1,5 +1,5 @@
-// Containers that are destroyed because they exceed a limit: what their tasks and callers are told. What is expected is Mesos'
-// behaviour (mesos.proto, TaskStatus.limitation; docs/isolators/disk-du.md).
+// Containers that are destroyed because they exceed a limit: the statuses of their tasks and the replies to calls. What is
+// expected is Mesos' behaviour (mesos.proto, TaskStatus.limitation; docs/isolators/disk-du.md).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
@@ -8,6 +8,7 @@ import type { Resource } from '@meseta/wire';
 import type { ConnectionId } from './io.js';
 import {
   acknowledgeAll,
+  containerStarted,
   frameworkOf,
   launched,
   registeredWorld,
@@ -44,7 +45,7 @@ test("a limitation of a command task's container is in the task's status, with i
   checkLastStatus(world);
 });
 
-test('a limitation beats a kill that is pending: the task has failed', () => {
+test('a limitation takes precedence over a pending kill: the task has failed', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
@@ -77,7 +78,7 @@ test("a limitation of a custom executor's container is in the status of each of 
   for (const restarts of [false, true]) {
     const world = registeredWorld();
     const containerId = launched(launchOnExecutor(world, 'a', true));
-    world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+    containerStarted(world, containerId, 7);
     launchOnExecutor(world, 'b', false);
     if (restarts) {
       world.restart([{ containerId, state: 'ended', status: KILLED, limitation }]);
@@ -90,10 +91,10 @@ test("a limitation of a custom executor's container is in the status of each of 
   }
 });
 
-test("the containerizer is told the resources of a running custom executor's tasks, at a launch and after a restart", () => {
+test("the containerizer gets the resources of a running custom executor's tasks, at a launch and after a restart", () => {
   const world = registeredWorld();
   const containerId = launched(launchOnExecutor(world, 'a', true));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+  containerStarted(world, containerId, 7);
   const updatesOf = () =>
     world.effects.flatMap((effect) => (effect.kind === 'updateContainer' ? [effect.resources.length] : []));
   assert.deepEqual(updatesOf(), []);
@@ -120,7 +121,7 @@ test('a WAIT call for a nested container that exceeded a limit is answered with 
       launch_nested_container: { container_id, command: { value: 'true' } },
     }),
   );
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 8 } });
+  containerStarted(world, containerId, 8);
   call('wait', { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
   const replies = exceed(world, containerId).flatMap((effect) =>
     effect.kind === 'callReply' ? [effect.response] : [],

@@ -6,6 +6,8 @@ import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
 import {
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
   exit,
   frameworkIn,
   frameworkOf,
@@ -27,14 +29,6 @@ const repliesOf = (effects: readonly AgentEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'callReply' ? [effect] : []));
 const statusesOf = (effects: readonly AgentEffect[]) => repliesOf(effects).map(({ status }) => status);
 
-const start = (world: World, containerId: ContainerId) =>
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 5 } });
-const killed = (world: World, containerId: ContainerId) =>
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
-
 const wait = (world: World, container_id: ContainerID) =>
   call(world, { type: 'WAIT_CONTAINER', wait_container: { container_id } }, 'w');
 const remove = (world: World, container_id: ContainerID) =>
@@ -44,13 +38,13 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
   const world = registeredWorld();
   const solo = { value: 'solo' };
   const containerId = launched(launchSolo(world));
-  assert.deepEqual(statusesOf(start(world, containerId)), [200]);
+  assert.deepEqual(statusesOf(containerStarted(world, containerId)), [200]);
   assert.deepEqual(statusesOf(launchSolo(world)), [202]);
   assert.deepEqual(statusesOf(wait(world, solo)), []);
   assert.deepEqual(statusesOf(remove(world, solo)), [500]);
   const kill = call(world, { type: 'KILL_CONTAINER', kill_container: { container_id: solo } });
   assert(kill.some((it) => it.kind === 'destroy' && it.containerId === containerId));
-  const [answer] = repliesOf(killed(world, containerId));
+  const [answer] = repliesOf(containerKilled(world, containerId));
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 9 } });
   assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was reported');
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
@@ -61,7 +55,7 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
 test('KILL_CONTAINER with another signal than SIGKILL signals the container', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
-  start(world, containerId);
+  containerStarted(world, containerId);
   const kill = { container_id: { value: 'solo' }, signal: 15 };
   const effects = call(world, { type: 'KILL_CONTAINER', kill_container: kill });
   assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
@@ -93,7 +87,7 @@ test('NESTED-3: a nested container needs its running task, is in its sandbox and
   const framework = frameworkIn(world);
   const sandbox = framework?.executors.get('t' as ExecutorId)?.sandbox;
   assert.equal(launch.spec.sandbox, `${sandbox}/containers/dbg`);
-  start(world, launch.spec.containerId);
+  containerStarted(world, launch.spec.containerId);
   const ending = exit(world, task, 0);
   assert(ending.some((it) => it.kind === 'destroy' && it.containerId === launch.spec.containerId));
   acknowledgeAll(world);
@@ -103,11 +97,11 @@ test('SANDBOXES-2: a sandbox stays until every container nested in it has ended,
   const world = registeredWorld();
   const task = runToRunning(world, taskOf('t'));
   const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
-  start(world, nested);
+  containerStarted(world, nested);
   exit(world, task, 0);
   acknowledgeAll(world);
   assert.deepEqual(sandboxesRemovedFor(world), []);
-  killed(world, nested);
+  containerKilled(world, nested);
   assert.deepEqual(sandboxesRemovedFor(world), [task]);
 });
 
@@ -115,14 +109,14 @@ test('NESTED-3: a container nested in one without a record is destroyed after a 
   const world = registeredWorld();
   const task = runToRunning(world, taskOf('t'), frameworkOf({ checkpoint: false }));
   const nested = launched(launchSolo(world, { value: 'dbg', parent: { value: task } }));
-  start(world, nested);
+  containerStarted(world, nested);
   for (const containers of [[task, nested], [nested]]) {
     world.effects.length = 0;
     world.restart(containers.map((containerId) => ({ containerId, state: 'running', pid: 5 })));
     const destroyed = world.effects.flatMap((effect) => (effect.kind === 'destroy' ? [effect.containerId] : []));
     assert.deepEqual(destroyed, containers);
   }
-  killed(world, nested);
+  containerKilled(world, nested);
   assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
@@ -131,12 +125,12 @@ test('a container is not removed while one that is nested in it ends', () => {
   const task = runToRunning(world, taskOf('t'));
   const outer = { value: 'outer', parent: { value: task } };
   const parent = launched(launchSolo(world, outer));
-  start(world, parent);
+  containerStarted(world, parent);
   const child = launched(launchSolo(world, { value: 'in', parent: outer }));
-  start(world, child);
-  killed(world, parent);
+  containerStarted(world, child);
+  containerKilled(world, parent);
   assert.deepEqual(statusesOf(remove(world, outer)), [500]);
-  killed(world, child);
+  containerKilled(world, child);
   assert.deepEqual(statusesOf(remove(world, outer)), [200]);
 });
 
@@ -150,7 +144,7 @@ test('container ids that are no valid names of directories are refused', () => {
 test('NESTED-1: a standalone container continues across a restart of the agent, and its exit status is known', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
-  start(world, containerId);
+  containerStarted(world, containerId);
   world.restart([{ containerId, state: 'running', pid: 5 }]);
   assert(!world.effects.some(({ kind }) => kind === 'destroy'));
   assert.deepEqual(statusesOf(launchSolo(world)), [202]);
@@ -162,8 +156,8 @@ test('NESTED-1: a standalone container continues across a restart of the agent, 
 test('NESTED-2: the end of a standalone container is reported to the first WAIT after it, once', () => {
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
-  start(world, containerId);
-  killed(world, containerId);
+  containerStarted(world, containerId);
+  containerKilled(world, containerId);
   world.restart([]);
   assert.deepEqual(statusesOf(wait(world, { value: 'solo' })), [200]);
   world.restart([]);
@@ -177,7 +171,7 @@ const nest = (world: World, container_id: ContainerID, user?: string) => {
   const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id, command } });
   const [spec] = specsOf(effects);
   assert.ok(spec);
-  start(world, spec.containerId);
+  containerStarted(world, spec.containerId);
   return spec;
 };
 
@@ -262,7 +256,7 @@ test('the replies to calls for unknown, running and ended nested containers', ()
   };
   const ended = (): World => {
     const made = world();
-    killed(made, nest(made, nested).containerId);
+    containerKilled(made, nest(made, nested).containerId);
     return made;
   };
   const elsewhere = { value: 'n', parent: { value: 'nobody' } };
@@ -307,8 +301,8 @@ test('NESTED-2: the exit status of a nested container is kept until the outermos
   const inner = { value: 'inner', parent: outer };
   const outerId = nest(world, outer).containerId;
   const innerId = nest(world, inner).containerId;
-  killed(world, innerId);
-  killed(world, outerId);
+  containerKilled(world, innerId);
+  containerKilled(world, outerId);
   assert.deepEqual([answerTo(world, 'wait', inner), answerTo(world, 'wait', outer)], [200, 200]);
   assert.equal(answerTo(world, 'remove', outer), 200);
   assert.equal(answerTo(world, 'wait', inner), 404, 'removed with the container around it');
@@ -316,7 +310,7 @@ test('NESTED-2: the exit status of a nested container is kept until the outermos
   const lateId = nest(world, late).containerId;
   assert.equal(answerTo(world, 'wait', late), undefined);
   exit(world, root, 0);
-  assert.deepEqual(statusesOf(killed(world, lateId)), [200], 'the waiting call is answered');
+  assert.deepEqual(statusesOf(containerKilled(world, lateId)), [200], 'the waiting call is answered');
   assert.equal(answerTo(world, 'wait', late), 404);
   assert.equal(world.core.state.nestedContainers.size, 0);
   acknowledgeAll(world);
@@ -327,7 +321,7 @@ test('NESTED-4: the id of an ended container can be launched again', () => {
   const parent = { value: runToRunning(world, taskOf('t')) };
   const id = { value: 'again', parent };
   const first = nest(world, id);
-  killed(world, first.containerId);
+  containerKilled(world, first.containerId);
   const second = nest(world, id);
   assert.notEqual(second.containerId, first.containerId);
   assert.equal(second.sandbox, first.sandbox);
@@ -407,25 +401,25 @@ test('NESTED-6: a limited number of containers is kept in one outermost containe
       launch_nested_container: { container_id: { value, parent }, command: { value: 'sleep 60' } },
     });
   const first = launched(launchIn('first'));
-  start(world, first);
+  containerStarted(world, first);
   for (let number = 1; number < LIMITS.nestedContainers.most; number++) {
-    start(world, launched(launchIn(`n${number}`)));
+    containerStarted(world, launched(launchIn(`n${number}`)));
   }
   const [refused] = repliesOf(launchIn('more'));
   assert.equal(refused?.status, 500);
   assert.match(refused?.text ?? '', /^Failed to launch container: containers: expected at most 1000 items, got 1001$/);
-  killed(world, first);
-  assert.deepEqual(statusesOf(start(world, launched(launchIn('more')))), [200]);
+  containerKilled(world, first);
+  assert.deepEqual(statusesOf(containerStarted(world, launched(launchIn('more')))), [200]);
   assert.deepEqual(statusesOf(wait(world, { value: 'first', parent })), [404]);
   // Other containers have limits of their own.
-  assert.deepEqual(statusesOf(start(world, launched(launchSolo(world)))), [200]);
+  assert.deepEqual(statusesOf(containerStarted(world, launched(launchSolo(world)))), [200]);
 });
 
 test('a WAIT call whose client has disconnected is forgotten: it uses up neither the limit nor an exit status', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   const solo = launched(launchSolo(world));
-  start(world, solo);
+  containerStarted(world, solo);
   for (const id of [{ value: containerId }, { value: 'solo' }]) {
     for (let i = 0; i < 1001; i++) {
       assert.deepEqual(statusesOf(wait(world, id)), []);
@@ -433,14 +427,14 @@ test('a WAIT call whose client has disconnected is forgotten: it uses up neither
     }
   }
   assert.deepEqual(statusesOf(exit(world, containerId, 3)), []);
-  assert.deepEqual(statusesOf(killed(world, solo)), []);
+  assert.deepEqual(statusesOf(containerKilled(world, solo)), []);
   assert.deepEqual(statusesOf(wait(world, { value: 'solo' })), [200]);
 });
 
 test('no more than 1000 calls wait for one container', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
-  start(world, launched(launchSolo(world)));
+  containerStarted(world, launched(launchSolo(world)));
   for (const id of [containerId, 'solo']) {
     for (let i = 0; i < 1000; i++) assert.deepEqual(statusesOf(wait(world, { value: id })), []);
     assert.deepEqual(statusesOf(wait(world, { value: id })), [500]);

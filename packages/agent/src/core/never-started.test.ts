@@ -1,4 +1,4 @@
-// What is said of tasks whose container never started: nothing of a container, a check or a count that they never had.
+// Statuses and counters of tasks whose container never started: without a container, a check or a count that they never had.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
@@ -19,7 +19,7 @@ const podOf = (task: TaskInfo) =>
     task_group: { tasks: [task] },
   }) as const;
 
-const cases: readonly (readonly [what: string, act: (world: World) => void, says: Partial<TaskStatus>])[] = [
+const cases: readonly (readonly [what: string, act: (world: World) => void, expected: Partial<TaskStatus>])[] = [
   [
     'a command task whose launch fails',
     (world) => launchFails(world, run(world, taskOf('t', { check }))),
@@ -38,12 +38,12 @@ const cases: readonly (readonly [what: string, act: (world: World) => void, says
 ];
 
 test('the status of a task that never started has no container and no check', () => {
-  for (const [what, act, says] of cases) {
+  for (const [what, act, expected] of cases) {
     const world = registeredWorld();
     act(world);
     const status = updates(world).at(-1)?.status;
     const { state, source, reason, container_status, check_status } = status ?? {};
-    assert.deepEqual({ state, source, reason }, says, what);
+    assert.deepEqual({ state, source, reason }, expected, what);
     assert.deepEqual([container_status, check_status], [undefined, undefined], what);
   }
 });

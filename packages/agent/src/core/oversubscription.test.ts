@@ -4,6 +4,8 @@ import type { ContainerId } from '@meseta/base';
 import type { FrameworkInfo, Resource } from '@meseta/wire';
 import {
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
   exit,
   frameworkOf,
   launched,
@@ -31,8 +33,8 @@ const withSpare = (value: number) => ({
 });
 const revocableTask = (id: string, value = 1) => taskOf(id, { resources: [used(value)] });
 
-/** What the master was told of revocable cpus, oldest first; undefined: nothing about oversubscription. */
-const told = (world: World): readonly (number | undefined)[] =>
+/** The revocable cpus in each update to the master, oldest first; undefined: an update without oversubscription. */
+const reportedCpus = (world: World): readonly (number | undefined)[] =>
   sentOf(world, 'UpdateAgentMessage').map(({ update_oversubscribed_resources, oversubscribed_resources }) => {
     if (update_oversubscribed_resources !== true) return undefined;
     for (const { revocable, allocation_info } of oversubscribed_resources ?? []) {
@@ -44,16 +46,16 @@ const told = (world: World): readonly (number | undefined)[] =>
 test('without an estimator no update of oversubscribed resources is sent', () => {
   const world = registeredWorld();
   world.pass(4 * INTERVAL_MS);
-  assert.deepEqual(told(world), [undefined]);
+  assert.deepEqual(reportedCpus(world), [undefined]);
 });
 
 test('OVERSUBSCRIPTION-1: the estimate is sent to the master after each registration', () => {
   const world = registeredWorld(withSpare(3));
   world.pass(4 * INTERVAL_MS);
-  assert.deepEqual(told(world), [3]);
+  assert.deepEqual(reportedCpus(world), [3]);
   world.restart();
   rejoin(world);
-  assert.deepEqual(told(world), [3, 3]);
+  assert.deepEqual(reportedCpus(world), [3, 3]);
 });
 
 test('OVERSUBSCRIPTION-1: revocable resources in use stay in the sum when the estimate has become smaller, until they are free', () => {
@@ -61,21 +63,16 @@ test('OVERSUBSCRIPTION-1: revocable resources in use stay in the sum when the es
   const containerId = runToRunning(world, revocableTask('t', 2));
   world.restart([{ containerId, state: 'running', pid: 7 }], withSpare(1));
   rejoin(world);
-  assert.deepEqual(told(world), [3, 2]);
+  assert.deepEqual(reportedCpus(world), [3, 2]);
   exit(world, containerId, 0);
   acknowledgeAll(world);
   world.pass(INTERVAL_MS);
-  assert.deepEqual(told(world), [3, 2, 1]);
+  assert.deepEqual(reportedCpus(world), [3, 2, 1]);
 });
 
 const overload = (world: World) => world.input({ kind: 'overload', cause: 'the load is 9' });
 const destroyed = (world: World): readonly ContainerId[] =>
   world.effects.flatMap((effect) => (effect.kind === 'destroy' ? [effect.containerId] : []));
-const killedBy9 = (world: World, containerId: ContainerId) =>
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
 
 function checkPreempted(world: World, state: string, taskId = 't'): void {
   const status = updates(world).find(
@@ -99,7 +96,7 @@ for (const [framework, state] of outcomes) {
     const containerId = runToRunning(world, revocableTask('t'), framework);
     overload(world);
     assert.deepEqual(destroyed(world), [containerId]);
-    killedBy9(world, containerId);
+    containerKilled(world, containerId);
     acknowledgeAll(world);
     checkPreempted(world, state);
     overload(world);
@@ -128,7 +125,7 @@ test('a preempted task that had been asked to end was killed', () => {
   world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
   overload(world);
   assert.deepEqual(destroyed(world), [containerId]);
-  killedBy9(world, containerId);
+  containerKilled(world, containerId);
   acknowledgeAll(world);
   assert.equal(states(world).at(-1), 'TASK_KILLED');
 });
@@ -147,7 +144,7 @@ test('OVERSUBSCRIPTION-2: an overload ends a custom executor that has a revocabl
       },
     });
   const containerId = launched(launch('t', [used(1)], true));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+  containerStarted(world, containerId, 7);
   launch('u', [cpus(1, { allocation_info: { role: '*' } })], false);
   overload(world);
   assert.deepEqual(destroyed(world), [containerId]);

@@ -5,6 +5,8 @@ import type { ContainerId, ExecutorId } from '@meseta/base';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import {
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
   exit,
   frameworkIn,
   frameworkOf,
@@ -31,7 +33,7 @@ function launchGroup(
     if (effect.kind === 'launch') containers.set(effect.spec.outer?.pod?.taskId ?? '', effect.spec.containerId);
   }
   for (const containerId of containers.values()) {
-    world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 7 } });
+    containerStarted(world, containerId, 7);
   }
   acknowledgeAll(world);
   return containers;
@@ -44,10 +46,7 @@ const signalled = (world: World, containerId: ContainerId | undefined): boolean 
   world.effects.some((it) => it.kind === 'signal' && it.containerId === containerId);
 
 const killed = (world: World, containerId: ContainerId | undefined) =>
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId: containerId as ContainerId, status: { kind: 'signaled', signal: 15 } },
-  });
+  containerKilled(world, containerId as ContainerId, 15);
 
 const exits = (world: World) => sentOf(world, 'ExitedExecutorMessage').map(({ status }) => status);
 

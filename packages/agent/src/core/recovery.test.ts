@@ -7,6 +7,8 @@ import type { AgentOptions } from './options.js';
 import { compatibility } from './recovery.js';
 import {
   acknowledgeAll,
+  containerKilled,
+  containerStarted,
   exit,
   frameworkOf,
   optionsOf,
@@ -34,10 +36,10 @@ const ended = (containerId: ContainerId, status: ExitStatus): RecoveredContainer
 test('a running task continues across a restart of the agent without a repeated update', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
-  const told = updates(world).length;
+  const reported = updates(world).length;
   world.restart([alive(containerId)]);
   rejoin(world);
-  assert.equal(updates(world).length, told);
+  assert.equal(updates(world).length, reported);
   assert.deepEqual(
     sentOf(world, 'ReregisterAgentMessage')
       .at(-1)
@@ -63,7 +65,7 @@ test('the sandbox of a container that still runs after a restart does not age, h
 test('an update that was written but not acknowledged is sent by the next process', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  containerStarted(world, containerId);
   const [first] = updates(world);
   world.restart([alive(containerId)]);
   rejoin(world);
@@ -172,10 +174,7 @@ test('RECOVERY-3, RUN-END-2: a kill continues after a restart with the rest of i
   world.pass(1);
   assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
   rejoin(world);
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal: 9 } },
-  });
+  containerKilled(world, containerId);
   assert.equal(last(world)?.state, 'TASK_KILLED');
 });
 

@@ -1,5 +1,5 @@
-// What an agent can't provide is refused for tasks, executors, pods, nested and standalone containers alike: what the
-// launcher decides on (containers/src/supported.ts) reaches it, and what it doesn't see is refused here.
+// A property that an agent can't provide is refused for tasks, executors, pods, nested and standalone containers alike. The
+// launcher decides on most (containers/src/plan/supported.ts), so they must reach it; the core refuses what it does not pass on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planLinks } from '@meseta/containers/isolators/volume-sandbox-path';
@@ -100,8 +100,8 @@ test('a part of the own or of the parent sandbox is shown elsewhere, and no path
     const place = { root: launch.spec.outer?.sandbox, names: ['q'] };
     assert.deepEqual(linksOf(launch), [{ containerPath: 'v', place, isPersistent: false }]);
   }
-  for (const evil of [shared('PARENT', '../../x'), shared('SELF', '..'), shared('PARENT', '')]) {
-    assert.deepEqual(linksOf(launchOf(pod(registeredWorld(), {}, { container: evil }))), []);
+  for (const escaping of [shared('PARENT', '../../x'), shared('SELF', '..'), shared('PARENT', '')]) {
+    assert.deepEqual(linksOf(launchOf(pod(registeredWorld(), {}, { container: escaping }))), []);
   }
 });
 
@@ -142,7 +142,7 @@ const reference: EnvironmentVariable = {
 };
 const withSecret: CommandInfo = { value: 'true', environment: { variables: [reference] } };
 
-test('a variable that nobody can resolve fails the task, in its command, its executor and its checks', () => {
+test('a secret by reference in the command, the executor or a check of a task fails the task, as the agent has no resolver', () => {
   const tasks: readonly Partial<TaskInfo>[] = [
     { command: withSecret },
     { command: undefined, executor: { ...custom, command: withSecret } },
@@ -164,13 +164,13 @@ test('nested and standalone containers are refused secrets by reference, limits 
     reservations: [{ type: 'STATIC', role: 'r' }] as const,
     disk: { persistence: { id: 'v' }, volume: { container_path: 'p', mode: 'RW' } } as const,
   };
-  const wishes: readonly (readonly [object, RegExp])[] = [
+  const requests: readonly (readonly [object, RegExp])[] = [
     [{ command: withSecret }, /^command\.environment: The variable S refers to a secret/],
     [{ limits: { mem: { value: 1 } } }, /^limits: /],
     [{ resources: [volume] }, /^resources: /],
   ];
-  for (const [wish, expected] of wishes) {
-    for (const effects of [nest(registeredWorld(), wish), standalone(registeredWorld(), wish)]) {
+  for (const [request, expected] of requests) {
+    for (const effects of [nest(registeredWorld(), request), standalone(registeredWorld(), request)]) {
       assert.ok(effects.every(({ kind }) => kind !== 'launch'));
       const [reply] = effects.filter((effect) => effect.kind === 'callReply');
       assert.deepEqual([reply?.status], [400]);

@@ -5,6 +5,7 @@ import { type Pid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import {
+  containerStarted,
   createWorld,
   frameworkOf,
   MASTER,
@@ -172,7 +173,7 @@ test('STATUS-UPDATES-4: without a master no status update is sent; the first one
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'masterDetected', master: undefined });
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  containerStarted(world, containerId);
   world.pass(60_000);
   assert.deepEqual(states(world), []);
   rejoin(world);
@@ -206,7 +207,7 @@ test('STATUS-UPDATES-3: an update in flight is not sent again by a second answer
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.input({ kind: 'masterDetected', master: MASTER });
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
+  containerStarted(world, containerId);
   world.pass(1000);
   const again = { name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } } as const;
   world.message(again);

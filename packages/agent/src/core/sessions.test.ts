@@ -4,16 +4,13 @@ import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
-import { launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
+import { containerStarted, launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
 
 const call = (world: World, content: AgentCall, connection = 'c') =>
   world.input({ kind: 'containerCall', connection: connection as ConnectionId, call: content });
 
 const repliesOf = (effects: readonly AgentEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'callReply' ? [effect] : []));
-
-const start = (world: World, containerId: ContainerId) =>
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 5 } });
 
 const tty = { type: 'MESOS', tty_info: {} } as const;
 
@@ -47,7 +44,7 @@ test('containers with a terminal and sessions are attached to, others are not, i
     [500, 500].map((status) => [status, `Unknown container ${plain}/n`]),
     'launching',
   );
-  start(world, spec);
+  containerStarted(world, spec);
   assert.deepEqual(
     attachTo(world, nested).map(({ container }) => container?.containerId),
     [spec, spec],
@@ -71,7 +68,7 @@ test('a session starts in the sandbox of its parent with its environment, and is
   assert.equal(isSession, true);
   assert.equal(environment['MESOS_SANDBOX'], outer?.sandbox);
   assert.ok(environment['MESOS_FRAMEWORK_ID']);
-  const [answer] = repliesOf(start(world, containerId));
+  const [answer] = repliesOf(containerStarted(world, containerId));
   assert.deepEqual(answer?.container, { containerId, sandbox });
   assert.deepEqual(
     attachTo(world, id).map(({ container }) => container),
@@ -85,7 +82,7 @@ test('NESTED-7: a session that an earlier process of the agent launched is destr
   const session = launched(openSession(world, { value: 's', parent: { value: parent } }));
   const launch = { container_id: { value: 'n', parent: { value: parent } }, command: { value: 'sleep 60' } };
   const nested = launched(call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch }));
-  for (const id of [session, nested]) start(world, id);
+  for (const id of [session, nested]) containerStarted(world, id);
   world.effects.length = 0;
   const ids = [parent as ContainerId, session, nested];
   world.restart(ids.map((containerId) => ({ containerId, state: 'running', pid: 5 })));

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import type { ConnectionId } from './io.js';
 import {
   acknowledge,
+  containerStarted,
   exit,
   frameworkIn,
   frameworkOf,
@@ -21,13 +22,9 @@ import {
   type World,
 } from './testing.js';
 
-const started = (world: World, containerId: ContainerId): void => {
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 1 } });
-};
-
 test('STATUS-UPDATES-3: an unacknowledged update is sent again after 10 s, 20 s, 40 s ... at most 10 min', () => {
   const world = registeredWorld();
-  started(world, run(world, taskOf('t')));
+  containerStarted(world, run(world, taskOf('t')));
   const uuid = updates(world)[0]?.uuid;
   const at: number[] = [world.nowMs];
   for (let i = 0; i < 9; i++) {
@@ -46,7 +43,7 @@ test('STATUS-UPDATES-3: an unacknowledged update is sent again after 10 s, 20 s,
 
 test('an UpdateFrameworkMessage sends the first update of every stream again and restarts the pauses', () => {
   const world = registeredWorld();
-  started(world, run(world, taskOf('t')));
+  containerStarted(world, run(world, taskOf('t')));
   world.pass(35_000);
   assert.equal(updates(world).length, 3);
   world.message({ name: 'UpdateFrameworkMessage', body: { framework_id: { value: 'other' } } });
@@ -59,7 +56,7 @@ test('STATUS-UPDATES-2: an update of a checkpointing framework is on disk before
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.durable = false;
-  started(world, containerId);
+  containerStarted(world, containerId);
   assert.deepEqual(states(world), []);
   world.flush();
   assert.deepEqual(states(world), ['TASK_STARTING']);
@@ -69,7 +66,7 @@ test('STATUS-UPDATES-2: an acknowledgement of an update that is not on disk yet 
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   world.durable = false;
-  started(world, containerId);
+  containerStarted(world, containerId);
   const streamOf = () => frameworkIn(world)?.streams.get('t' as TaskId);
   const [first, second] = streamOf()?.updates ?? [];
   assert.ok(first && second);
@@ -85,7 +82,7 @@ test('STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stre
   const framework = frameworkOf({ checkpoint: false });
   const executor = { executor_id: { value: 'e' }, command: { value: './e' } };
   const { command: _command, ...task } = taskOf('t', { executor });
-  started(world, run(world, task, framework));
+  containerStarted(world, run(world, task, framework));
   const call = (connection: string, more: object): void => {
     const ids = { framework_id: { value: 'f-1' }, executor_id: { value: 'e' } };
     world.input({
@@ -109,7 +106,7 @@ test('STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stre
 test('each update contains the latest state of its task', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  started(world, containerId);
+  containerStarted(world, containerId);
   const status: ExitStatus = { kind: 'exited', code: 0 };
   world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
   world.pass(10_000);
@@ -120,16 +117,16 @@ test('each update contains the latest state of its task', () => {
 test('a shutdown of the framework ends its tasks without status updates', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  started(world, containerId);
+  containerStarted(world, containerId);
   world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
   assert(world.effects.some(({ kind }) => kind === 'signal'));
-  const told = updates(world).length;
+  const reported = updates(world).length;
   world.pass(30_000);
   assert(world.effects.some(({ kind }) => kind === 'destroy'));
   const status: ExitStatus = { kind: 'signaled', signal: 9 };
   world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
   world.pass(30_000);
-  assert.equal(updates(world).length, told);
+  assert.equal(updates(world).length, reported);
   assert.equal(world.core.state.frameworks.size, 0);
   assert(![...world.disk.keys()].some((key) => /^(task|executor|framework)/.test(key)));
 });
@@ -142,15 +139,15 @@ test('STATUS-UPDATES-6: a task for a framework that is being shut down is refuse
     const world = registeredWorld();
     const framework = frameworkOf(aware ? {} : { capabilities: [] });
     const containerId = run(world, taskOf('t'), framework);
-    started(world, containerId);
+    containerStarted(world, containerId);
     world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
-    const told = updates(world).length;
+    const reported = updates(world).length;
     world.message({ name: 'RunTaskMessage', body: { framework, task: taskOf('late') } });
     rejoinWith(world, framework, 'lost');
     world.pass(30_000);
     assert.deepEqual(
       updates(world)
-        .slice(told)
+        .slice(reported)
         .map(({ status }) => [status.task_id.value, status.state, status.reason]),
       [
         ['late', state, 'REASON_FRAMEWORK_REMOVED'],
@@ -198,10 +195,10 @@ const events = fc.array(
   { maxLength: 40 },
 );
 
-/** A scheduler that hears some messages and acknowledges some of those. */
+/** A scheduler that receives some of the updates and acknowledges these. */
 interface Listener {
   /** In the order in which they were first acknowledged. */
-  readonly heard: StatusUpdate[];
+  readonly received: StatusUpdate[];
   read: number;
 }
 
@@ -209,7 +206,7 @@ function listen(world: World, listener: Listener, drops: (n: number) => boolean)
   for (; listener.read < updates(world).length; listener.read++) {
     if (drops(listener.read)) continue;
     const update = updates(world)[listener.read] as StatusUpdate;
-    if (!listener.heard.some(({ uuid }) => uuid === update.uuid)) listener.heard.push(update);
+    if (!listener.received.some(({ uuid }) => uuid === update.uuid)) listener.received.push(update);
     acknowledge(world, update);
   }
 }
@@ -232,8 +229,8 @@ test('STATUS-UPDATES-1: every update arrives in order whatever messages are lost
         },
       };
       const containerId = run(world, taskOf('t', check), frameworkOf());
-      started(world, containerId);
-      const listener: Listener = { heard: [], read: 0 };
+      containerStarted(world, containerId);
+      const listener: Listener = { received: [], read: 0 };
       let ended = false;
       const made = (): readonly string[] => {
         const record = frameworkIn(world)?.tasks.get('t' as TaskId);
@@ -255,7 +252,7 @@ test('STATUS-UPDATES-1: every update arrives in order whatever messages are lost
       }
       assert.equal(world.core.state.frameworks.size, 0, 'everything was acknowledged');
       assert.deepEqual(
-        listener.heard.map(({ uuid }) => uuid),
+        listener.received.map(({ uuid }) => uuid),
         all,
       );
     }),
@@ -279,7 +276,7 @@ function step(
       listen(world, listener, drops);
       return;
     case 'acknowledgeAgain':
-      for (const update of listener.heard) acknowledge(world, update);
+      for (const update of listener.received) acknowledge(world, update);
       return;
     case 'restart':
       world.restart(ended ? [] : [{ containerId, state: 'running', pid: 1 }]);
@@ -361,7 +358,7 @@ function crashStep(world: World, launcher: Launcher, listener: Listener, event: 
   } else if (event === 'acknowledge') listen(world, listener, () => false);
   else if (event === 'started' && container === 'launched' && id !== undefined) {
     launcher.container = 'running';
-    started(world, id);
+    containerStarted(world, id);
   } else if (event === 'exit' && container === 'running' && id !== undefined) {
     launcher.container = 'ended';
     const status: ExitStatus = { kind: 'exited', code: 0 };
@@ -375,7 +372,7 @@ test('if the agent ends before or after any write, a launched task runs once and
     fc.property(crashEvents, (script) => {
       const world = registeredWorld();
       const launcher: Launcher = { container: 'none', id: undefined, seen: world.effects.length };
-      const listener: Listener = { heard: [], read: 0 };
+      const listener: Listener = { received: [], read: 0 };
       world.durable = false;
       world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
       for (const event of script) crashStep(world, launcher, listener, event);
@@ -384,11 +381,11 @@ test('if the agent ends before or after any write, a launched task runs once and
           crashStep(world, launcher, listener, event);
         }
       }
-      assert.equal(world.core.state.frameworks.size, 0, 'nothing is left');
-      const told = listener.heard.map(({ status }) => status.state);
-      // Killed before the launch was written, the agent never had the task: the master's reconciliation tells that.
-      if (launcher.id === undefined) assert(['', 'TASK_DROPPED'].includes(told.join()), told.join());
-      else assert.deepEqual(told, ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED']);
+      assert.equal(world.core.state.frameworks.size, 0, 'no framework remains');
+      const reported = listener.received.map(({ status }) => status.state);
+      // An agent that is killed before it has written the launch never had the task; the master finds out by reconciliation.
+      if (launcher.id === undefined) assert(['', 'TASK_DROPPED'].includes(reported.join()), reported.join());
+      else assert.deepEqual(reported, ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED']);
     }),
     { numRuns: 300 },
   );

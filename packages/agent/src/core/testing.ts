@@ -201,7 +201,7 @@ export function launched(effects: readonly AgentEffect[]): ContainerId {
 /** Launches a task, lets its container start and acknowledges TASK_STARTING and TASK_RUNNING. */
 export function runToRunning(world: World, task: TaskInfo, framework: FrameworkInfo = frameworkOf()): ContainerId {
   const containerId = run(world, task, framework);
-  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711 } });
+  containerStarted(world, containerId, 4711);
   acknowledgeAll(world);
   return containerId;
 }
@@ -237,11 +237,23 @@ export function acknowledge(world: World, update: StatusUpdate): readonly AgentE
   });
 }
 
-/** Acknowledges what was sent and what comes in answer, until nothing new does. */
+/** Acknowledges every update that was sent, and those that are sent when an earlier one is acknowledged. */
 export function acknowledgeAll(world: World): void {
   for (let seen = 0; seen < updates(world).length; seen++) acknowledge(world, updates(world)[seen] as StatusUpdate);
 }
 
+/** The container's process has started. */
+export const containerStarted = (world: World, containerId: ContainerId, pid = 1): readonly AgentEffect[] =>
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid } });
+
+/** The container has ended by a signal: SIGKILL, unless another number is given. */
+export const containerKilled = (world: World, containerId: ContainerId, signal = 9): readonly AgentEffect[] =>
+  world.input({
+    kind: 'containerEvent',
+    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal } },
+  });
+
+/** The container has exited with this status. */
 export const exit = (world: World, containerId: ContainerId, code: number): readonly AgentEffect[] =>
   world.input({
     kind: 'containerEvent',

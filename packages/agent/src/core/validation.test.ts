@@ -1,6 +1,7 @@
 // VALIDATION-1 at each way in: messages of masters, calls about containers, the checkpoint.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ContainerId, FrameworkId } from '@meseta/base';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, TaskInfo } from '@meseta/wire';
 import type { CheckpointRecord, ConnectionId } from './io.js';
 import {
@@ -17,9 +18,9 @@ import {
   type World,
 } from './testing.js';
 
-const EVIL = ['', '.', '..', '../../victim', 'a/b', 'x\n', 'é'.repeat(128)];
+const INVALID_NAMES = ['', '.', '..', '../../victim', 'a/b', 'x\n', 'é'.repeat(128)];
 
-/** Nothing was made on disk, removed or launched. */
+/** Whether nothing was created on disk, removed or launched. */
 const isUntouched = (world: World): boolean =>
   world.effects.every(({ kind }) => kind !== 'launch' && kind !== 'volume' && kind !== 'removeSandbox');
 
@@ -30,7 +31,7 @@ const executorOf = (id: string): ExecutorInfo => ({
 });
 
 test('VALIDATION-1: a task of a framework whose id is no valid name of a directory is ignored', () => {
-  for (const id of EVIL) {
+  for (const id of INVALID_NAMES) {
     const world = registeredWorld();
     const framework = frameworkOf({ id: { value: id } });
     world.message({ name: 'RunTaskMessage', body: { framework, task: taskOf('t') } });
@@ -49,9 +50,9 @@ test('VALIDATION-1: a task whose id, executor or volume is no valid name of a di
     disk: { persistence: { id }, volume: { container_path, mode: 'RW' } } as const,
   });
   const tasks: readonly TaskInfo[] = [
-    ...EVIL.filter((id) => id !== '').map((id) => taskOf(id)),
-    ...EVIL.map((id) => taskOf('t', { command: undefined, executor: executorOf(id) })),
-    ...EVIL.map((id) => taskOf('t', { resources: [disk(id)] })),
+    ...INVALID_NAMES.filter((id) => id !== '').map((id) => taskOf(id)),
+    ...INVALID_NAMES.map((id) => taskOf('t', { command: undefined, executor: executorOf(id) })),
+    ...INVALID_NAMES.map((id) => taskOf('t', { resources: [disk(id)] })),
     ...['..', '../x', ''].map((path) => taskOf('t', { resources: [disk('v', path)] })),
   ];
   for (const task of tasks) {
@@ -109,7 +110,7 @@ test('a framework keeps its id whatever id an UpdateFrameworkMessage has, also i
 });
 
 test('VALIDATION-1: an operation on a volume whose id is no valid name of a directory is an error, and makes and deletes nothing', () => {
-  for (const id of EVIL) {
+  for (const id of INVALID_NAMES) {
     const world = registeredWorld();
     const reservation = { type: 'DYNAMIC', role: 'r', principal: 'p' } as const;
     const volume = {
@@ -134,7 +135,7 @@ test('VALIDATION-1: an operation on a volume whose id is no valid name of a dire
 });
 
 test('VALIDATION-1: an agent id that is no valid name of a directory does not register the agent', () => {
-  for (const id of [...EVIL, 'latest']) {
+  for (const id of [...INVALID_NAMES, 'latest']) {
     const world = createWorld();
     world.input({ kind: 'start', checkpoint: [], containers: [] });
     world.input({ kind: 'masterDetected', master: MASTER });
@@ -165,7 +166,7 @@ test('VALIDATION-1: a call about a container is refused if its id is no valid na
   let deep: ContainerID = { value };
   for (let level = 0; level < 50; level++) deep = { value: 'c', parent: deep };
   const ids: readonly ContainerID[] = [
-    ...[...EVIL, 'latest', 'a.b', 'a b'].flatMap((id) => [{ value: id }, { value: id, parent: { value } }]),
+    ...[...INVALID_NAMES, 'latest', 'a.b', 'a b'].flatMap((id) => [{ value: id }, { value: id, parent: { value } }]),
     { value: 'c', parent: { value: '..' } },
     deep,
   ];
@@ -180,26 +181,32 @@ test('VALIDATION-1: a call about a container is refused if its id is no valid na
   assert.equal(world.core.state.nestedContainers.size, 0);
 });
 
-const evilRecords = (good: CheckpointRecord): readonly CheckpointRecord[] => {
+const invalidRecords = (good: CheckpointRecord): readonly CheckpointRecord[] => {
   switch (good.kind) {
     case 'agent':
     case 'framework':
-      return EVIL.map((value) => ({ ...good, info: { ...good.info, id: { value } } }) as CheckpointRecord);
+      return INVALID_NAMES.map((value) => ({ ...good, info: { ...good.info, id: { value } } }) as CheckpointRecord);
     case 'executor': {
       const { executor } = good;
       return [
-        ...EVIL.map((value) => ({
+        ...INVALID_NAMES.map((value) => ({
           ...good,
           executor: { ...executor, info: { ...executor.info, executor_id: { value } } },
         })),
-        ...EVIL.map((frameworkId) => ({ ...good, executor: { ...executor, frameworkId: frameworkId as never } })),
-        ...EVIL.map((containerId) => ({ ...good, executor: { ...executor, containerId: containerId as never } })),
+        ...INVALID_NAMES.map((frameworkId) => ({
+          ...good,
+          executor: { ...executor, frameworkId: frameworkId as FrameworkId },
+        })),
+        ...INVALID_NAMES.map((containerId) => ({
+          ...good,
+          executor: { ...executor, containerId: containerId as ContainerId },
+        })),
         { ...good, executor: { ...executor, sandbox: `${executor.sandbox}/../../../victim` } },
         { ...good, executor: { ...executor, sandbox: 'relative' } },
       ];
     }
     case 'task':
-      return EVIL.map((frameworkId) => ({ ...good, frameworkId: frameworkId as never }));
+      return INVALID_NAMES.map((frameworkId) => ({ ...good, frameworkId: frameworkId as FrameworkId }));
     case 'sandbox':
       return [{ ...good, path: `${good.path}/../../..` }];
     default:
@@ -213,14 +220,14 @@ test('VALIDATION-1: a checkpoint with an id or path outside of work_dir ends the
   const disk = [...world.disk].map(([key, record]) => ({ key, record }));
   let tried = 0;
   for (const { key, record } of disk) {
-    for (const evil of evilRecords(record)) {
+    for (const invalid of invalidRecords(record)) {
       const other = createWorld();
-      const checkpoint = disk.map((entry) => (entry.key === key ? { key, record: evil } : entry));
+      const checkpoint = disk.map((entry) => (entry.key === key ? { key, record: invalid } : entry));
       const effects = other.input({ kind: 'start', checkpoint, containers: [] });
       assert.deepEqual(
         effects.map(({ kind }) => kind),
         ['exit'],
-        JSON.stringify(evil),
+        JSON.stringify(invalid),
       );
       const [exit] = effects;
       assert.match(exit?.kind === 'exit' ? exit.message : '', /^the checkpoint in work_dir is damaged \(.*: expected /);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { OfferId, TaskId } from '@meseta/base';
 import { quantitiesOf, quantitiesToRecord } from '@meseta/resources';
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@meseta/wire';
 import { createWorld, resources, type TestScheduler, task } from './testing.js';
@@ -81,7 +82,7 @@ test('an invalid task is TASK_ERROR and the message names the field; the resourc
   assert.equal(world.master.state.frameworks.get(scheduler.id)?.tasks.size, 0);
 });
 
-test('valid: zero cpus with mem, a health check without a type, the id of a completed task', () => {
+test('a task is valid with zero cpus and some mem, a health check without a type, or the id of a completed task', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
@@ -137,7 +138,7 @@ test("another framework's offer is neither used nor removed", () => {
   thief.call({ type: 'DECLINE', decline: { offer_ids: [offer.id] } });
   thief.launch(offer, task('t', offer));
   assert.equal(thief.status().reason, 'REASON_INVALID_OFFERS');
-  assert.equal(world.master.state.offers.has(offer.id.value as never), true);
+  assert.equal(world.master.state.offers.has(offer.id.value as OfferId), true);
   assert.equal(owner.has('RESCIND'), false);
 });
 
@@ -174,8 +175,8 @@ test('a custom executor is charged once, and its info may not change while it ru
   assert.equal(agent.take('RunTaskMessage').launch_executor, false);
   launch('c', 'other');
   assert.match(scheduler.status().message ?? '', /ExecutorInfo/);
-  const held = quantitiesToRecord(world.master.state.allocator.roleUsage('*').consumed);
-  assert.deepEqual([held['cpus'], held['mem']], [1.2, 128]);
+  const consumed = quantitiesToRecord(world.master.state.allocator.roleUsage('*').consumed);
+  assert.deepEqual([consumed['cpus'], consumed['mem']], [1.2, 128]);
   const exited = {
     agent_id: { value: agent.id },
     framework_id: { value: scheduler.id },
@@ -392,7 +393,7 @@ test('offers are in the format that the framework understands', () => {
   );
   old.launch(offer, task('t', offer, { resources: offer.resources ?? [] }));
   const framework = world.master.state.frameworks.get(old.id);
-  const used = framework?.tasks.get('t' as never)?.resources ?? [];
+  const used = framework?.tasks.get('t' as TaskId)?.resources ?? [];
   assert.deepEqual(
     used.map((r) => [r.allocation_info?.role, r.reservations?.length]),
     [

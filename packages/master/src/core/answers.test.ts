@@ -1,12 +1,22 @@
 // Answers of Mesos in corner cases, one test a row of docs/compatibility-answers.md.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Pid, present } from '@meseta/base';
-import type { FrameworkInfo, LibprocessMessage, SchedulerV0Call, Task } from '@meseta/wire';
+import { type FrameworkId, present, type TaskId } from '@meseta/base';
+import type { FrameworkInfo, Task } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
-import { createWorld, MASTER_ID, resources, type TestAgent, type TestScheduler, task, type World } from './testing.js';
+import {
+  createWorld,
+  DRIVER,
+  MASTER_ID,
+  messagesTo,
+  resources,
+  sendDriverCall,
+  type TestAgent,
+  type TestScheduler,
+  task,
+  type World,
+} from './testing.js';
 
-const driver = 'scheduler-1@10.0.0.9:7000' as Pid;
 const driverInfo: FrameworkInfo = {
   user: 'root',
   name: 'v0',
@@ -16,15 +26,8 @@ const driverInfo: FrameworkInfo = {
 };
 const uuid = bytesOfUuid('22222222-2222-4222-8222-222222222222');
 
-function say(world: World, body: SchedulerV0Call, from = driver): void {
-  world.feed({ kind: 'message', from, message: { name: 'SchedulerCall', body } });
-}
-
-const received = (world: World, to: Pid = driver): LibprocessMessage[] =>
-  world.effects.flatMap((effect) => (effect.kind === 'send' && effect.to.includes(to) ? [effect.message] : []));
-
 function subscribeDriver(world: World, more: Partial<FrameworkInfo> = {}): { readonly value: string } {
-  say(world, { type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, ...more } } });
+  sendDriverCall(world, { type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, ...more } } });
   const [id] = [...world.master.state.frameworkByPid.values()];
   return { value: present(id, 'the framework of the driver') };
 }
@@ -48,7 +51,7 @@ function running(info: Partial<FrameworkInfo> = aware): Running {
   scheduler.launch(offer, task('t', offer));
   agent.update(scheduler, 't', 'TASK_RUNNING');
   scheduler.acknowledge(scheduler.status());
-  const known = () => world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never);
+  const known = () => world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId);
   return { world, agent, scheduler, known };
 }
 
@@ -82,8 +85,8 @@ test('driver: the same pid again, without force, gets RESCIND of its offers and 
   world.agent();
   const id = subscribeDriver(world);
   world.wait(1_000);
-  say(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
-  const names = received(world).map(({ name }) => name);
+  sendDriverCall(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
+  const names = messagesTo(world).map(({ name }) => name);
   assert.deepEqual(names.slice(-3, -1), ['RescindResourceOfferMessage', 'FrameworkReregisteredMessage']);
 });
 
@@ -92,26 +95,26 @@ test('driver: a framework that was recovered from an agent gets FrameworkRegiste
   const agent = world.agent(undefined, { unregistered: true });
   const id = { value: 'earlier' };
   agent.reregister({ agent: { ...agent.info, id: { value: 'a' } }, frameworks: [{ ...driverInfo, id }] });
-  assert.equal(world.master.state.frameworks.get('earlier' as never)?.status, 'recovered');
-  say(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
-  assert.equal(received(world)[0]?.name, 'FrameworkRegisteredMessage');
+  assert.equal(world.master.state.frameworks.get('earlier' as FrameworkId)?.status, 'recovered');
+  sendDriverCall(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
+  assert.equal(messagesTo(world)[0]?.name, 'FrameworkRegisteredMessage');
 });
 
 test('driver: the pid of a registered framework cannot subscribe as another framework', () => {
   const world = createWorld();
   subscribeDriver(world);
-  const before = received(world).length;
+  const before = messagesTo(world).length;
   const id = { value: 'another' };
-  say(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
-  assert.deepEqual([world.master.state.frameworks.size, received(world).length], [1, before]);
+  sendDriverCall(world, { framework_id: id, type: 'SUBSCRIBE', subscribe: { framework_info: { ...driverInfo, id } } });
+  assert.deepEqual([world.master.state.frameworks.size, messagesTo(world).length], [1, before]);
 });
 
 test('driver: an UPDATE_FRAMEWORK that fails is answered by a FrameworkErrorMessage', () => {
   const world = createWorld();
   const id = subscribeDriver(world);
   const framework_info = { ...driverInfo, id, user: 'other', roles: ['a b'] };
-  say(world, { framework_id: id, type: 'UPDATE_FRAMEWORK', update_framework: { framework_info } });
-  assert.equal(received(world).at(-1)?.name, 'FrameworkErrorMessage');
+  sendDriverCall(world, { framework_id: id, type: 'UPDATE_FRAMEWORK', update_framework: { framework_info } });
+  assert.equal(messagesTo(world).at(-1)?.name, 'FrameworkErrorMessage');
 });
 
 test('driver: agents get its pid, also while it is disconnected', () => {
@@ -121,7 +124,7 @@ test('driver: agents get its pid, also while it is disconnected', () => {
   world.feed({ kind: 'peerLost', address: '10.0.0.9:7000' });
   agent.breakConnection();
   agent.reregister({ frameworks: [{ ...driverInfo, id }] });
-  assert.equal(agent.take('UpdateFrameworkMessage').pid, driver);
+  assert.equal(agent.take('UpdateFrameworkMessage').pid, DRIVER);
 });
 
 test('re-registration: tasks of completed_frameworks become completed tasks of a known framework', () => {

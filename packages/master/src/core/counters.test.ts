@@ -1,9 +1,17 @@
-// What metrics say of messages and operations, call by call: the slots are Mesos', and so is what moves them.
+// The counters of messages and operations, call by call. Their names, and what increments them, are Mesos'.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Pid, present } from '@meseta/base';
-import type { OfferOperation, SchedulerCall, SchedulerV0Call, TaskInfo } from '@meseta/wire';
-import { createWorld, resources, type TestAgent, type TestScheduler, task, type World } from './testing.js';
+import { present } from '@meseta/base';
+import type { OfferOperation, SchedulerCall, TaskInfo } from '@meseta/wire';
+import {
+  createWorld,
+  resources,
+  sendDriverCall,
+  type TestAgent,
+  type TestScheduler,
+  task,
+  type World,
+} from './testing.js';
 
 interface Running {
   readonly world: World;
@@ -19,13 +27,13 @@ function running(): Running {
   return { world, agent, scheduler };
 }
 
-type Moved = Readonly<Record<string, number>>;
+type Changes = Readonly<Record<string, number>>;
 
-/** The slots of master and framework that moved, by how much; `framework/` stands for the framework's own. */
-function moved(
+/** The counters of master and framework that changed, by how much; `framework/` stands for the framework's own. */
+function changesBy(
   { world, scheduler }: Pick<Running, 'world'> & { readonly scheduler?: TestScheduler },
   act: () => void,
-): Moved {
+): Changes {
   const read = (): ReadonlyMap<string, number> => {
     const own = scheduler && world.master.state.frameworks.get(scheduler.id)?.counters;
     return new Map([
@@ -49,7 +57,7 @@ const accepted = { 'framework/calls': 1, 'framework/calls/accept': 1, 'framework
 
 test('ACCEPT: accepted operations are counted, and each task of a LAUNCH; only LAUNCH is counted as a message', () => {
   const bad: Partial<TaskInfo> = { resources: resources('cpus:4000') };
-  const cases: readonly (readonly [string, (it: Running) => readonly OfferOperation[], Moved])[] = [
+  const cases: readonly (readonly [string, (it: Running) => readonly OfferOperation[], Changes])[] = [
     ['no operations', () => [], accepted],
     ['LAUNCH without tasks', () => [{ type: 'LAUNCH', launch: {} }], { ...accepted, messages_decline_offers: 1 }],
     [
@@ -85,7 +93,7 @@ test('ACCEPT: accepted operations are counted, and each task of a LAUNCH; only L
   for (const [what, operations, expected] of cases) {
     const it = running();
     assert.deepEqual(
-      moved(it, () => accept(it, operations(it))),
+      changesBy(it, () => accept(it, operations(it))),
       expected,
       what,
     );
@@ -97,7 +105,7 @@ test('ACCEPT of invalid offers counts the refused tasks for the master, not for 
   const offer = present(it.scheduler.events.find(({ type }) => type === 'OFFERS')?.offers?.offers?.[0], 'offer');
   const launch = { task_infos: [task('a', offer), task('b', offer)] };
   assert.deepEqual(
-    moved(it, () => accept(it, [{ type: 'LAUNCH', launch }], true)),
+    changesBy(it, () => accept(it, [{ type: 'LAUNCH', launch }], true)),
     {
       messages_launch_tasks: 1,
       tasks_lost: 2,
@@ -114,7 +122,7 @@ test('refused scheduler calls are counted for the framework; KILL of an unknown 
   const unknown = { task_id: { value: 'unknown' } };
   const uuid = 'AAAAAAAAQACAAAAAAAAAAA==';
   const update = { 'framework/events': 1, 'framework/events/update': 1 };
-  const cases: readonly (readonly [SchedulerCall, Moved])[] = [
+  const cases: readonly (readonly [SchedulerCall, Changes])[] = [
     [
       { type: 'KILL', kill: unknown },
       { messages_kill_task: 1, messages_reconcile_tasks: 1, ...update },
@@ -152,11 +160,11 @@ test('refused scheduler calls are counted for the framework; KILL of an unknown 
     const it = running();
     const calls = { 'framework/calls': 1, [`framework/calls/${call.type?.toLowerCase()}`]: 1 };
     assert.deepEqual(
-      moved(it, () => void it.scheduler.call(call)),
+      changesBy(it, () => void it.scheduler.call(call)),
       { ...calls, ...expected },
       call.type,
     );
-    const refused = moved(it, () =>
+    const refused = changesBy(it, () =>
       assert.equal(it.world.scheduler({ framework_id: { value: it.scheduler.id }, ...call }, 'another')?.status, 400),
     );
     assert.deepEqual(refused, calls, `${call.type} on another stream`);
@@ -167,19 +175,17 @@ test('TEARDOWN by HTTP is not counted as messages_unregister_framework', () => {
   const it = running();
   const { world, scheduler } = it;
   assert.deepEqual(
-    moved({ world }, () => void scheduler.call({ type: 'TEARDOWN' })),
+    changesBy({ world }, () => void scheduler.call({ type: 'TEARDOWN' })),
     {},
   );
 });
 
-const driver = 'scheduler-1@10.0.0.9:7000' as Pid;
-const say = (world: World, body: SchedulerV0Call): void =>
-  world.feed({ kind: 'message', from: driver, message: { name: 'SchedulerCall', body } });
-
 test('calls of drivers: SUBSCRIBE is not counted for the framework, malformed calls are counted as invalid', () => {
   const world = createWorld();
   const framework_info = { user: 'root', name: 'v0' };
-  const subscribed = moved({ world }, () => say(world, { type: 'SUBSCRIBE', subscribe: { framework_info } }));
+  const subscribed = changesBy({ world }, () =>
+    sendDriverCall(world, { type: 'SUBSCRIBE', subscribe: { framework_info } }),
+  );
   assert.deepEqual(subscribed, { messages_register_framework: 1 });
   const [framework] = world.master.state.frameworks.values();
   assert.deepEqual(
@@ -192,16 +198,18 @@ test('calls of drivers: SUBSCRIBE is not counted for the framework, malformed ca
   const framework_id = { value: present(framework, 'a framework').id };
   const acknowledge = { agent_id: { value: 'x' }, task_id: { value: 't' }, uuid: 'none' };
   assert.deepEqual(
-    moved({ world }, () => say(world, { framework_id, type: 'ACKNOWLEDGE', acknowledge })),
+    changesBy({ world }, () => sendDriverCall(world, { framework_id, type: 'ACKNOWLEDGE', acknowledge })),
     { invalid_status_update_acknowledgements: 1 },
   );
   assert.deepEqual(
-    moved({ world }, () => say(world, { framework_id, type: 'RECONCILE_OPERATIONS', reconcile_operations: {} })),
+    changesBy({ world }, () =>
+      sendDriverCall(world, { framework_id, type: 'RECONCILE_OPERATIONS', reconcile_operations: {} }),
+    ),
     {},
     'drivers know no operations',
   );
   assert.deepEqual(
-    moved({ world }, () => say(world, { framework_id, type: 'TEARDOWN' })),
+    changesBy({ world }, () => sendDriverCall(world, { framework_id, type: 'TEARDOWN' })),
     { messages_unregister_framework: 1 },
   );
 });
@@ -214,18 +222,18 @@ test('a status update is valid only if it was sent to the scheduler; an acknowle
   const uuid = 'AAAAAAAAQACAAAAAAAAAAA==';
   const acknowledge = { agent_id: { value: agent.id }, task_id: { value: 't' }, uuid };
   assert.deepEqual(
-    moved({ world }, () => void scheduler.call({ type: 'ACKNOWLEDGE', acknowledge })),
+    changesBy({ world }, () => void scheduler.call({ type: 'ACKNOWLEDGE', acknowledge })),
     { messages_status_update_acknowledgement: 1, invalid_status_update_acknowledgements: 1 },
   );
   assert.equal(agent.has('StatusUpdateAcknowledgementMessage'), false);
   const update = () => void agent.update(scheduler, 't', 'TASK_RUNNING');
-  assert.deepEqual(moved({ world }, update), { messages_status_update: 1, valid_status_updates: 1 });
+  assert.deepEqual(changesBy({ world }, update), { messages_status_update: 1, valid_status_updates: 1 });
   const unknown = () => void agent.update(scheduler, 'unknown', 'TASK_RUNNING');
-  assert.deepEqual(moved({ world }, unknown), { messages_status_update: 1, invalid_status_updates: 1 });
+  assert.deepEqual(changesBy({ world }, unknown), { messages_status_update: 1, invalid_status_updates: 1 });
   assert.equal(scheduler.events.filter(({ type }) => type === 'UPDATE').length, 2, 'it is passed on all the same');
   scheduler.disconnect();
   const away = () => void agent.update(scheduler, 't', 'TASK_KILLING');
-  assert.deepEqual(moved({ world }, away), { messages_status_update: 1, invalid_status_updates: 1 });
+  assert.deepEqual(changesBy({ world }, away), { messages_status_update: 1, invalid_status_updates: 1 });
 });
 
 test('offers of a disconnected framework are counted as rescinded', () => {

@@ -1,5 +1,5 @@
-// What an ACCEPT of real offers may carry: every field of every operation spoiled in every way. Each operation asks for
-// more than there is, so whatever else is wrong with it, none may be done; and nothing may be lost or made on the way.
+// ACCEPT of real offers with operations in which one field has a hostile value. Each operation also needs more resources than
+// the offer has, so none may be performed, and no resource may be lost or created.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { summarize } from '@meseta/resources';
@@ -29,8 +29,8 @@ const volumes = ['a', 'b'].map((id, i) =>
   }),
 );
 
-/** An operation, and the list in it whose second element makes it impossible. */
-type Subject = readonly [operation: Plain, seal: string];
+/** An operation, and the list in it whose second element needs more than the offer has; empty for other reasons. */
+type Subject = readonly [operation: Plain, excessiveList: string];
 
 function subjects(agentId: string): readonly Subject[] {
   const task = { name: 't', task_id: { value: 't' }, agent_id: { value: agentId }, command: { value: 'true' } };
@@ -57,23 +57,23 @@ function subjects(agentId: string): readonly Subject[] {
   ];
 }
 
-/** The places of an operation that may be spoiled: not its type, and nothing that takes the impossible out. */
-function spoilable([operation, seal]: Subject): Place[] {
+/** The fields that get hostile values: neither the type, nor a field that contains the excessive list. */
+function mutableFields([operation, excessiveList]: Subject): Place[] {
   const body = Object.keys(operation).find((name) => name !== 'type');
-  const isWayToSeal = (text: string): boolean => seal === text || seal.startsWith(`${text}.`);
+  const containsList = (text: string): boolean => excessiveList === text || excessiveList.startsWith(`${text}.`);
   return all.filter(
-    ({ text }) => text !== 'type' && (text === 'id' || text.startsWith(`${body}.`)) && !isWayToSeal(text),
+    ({ text }) => text !== 'type' && (text === 'id' || text.startsWith(`${body}.`)) && !containsList(text),
   );
 }
 
-function* spoiled(subject: Subject, oneIn: number): Generator<OfferOperation> {
+function* mutationsOf(subject: Subject, oneIn: number): Generator<OfferOperation> {
   let turn = 0;
-  for (const place of spoilable(subject)) {
+  for (const place of mutableFields(subject)) {
     const field = place.steps.at(-1);
     if (field === undefined) continue;
     turn++;
     for (const [i, { value, mistyped }] of hostileValues(places, field).entries()) {
-      // Of another kind it is no operation, as the wire's own tests show.
+      // A value of a wrong type cannot be read as an operation; the tests of wire cover that.
       if (mistyped || (i + turn) % oneIn !== 0) continue;
       const read = OfferOperationCodec.parse(writeJson(places.put(subject[0], place, value)));
       if (read.ok) yield read.value;
@@ -99,11 +99,11 @@ function accept(scheduler: TestScheduler, world: World, agent: TestAgent, operat
   const {
     tasks,
     executors,
-    operations: under,
+    operations: pending,
     checkpointedResources,
   } = world.master.state.agents.registered.get(agent.id) ?? assert.fail('the agent is registered');
   const text = (): string => JSON.stringify(operations).slice(0, 2_000);
-  assert.deepEqual([tasks.size, executors.size, under.size, checkpointedResources], [0, 0, 0, []], text());
+  assert.deepEqual([tasks.size, executors.size, pending.size, checkpointedResources], [0, 0, 0, []], text());
   const states = scheduler.events.flatMap(({ update }) => (update === undefined ? [] : [update.status.state]));
   assert.ok(states.every((state) => state === 'TASK_ERROR'));
   scheduler.events.splice(0);
@@ -120,7 +120,7 @@ test('a malformed operation has no effect, and all resources of the offer are re
   let done = 0;
   for (const subject of subjects(agent.id)) {
     let batch: OfferOperation[] = [];
-    for (const operation of spoiled(subject, 4)) {
+    for (const operation of mutationsOf(subject, 4)) {
       done++;
       batch.push(operation);
       if (batch.length < OPERATIONS_AT_ONCE) continue;

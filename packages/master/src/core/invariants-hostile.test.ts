@@ -1,6 +1,7 @@
 // A broken invariant ends the master, so nothing that comes from outside may break one. Every message that an agent or a
-// driver sends and every call of a scheduler and an operator, in a form that is taken, is spoiled field by field; the core
-// takes each, and all that it sends can be encoded. scripts/invariants/invariants.ts lists what could break.
+// driver sends and every call of a scheduler and an operator is valid here at first. Then hostile values replace its fields,
+// one at a time. The core handles each, and all that it sends can be encoded. scripts/invariants/invariants.ts lists the
+// assertions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Pid, present } from '@meseta/base';
@@ -12,9 +13,9 @@ import { createSchemaPlaces, type Plain } from '@meseta/wire/testing/schema-plac
 import { createWorld, type TestAgent, type TestScheduler, task, type World } from './testing.js';
 
 const places = createSchemaPlaces();
-/** Deeper places are in records that other messages have nearer to their tops. */
+/** Fields that are deeper are in records that other messages have at a smaller depth. */
 const MAX_DEPTH = 6;
-/** One in so many of the values is put in each place, others in the next. */
+/** Each field gets one in so many of the hostile values; the next field gets others. */
 const ONE_IN = 3;
 
 interface Scene {
@@ -34,8 +35,8 @@ const scalar = (name: string, value: number, more: Plain = {}) => ({
 const allocated = { allocation_info: { role } };
 const id = (value: string) => ({ value });
 
-/** A framework that holds a task and a reservation on an agent, and has an offer. */
-function scene(): Scene {
+/** A framework with a task on an agent and an offer. */
+function createScene(): Scene {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe({
@@ -51,11 +52,13 @@ function scene(): Scene {
   return { world, agent, scheduler };
 }
 
+/** A valid message or call, whose fields get hostile values. */
 interface Subject {
+  /** Unique, for the title of the test. */
   readonly what: string;
   readonly message: string;
   plain(scene: Scene): Plain;
-  /** False: it is no such message. */
+  /** Returns false if the JSON cannot be read as this message. */
   send(scene: Scene, json: string): boolean;
 }
 
@@ -70,19 +73,19 @@ const messageOf = (
   what: name,
   message: name === 'SchedulerCall' ? 'SchedulerV0Call' : name,
   plain,
-  send(scene_, json) {
+  send(scene, json) {
     const read = codec.parse(json);
     if (!read.ok) return false;
     const message = { name, body: read.value } as LibprocessMessage;
-    scene_.world.feed({ kind: 'message', from: from(scene_), message });
+    scene.world.feed({ kind: 'message', from: from(scene), message });
     return true;
   },
 });
 
 const schedulerCallOf = (type: SchedulerCall['type'], body: (scene: Scene) => Plain): Subject => ({
-  what: `a scheduler's ${type}`,
+  what: `${type} of a scheduler`,
   message: 'SchedulerCall',
-  plain: (scene_) => ({ framework_id: id(scene_.scheduler.id), type, ...body(scene_) }),
+  plain: (scene) => ({ framework_id: id(scene.scheduler.id), type, ...body(scene) }),
   send({ world, scheduler }, json) {
     const read = codecs.SchedulerCallCodec.parse(json);
     if (read.ok) world.scheduler(read.value, scheduler.stream);
@@ -91,9 +94,9 @@ const schedulerCallOf = (type: SchedulerCall['type'], body: (scene: Scene) => Pl
 });
 
 const operatorCallOf = (type: MasterCall['type'], body: (scene: Scene) => Plain): Subject => ({
-  what: `an operator's ${type}`,
+  what: `${type} of an operator`,
   message: 'MasterCall',
-  plain: (scene_) => ({ type, ...body(scene_) }),
+  plain: (scene) => ({ type, ...body(scene) }),
   send({ world }, json) {
     const read = codecs.MasterCallCodec.parse(json);
     if (read.ok) world.operator(read.value);
@@ -150,10 +153,10 @@ const offerIn = ({ world, scheduler }: Scene): object => {
   return offers.at(-1)?.id ?? id('none');
 };
 const acceptOf = (what: string, operation: (scene: Scene) => Plain): Subject => ({
-  ...schedulerCallOf('ACCEPT', (scene_) => ({
-    accept: { offer_ids: [offerIn(scene_)], operations: [operation(scene_)], filters: { refuse_seconds: 0 } },
+  ...schedulerCallOf('ACCEPT', (scene) => ({
+    accept: { offer_ids: [offerIn(scene)], operations: [operation(scene)], filters: { refuse_seconds: 0 } },
   })),
-  what: `a scheduler's ACCEPT of ${what}`,
+  what: `ACCEPT of a scheduler with ${what}`,
 });
 const newTask = ({ agent }: Scene) => ({
   name: 'n',
@@ -361,8 +364,8 @@ const SUBJECTS: readonly Subject[] = [
   operatorCallOf('TEARDOWN', (it) => ({ teardown: { framework_id: id(it.scheduler.id) } })),
 ];
 
-/** Whether the next message can be about the same framework and agent. */
-const isWhole = ({ world, agent, scheduler }: Scene): boolean => {
+/** Whether the next message can use the same framework and agent. */
+const isUsable = ({ world, agent, scheduler }: Scene): boolean => {
   const { state } = world.master;
   const registered = state.agents.registered.get(agent.id);
   return (
@@ -374,11 +377,11 @@ const isWhole = ({ world, agent, scheduler }: Scene): boolean => {
 };
 
 function attack(subject: Subject): number {
-  let it = scene();
+  let it = createScene();
   let sent = 0;
   const all = places.placesOf(subject.message, MAX_DEPTH);
   const first = subject.plain(it);
-  // Fields of a call that are another call's, and messages that are not there, are for others.
+  // Other subjects have the fields of other calls, and optional messages.
   const isThere = (text: string): boolean => (text.split('.')[0] as string) in first;
   for (const [turn, place] of all.filter(({ text }) => isThere(text) && text !== 'type').entries()) {
     for (const [i, { value }] of hostileValues(places, present(place.steps.at(-1), 'a step')).entries()) {
@@ -394,16 +397,16 @@ function attack(subject: Subject): number {
         throw new Error(`${subject.what}, ${place.text}: ${json.slice(0, 1500)}`, { cause: error });
       }
       it.scheduler.events.splice(0, Math.max(0, it.scheduler.events.length - 10));
-      if (!isWhole(it) || it.world.master.state.offers.size === 0 || it.world.master.state.agents.registered.size > 20)
-        it = scene();
+      if (!isUsable(it) || it.world.master.state.offers.size === 0 || it.world.master.state.agents.registered.size > 20)
+        it = createScene();
     }
   }
   return sent;
 }
 
 for (const subject of SUBJECTS) {
-  test(`no hostile value in a field breaks an invariant: ${subject.what}`, () => {
+  test(`a hostile value in a field of ${subject.what} breaks no invariant of the master`, () => {
     const sent = attack(subject);
-    assert.ok(sent > 0 || Object.keys(subject.plain(scene())).length === 0, 'some of it is taken');
+    assert.ok(sent > 0 || Object.keys(subject.plain(createScene())).length === 0, 'some of the messages are valid');
   });
 }

@@ -4,12 +4,14 @@ import { type AgentId, idOf } from '@meseta/base';
 import { add, contains, equals, type Resources, subtract, unallocate } from '@meseta/resources';
 import type { FrameworkInfo, Offer, Task, TaskState } from '@meseta/wire';
 import fc from 'fast-check';
+import type { Context } from './context.js';
 import type { MasterState } from './state.js';
 import { usedOnAgent } from './tasks.js';
 import { createWorld, resources, type TestAgent, type TestScheduler, task, type World } from './testing.js';
 
-/** What state.ts, offers.ts and registrar.ts promise, looked at in full. */
+/** Checks the invariants of state.ts, offers.ts and registrar.ts on the whole state. */
 function check(state: MasterState): void {
+  const ctx: Context = { state, now: { monoMs: 0, wallMs: 0 }, effects: [] };
   const { agents, frameworks, offers } = state;
   const counts = new Map<TaskState, number>();
   for (const framework of frameworks.values()) {
@@ -20,7 +22,8 @@ function check(state: MasterState): void {
     }
     for (const id of framework.offers)
       assert.equal(offers.get(id)?.frameworkId, framework.id, 'MASTER-STATE-1: offers');
-    if (framework.status !== 'active') assert.equal(framework.offers.size, 0, 'who is not active holds no offers');
+    if (framework.status !== 'active')
+      assert.equal(framework.offers.size, 0, 'a framework that is not active has no offers');
   }
   for (const [taskState, n] of state.taskCounts)
     assert.equal(n, counts.get(taskState) ?? 0, `MASTER-STATE-1: count of ${taskState}`);
@@ -31,17 +34,18 @@ function check(state: MasterState): void {
       for (const taskId of taskIds)
         assert.ok(framework.tasks.has(taskId), 'MASTER-STATE-1: no task that its framework lacks');
     }
-    let held: Resources = [];
-    for (const used of usedOnAgent({ state } as never, agent).values()) held = add(held, used);
-    for (const id of agent.offers) held = add(held, offers.get(id)?.resources ?? []);
-    const plain = unallocate(held);
+    let inUse: Resources = [];
+    for (const used of usedOnAgent(ctx, agent).values()) inUse = add(inUse, used);
+    for (const id of agent.offers) inUse = add(inUse, offers.get(id)?.resources ?? []);
+    const plain = unallocate(inUse);
     assert.ok(contains(agent.totalResources, plain), `MASTER-STATE-4: ${JSON.stringify(plain)}`);
     const free = subtract(agent.totalResources, plain);
     assert.ok(
       equals(free, state.allocator.available(agent.id).resources),
       `ACCEPT-1, OFFERS-1: ${agent.id} has ${JSON.stringify(free)}`,
     );
-    if (!agent.connected || agent.deactivated) assert.equal(agent.offers.size, 0, 'who is not active is not offered');
+    if (!agent.connected || agent.deactivated)
+      assert.equal(agent.offers.size, 0, 'an agent that is disconnected or deactivated is not offered');
   }
   for (const agent of agents.registered.values()) {
     assert.equal(agents.byPid.get(agent.pid), agent.id, 'AGENTS-1: an agent has its pid to itself');
@@ -55,7 +59,7 @@ function check(state: MasterState): void {
   }
 }
 
-/** What the world's agents and schedulers may do; a number picks whom. */
+/** An action of an agent, a scheduler or an operator; the number chooses among them. */
 type Step = readonly [
   kind:
     | 'launch'
@@ -172,7 +176,7 @@ class Walk {
     }
   }
 
-  /** While the store is held, registry writes wait and what agents and operators do crosses them. */
+  /** While the store is held, registry writes wait, and agents and operators act in the meantime. */
   holdStore(held: boolean): void {
     this.world.holdStore(held);
     if (!held && this.world.master.state.registrar.commits.inFlight.length > 0) this.world.answerStore();
@@ -246,7 +250,7 @@ test('MASTER-STATE-1, MASTER-STATE-2, MASTER-STATE-3, MASTER-STATE-4, ACCEPT-1, 
   );
 });
 
-/** Once every framework is gone nothing is held in the allocator. */
+/** Once every framework has ended, no resources are offered or allocated. */
 function endsFree({ world }: Walk): void {
   for (const framework of [...world.master.state.frameworks.values()]) {
     world.operator({ type: 'TEARDOWN', teardown: { framework_id: framework.wireId } });

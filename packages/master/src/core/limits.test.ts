@@ -34,7 +34,7 @@ function groupOf(count: number): NonNullable<OfferOperation['launch_group']> {
 }
 
 for (const [name, call, text] of acceptances) {
-  test(`the limit ${name} of an ACCEPT`, () => {
+  test(`an ACCEPT at the limit ${name} is accepted, and a larger one is refused with the field`, () => {
     const scheduler = createWorld().subscribe();
     assert.equal(scheduler.call(call(LIMITS[name].most))?.status, 202);
     const reply = scheduler.call(call(LIMITS[name].most + 1));
@@ -65,7 +65,7 @@ const namesOf = (count: number): MasterCall => {
 };
 
 const operatorCalls: readonly (readonly [LimitName, string, (count: number) => MasterCall, RegExp])[] = [
-  ['machines', 'a schedule', scheduleOf, /schedule\.windows: the machines of all: expected at most/],
+  ['machines', 'a maintenance schedule', scheduleOf, /schedule\.windows: the machines of all: expected at most/],
   [
     'weights',
     'UPDATE_WEIGHTS',
@@ -80,7 +80,7 @@ const operatorCalls: readonly (readonly [LimitName, string, (count: number) => M
 ];
 
 for (const [name, what, call, text] of operatorCalls) {
-  test(`the limit ${name} of ${what}`, () => {
+  test(`${what} at the limit ${name} is accepted, and beyond it refused with the field`, () => {
     const world = createWorld();
     const over = world.operator(call(LIMITS[name].most + 1));
     assert.equal(over?.status, 400);

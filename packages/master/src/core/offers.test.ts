@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { OfferId } from '@meseta/base';
 import type { AgentInfo, FrameworkInfoCapabilityType, InverseOffer } from '@meseta/wire';
 import { createWorld, MASTER_ID, resources, type TestScheduler, task, type World } from './testing.js';
 
@@ -57,7 +58,7 @@ test('resources that serve a quota guarantee come first in an offer, then all bu
 test("an offer has its role only with MULTI_ROLE, and the ids of the framework's executors on the agent", () => {
   const world = createWorld();
   const agent = world.agent('cpus:4;mem:4096');
-  const scheduler = world.subscribe({ role: 'web', roles: undefined, ...capabilities() } as never);
+  const scheduler = world.subscribe({ role: 'web', roles: undefined, ...capabilities() });
   const offer = scheduler.offer();
   assert.deepEqual([offer.allocation_info, offer.executor_ids], [undefined, undefined]);
   assert.ok(offer.resources?.every(({ allocation_info }) => allocation_info === undefined));
@@ -90,7 +91,7 @@ test('OFFERS-2: an unanswered offer or inverse offer is rescinded once, after --
   const [inverse] = inverseOffers(scheduler);
   world.wait(600);
   assert.deepEqual(scheduler.take('RESCIND_INVERSE_OFFER').rescind_inverse_offer?.inverse_offer_id, inverse?.id);
-  assert.equal(world.master.state.inverseOffers.has(inverse?.id.value as never), false);
+  assert.equal(world.master.state.inverseOffers.has(inverse?.id.value as OfferId), false);
 });
 
 test('without --offer_timeout, offers and inverse offers do not time out', () => {
@@ -114,9 +115,9 @@ test('an inverse offer has the agent and its unavailability, and is rescinded wh
   schedule(world, 'AGENT0', '10.0.1.0');
   world.wait(2 * SECOND_MS);
   const [inverse, ...rest] = inverseOffers(scheduler);
-  const { id, ...said } = inverse ?? {};
+  const { id, ...fields } = inverse ?? {};
   assert.deepEqual(rest, []);
-  assert.deepEqual(said, {
+  assert.deepEqual(fields, {
     url: { scheme: 'http', address: { hostname: 'agent0', ip: '10.0.1.0', port: 5051 }, path: '/slave(1)' },
     framework_id: { value: scheduler.id },
     agent_id: { value: agent.id },

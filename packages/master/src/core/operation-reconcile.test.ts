@@ -9,8 +9,8 @@ const uuid = { value: bytesOfUuid('22222222-2222-4222-8222-222222222222') };
 const statusUuid = { value: bytesOfUuid('33333333-3333-4333-8333-333333333333') };
 const MINUTE_MS = 60_000;
 
-/** An agent's word of an operation that a framework began under an earlier master. */
-function learned(agent: TestAgent, frameworkId: string): void {
+/** The agent reports an operation that a framework began under an earlier master. */
+function reportOperation(agent: TestAgent, frameworkId: string): void {
   const latest_status = { state: 'OPERATION_FINISHED' as const, operation_id: { value: 'op' }, uuid: statusUuid };
   const operation = {
     framework_id: { value: frameworkId },
@@ -40,7 +40,7 @@ test('a terminal status is not acknowledged while its framework may still subscr
   const world = createWorld();
   const agent = world.agent();
   const id = 'earlier-0000' as FrameworkId;
-  learned(agent, id);
+  reportOperation(agent, id);
   finished(agent, id);
   assert.equal(agent.has('AcknowledgeOperationStatusMessage'), false);
   const scheduler = world.subscribe({ id: { value: id } });
@@ -62,7 +62,7 @@ test('an operation that did not reach its agent is reported once as OPERATION_DR
   const world = createWorld();
   const agent = world.agent();
   const id = 'earlier-0000' as FrameworkId;
-  learned(agent, id);
+  reportOperation(agent, id);
   const scheduler = world.subscribe({ id: { value: id } });
   // An agent that is asked by uuid knows no other id.
   const status = { state: 'OPERATION_DROPPED' as const };
@@ -76,7 +76,7 @@ test('an operation that did not reach its agent is reported once as OPERATION_DR
 test('ten minutes after the agent registered, the master acknowledges a status of an unknown framework', () => {
   const world = createWorld();
   const agent = world.agent();
-  learned(agent, 'earlier-0000');
+  reportOperation(agent, 'earlier-0000');
   world.wait(10 * MINUTE_MS + 1_000);
   finished(agent, 'earlier-0000');
   assert.equal(agent.has('AcknowledgeOperationStatusMessage'), true);
@@ -111,7 +111,7 @@ test('a reconciliation is answered with the last status that was sent', () => {
   const world = createWorld();
   const agent = world.agent();
   const scheduler = world.subscribe();
-  learned(agent, scheduler.id);
+  reportOperation(agent, scheduler.id);
   const pending: OperationStatus = { operation_id: { value: 'op' }, state: 'OPERATION_PENDING', uuid: statusUuid };
   agent.send({
     name: 'UpdateOperationStatusMessage',
@@ -156,7 +156,7 @@ function reserved() {
     const body = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, operation_uuid };
     agent.send({ name: 'UpdateOperationStatusMessage', body });
   };
-  /** Whether one of the pings since the last look said "not connected". */
+  /** Whether a ping since the last call asked the agent to register again, by `connected: false`. */
   const isAskedAnew = (): boolean => {
     const pings: boolean[] = [];
     while (agent.has('PingAgentMessage')) pings.push(agent.take('PingAgentMessage').connected === false);

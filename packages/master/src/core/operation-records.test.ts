@@ -1,7 +1,7 @@
-// Operations in the master's books, from their start to the acknowledgement of their end.
+// The master's records of operations, from their start to the acknowledgement of their terminal status.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FrameworkId, OperationUuid, Pid } from '@meseta/base';
+import type { FrameworkId, OperationId, OperationUuid, Pid } from '@meseta/base';
 import type { Offer, OfferOperation, Operation, OperationState, OperationStatus } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
 import { CAPABILITIES, createWorld, resources, type TestAgent, type TestScheduler, type World } from './testing.js';
@@ -105,7 +105,7 @@ test('an id that operations of two agents have refers to the first one, also aft
   const framework_id = { value: scheduler.id };
   report(first, operation(1, { framework_id }, 'op'));
   report(second, operation(2, { framework_id }, 'op'));
-  const uuidNow = () => world.master.state.frameworks.get(scheduler.id)?.operationUuids.get('op' as never);
+  const uuidNow = () => world.master.state.frameworks.get(scheduler.id)?.operationUuids.get('op' as OperationId);
   assert.equal(uuidNow(), uuidOf(1).value);
   second.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: second.id } } });
   assert.deepEqual(listed(world), [uuidOf(1).value]);
@@ -214,7 +214,7 @@ test('the frameworks that one agent reports adopt their operations in one pass',
     const uuid = uuidOf(n).value;
     const framework = frameworks.get(id as FrameworkId);
     assert.deepEqual(
-      [[...(framework?.operations ?? [])], framework?.operationUuids.get('op' as never)],
+      [[...(framework?.operations ?? [])], framework?.operationUuids.get('op' as OperationId)],
       [[uuid], uuid],
     );
   }
@@ -225,18 +225,18 @@ test('each status of an operation is kept once; a terminal status is counted onc
   const agent = world.agent();
   const scheduler = world.subscribe();
   report(agent, operation(1, { framework_id: { value: scheduler.id } }, 'op'));
-  const says = (state: OperationState, n: number, latest?: OperationStatus): void =>
+  const sendStatus = (state: OperationState, n: number, latest?: OperationStatus): void =>
     update(agent, 1, { state, uuid: statusUuidOf(n) }, latest === undefined ? {} : { latest_status: latest });
   const kept = () => {
     const { latest_status, statuses = [] } = recordOf(world, 1)?.operation ?? {};
     return [latest_status?.state, ...statuses.map(({ state }) => state)];
   };
-  says('OPERATION_PENDING', 1);
+  sendStatus('OPERATION_PENDING', 1);
   assert.deepEqual(kept(), ['OPERATION_PENDING', 'OPERATION_PENDING']);
   assert.equal(countOf(world, 'operations/pending'), 0);
-  says('OPERATION_PENDING', 1, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(2) });
+  sendStatus('OPERATION_PENDING', 1, { state: 'OPERATION_FINISHED', uuid: statusUuidOf(2) });
   assert.deepEqual(kept(), ['OPERATION_FINISHED', 'OPERATION_PENDING']);
-  says('OPERATION_FAILED', 3);
+  sendStatus('OPERATION_FAILED', 3);
   assert.deepEqual(kept(), ['OPERATION_FINISHED', 'OPERATION_PENDING', 'OPERATION_FAILED']);
   for (const metric of ['operations/finished', 'operations/reserve/finished']) assert.equal(countOf(world, metric), 1);
   assert.equal(countOf(world, 'operations/failed'), 0);
@@ -356,18 +356,18 @@ test('a framework may subscribe until ten minutes after the last registration of
     const world = createWorld();
     const agent = world.agent();
     const status = { state: 'OPERATION_FINISHED' as const, operation_id: { value: 'op' }, uuid: statusUuidOf(1) };
-    const says = (): boolean => {
+    const isAcknowledged = (): boolean => {
       update(agent, 9, status, { framework_id: { value: 'not-here-yet' } });
       return agent.received.splice(0).some(({ name }) => name === 'AcknowledgeOperationStatusMessage');
     };
     world.wait(1_000);
     if (again) agent.reregister();
     world.wait(10 * MINUTE_MS - 1_001);
-    assert.equal(says(), false);
+    assert.equal(isAcknowledged(), false);
     world.wait(1);
-    assert.equal(says(), !again);
+    assert.equal(isAcknowledged(), !again);
     world.wait(1_000);
-    assert.equal(says(), true);
+    assert.equal(isAcknowledged(), true);
   }
 });
 

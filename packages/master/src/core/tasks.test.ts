@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AgentId, LIMITS, present } from '@meseta/base';
+import { type AgentId, LIMITS, present, type TaskId } from '@meseta/base';
 import type { ExecutorInfo, Resource, Task, TaskInfo, TaskStatus } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
 import { byRole, taskOf, usedOnAgent } from './tasks.js';
@@ -19,7 +19,7 @@ test('a task that goes back and forth between states keeps its last 256 statuses
       scheduler.acknowledge(scheduler.status());
     }
   }
-  const known = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never);
+  const known = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId);
   assert.equal(known?.statuses?.length, LIMITS.statuses.most);
   assert.equal(known?.statuses?.at(-1)?.state, 'TASK_STARTING');
 });
@@ -137,7 +137,7 @@ test('a recorded status has no data, and consecutive equal states are one entry'
   const scheduler = world.subscribe();
   const offer = scheduler.offer();
   scheduler.launch(offer, task('t', offer));
-  const says = (state: TaskStatus['state'], n: number, more: Partial<TaskStatus> = {}): void => {
+  const sendStatus = (state: TaskStatus['state'], n: number, more: Partial<TaskStatus> = {}): void => {
     const uuid = bytesOfUuid(`00000000-0000-4000-8000-00000000000${n}`);
     const status = { task_id: { value: 't' }, agent_id: { value: agent.id }, state, uuid, data: 'AAAA', ...more };
     const update = { framework_id: { value: scheduler.id }, agent_id: { value: agent.id }, status, timestamp: 1, uuid };
@@ -145,12 +145,12 @@ test('a recorded status has no data, and consecutive equal states are one entry'
     assert.equal(scheduler.status().data, 'AAAA');
   };
   const kept = () => {
-    const { statuses = [] } = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as never) ?? {};
+    const { statuses = [] } = world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId) ?? {};
     return statuses.map(({ state, message, data }) => [state, message, data]);
   };
-  says('TASK_STARTING', 1);
-  says('TASK_RUNNING', 2, { message: 'first' });
-  says('TASK_RUNNING', 3, { message: 'second' });
+  sendStatus('TASK_STARTING', 1);
+  sendStatus('TASK_RUNNING', 2, { message: 'first' });
+  sendStatus('TASK_RUNNING', 3, { message: 'second' });
   assert.deepEqual(kept(), [
     ['TASK_STARTING', undefined, undefined],
     ['TASK_RUNNING', 'second', undefined],
@@ -159,7 +159,7 @@ test('a recorded status has no data, and consecutive equal states are one entry'
   assert.equal(taskUpdates(), 2, 'one note for consecutive equal states');
   for (const reason of ['REASON_TASK_CHECK_STATUS_UPDATED', 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'] as const) {
     const before = taskUpdates();
-    says('TASK_RUNNING', before + 2, { reason });
+    sendStatus('TASK_RUNNING', before + 2, { reason });
     assert.equal(taskUpdates(), before + 1, reason);
   }
 });
@@ -194,8 +194,8 @@ test('SECRETS-1: a task that an agent reports at its re-registration is recorded
     },
   });
   const tasks = world.master.state.frameworks.get(scheduler.id)?.tasks;
-  const { resources: _, ...kept } = tasks?.get('t' as never) ?? {};
+  const { resources: _, ...kept } = tasks?.get('t' as TaskId) ?? {};
   assert.deepEqual(kept, { ...known, labels, statuses, ...parts({ type: 'VALUE' }) });
-  const { resources: none, ...bare } = tasks?.get('bare' as never) ?? {};
+  const { resources: none, ...bare } = tasks?.get('bare' as TaskId) ?? {};
   assert.deepEqual([none, bare], [[], { ...known, task_id: { value: 'bare' } }]);
 });

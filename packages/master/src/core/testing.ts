@@ -23,6 +23,7 @@ import type {
   SchedulerCall,
   SchedulerCallSubscribe,
   SchedulerEvent,
+  SchedulerV0Call,
   TaskInfo,
   TaskStatus,
 } from '@meseta/wire';
@@ -68,13 +69,15 @@ export interface AgentSpec {
   readonly unregistered: boolean;
 }
 
+type MessageBody<Name> = Extract<LibprocessMessage, { readonly name: Name }>['body'];
+
 export interface TestAgent {
   readonly pid: Pid;
   readonly info: AgentInfo;
   readonly id: AgentId;
   readonly received: LibprocessMessage[];
   /** Removes and returns the oldest message with that name. */
-  take<Name extends LibprocessMessage['name']>(name: Name): Extract<LibprocessMessage, { readonly name: Name }>['body'];
+  take<Name extends LibprocessMessage['name']>(name: Name): MessageBody<Name>;
   has(name: LibprocessMessage['name']): boolean;
   send(message: LibprocessMessage): void;
   /** Whether it answers pings. */
@@ -135,6 +138,16 @@ export const task = (id: string, offer: Offer, more: Partial<TaskInfo> = {}): Ta
   command: { value: 'sleep 60' },
   ...more,
 });
+
+/** The pid of a scheduler driver (v0). */
+export const DRIVER = 'scheduler-1@10.0.0.9:7000' as Pid;
+
+export const sendDriverCall = (world: World, body: SchedulerV0Call, from = DRIVER): void =>
+  world.feed({ kind: 'message', from, message: { name: 'SchedulerCall', body } });
+
+/** The messages that the master has sent to a pid, oldest first. */
+export const messagesTo = ({ effects }: World, to = DRIVER): LibprocessMessage[] =>
+  effects.flatMap((effect) => (effect.kind === 'send' && effect.to.includes(to) ? [effect.message] : []));
 
 export const MASTER_ID = '00000000-0000-4000-8000-000000000001';
 
@@ -331,7 +344,8 @@ function createAgent(world: TestWorld, text: string, more: Partial<AgentSpec>, n
     },
     received,
     answersPings: true,
-    take: (name) => takeFirst(received, (message) => message.name === name, name).body as never,
+    take: <Name extends LibprocessMessage['name']>(name: Name) =>
+      takeFirst(received, (message) => message.name === name, name).body as MessageBody<Name>,
     has: (name) => received.some((message) => message.name === name),
     send: (message) => void world.feed({ kind: 'message', from: pid, message }),
     register: () =>

@@ -7,7 +7,7 @@ const asRoot: CommandInfo = { value: 'true', user: 'root' };
 const asNobody: CommandInfo = { value: 'true', user: 'nobody' };
 const executor: ExecutorInfo = { type: 'CUSTOM', executor_id: { value: 'e' }, command: asRoot };
 
-/** What names root somewhere beside a user that is allowed. */
+/** Tasks that name the user root in one field. */
 const denied: readonly (readonly [string, Partial<TaskInfo>])[] = [
   ["the task's own", { command: asRoot }],
   ["its executor's", { command: undefined, executor }],

@@ -1,5 +1,4 @@
-// Agents and drivers that speak for others: nothing that they say about others' agents, tasks, executors and operations
-// is believed.
+// Agents and drivers that send messages about another agent or its tasks, executors and operations: none has an effect.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pid } from '@meseta/base';

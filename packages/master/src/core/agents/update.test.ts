@@ -1,7 +1,7 @@
 // UpdateAgentMessage: the resources and operations that a registered agent reports.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Pid } from '@meseta/base';
+import type { OfferId, Pid } from '@meseta/base';
 import type { Resource, UpdateAgentMessage } from '@meseta/wire';
 import { bytesOfUuid } from '@meseta/wire/uuid';
 import { createWorld, resources, type TestAgent, type World } from '../testing.js';
@@ -84,7 +84,7 @@ test('a change of oversubscribed resources rescinds offers with such resources, 
   update(agent, { update_oversubscribed_resources: true });
   assert.deepEqual(best.take('RESCIND').rescind?.offer_id, offer.id);
   assert.equal(plain.has('RESCIND'), false);
-  assert.equal(world.master.state.offers.has(kept.id.value as never), true);
+  assert.equal(world.master.state.offers.has(kept.id.value as OfferId), true);
 });
 
 test('the resources of a provider count while the agent reports the provider; a change rescinds offers of them', () => {
@@ -118,7 +118,7 @@ test('the resources of a provider count while the agent reports the provider; a 
   update(agent, { resource_providers: provider('mem:50') });
   assert.deepEqual(scheduler.take('RESCIND').rescind?.offer_id, provided.id);
   assert.equal(scheduler.has('RESCIND'), false);
-  assert.equal(world.master.state.offers.has(plain.id.value as never), true);
+  assert.equal(world.master.state.offers.has(plain.id.value as OfferId), true);
   update(agent, { resource_providers: {} });
   assert.deepEqual(recordOf(world, agent)?.totalResources, recordOf(world, agent)?.info.resources);
   update(agent, { resource_providers: { providers: [{ resource_version_uuid: LATER_VERSION, operations: {} }] } });

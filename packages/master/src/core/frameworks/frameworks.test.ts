@@ -78,7 +78,7 @@ test('SUBSCRIBE-1: a second scheduler takes over: the first gets an error, and i
     'user and checkpoint stay',
   );
   assert.equal(agent.take('UpdateFrameworkMessage').framework_info?.name, 'renamed');
-  assert.equal(first.call({ type: 'REVIVE' })?.status, 400, 'the old stream id is no good');
+  assert.equal(first.call({ type: 'REVIVE' })?.status, 400, 'the stream id of the first scheduler is invalid');
   assert.equal(second.call({ type: 'REVIVE' })?.status, 202);
   world.wait(1_000);
   assert.equal(second.offer().id.value, `${MASTER_ID}-O1`);
@@ -92,7 +92,8 @@ test('a framework ends after its failover timeout unless its scheduler subscribe
   const agent = world.agent();
   const scheduler = world.subscribe({ failover_timeout: 10 });
   world.wait(1_000);
-  scheduler.launch(scheduler.offer(), task('t', { agent_id: { value: agent.id } } as never, { resources: [] }));
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer, { resources: [] }));
   scheduler.disconnect();
   assert.equal(world.master.state.frameworks.get(scheduler.id)?.status, 'disconnected');
   assert.equal(world.scheduler({ type: 'REVIVE', framework_id: { value: scheduler.id } }, 'x')?.status, 403);

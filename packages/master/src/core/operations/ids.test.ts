@@ -1,9 +1,9 @@
-// Operations with an id, which ask for feedback: for whom there is none.
+// Operations with an id request feedback, which some agents and all drivers lack.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Pid, present } from '@meseta/base';
-import type { Offer, OfferOperation, SchedulerV0Call } from '@meseta/wire';
-import { CAPABILITIES, createWorld, resources } from '../testing.js';
+import { present } from '@meseta/base';
+import type { Offer, OfferOperation } from '@meseta/wire';
+import { CAPABILITIES, createWorld, messagesTo, resources, sendDriverCall } from '../testing.js';
 
 const capabilities = [{ type: 'MULTI_ROLE' as const }, { type: 'RESERVATION_REFINEMENT' as const }];
 
@@ -37,19 +37,22 @@ test('an operation id in use, or on an agent without operation feedback, is an O
 });
 
 test('an operation id of a driver is an error, and nothing is done', () => {
-  const pid = 'scheduler-1@10.0.0.9:7000' as Pid;
   const world = createWorld();
   const agent = world.agent();
-  const say = (body: SchedulerV0Call): void =>
-    world.feed({ kind: 'message', from: pid, message: { name: 'SchedulerCall', body } });
-  say({ type: 'SUBSCRIBE', subscribe: { framework_info: { user: 'root', name: 'v0', roles: ['web'], capabilities } } });
+  sendDriverCall(world, {
+    type: 'SUBSCRIBE',
+    subscribe: { framework_info: { user: 'root', name: 'v0', roles: ['web'], capabilities } },
+  });
   world.wait(1_000);
-  const heard = () => world.effects.flatMap((it) => (it.kind === 'send' && it.to.includes(pid) ? [it.message] : []));
-  const offers = heard().find((message) => message.name === 'ResourceOffersMessage');
+  const offers = messagesTo(world).find((message) => message.name === 'ResourceOffersMessage');
   const offer = present(offers?.body.offers?.[0], 'an offer');
   const [id] = world.master.state.frameworks.keys();
   const framework_id = { value: present(id, 'a framework') };
-  say({ framework_id, type: 'ACCEPT', accept: { offer_ids: [offer.id], operations: [reserve(offer, 1)] } });
-  assert.equal(heard().at(-1)?.name, 'FrameworkErrorMessage');
+  sendDriverCall(world, {
+    framework_id,
+    type: 'ACCEPT',
+    accept: { offer_ids: [offer.id], operations: [reserve(offer, 1)] },
+  });
+  assert.equal(messagesTo(world).at(-1)?.name, 'FrameworkErrorMessage');
   assert.equal(agent.has('ApplyOperationMessage'), false);
 });

@@ -45,7 +45,7 @@ test('destroying a shared volume rescinds other offers with it', () => {
     { type: 'LAUNCH', launch: { task_infos: [task('t', offer)] } },
   );
   world.wait(2_000);
-  // What its task leaves is offered to the other framework, with the volume that the first is still being offered.
+  // The resources of the ended task are offered to the other framework, with the shared volume, which the first is offered too.
   const another = world.subscribe(owner);
   agent.update(one, 't', 'TASK_FINISHED');
   world.wait(2_000);

@@ -136,7 +136,7 @@ test('--weights are stored only if the registry has none', () => {
   assert.deepEqual([...second.master.state.registrar.durable.weights], [['a', 2]]);
 });
 
-test('calls without a required field, and calls about unknown objects', () => {
+test('a call without a required field, or about an unknown object, is refused with 400 or 404', () => {
   const world = createWorld();
   const unknown = { value: 'unknown' };
   const cases: readonly (readonly [MasterCall, number])[] = [

@@ -1,4 +1,4 @@
-// The statuses of operators' calls that come twice, too early, too late or for what isn't there.
+// The HTTP statuses of operators' calls that are repeated, too early, too late, or about an unknown object.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MachineID, MasterCall, Resource } from '@meseta/wire';
