@@ -62,14 +62,14 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
     const baseline = { name: 'decoding the same bytes', value: decodeMs };
     return [
       {
-        name: `${agents} agents x ${TASKS_PER_AGENT} tasks back`,
+        name: `${agents} agents x ${TASKS_PER_AGENT} tasks re-registered`,
         unit: 'ms',
         value: tookMs,
         baseline,
         target: { of: 'ratio', is: 'at most', limit: 3 },
       },
-      { name: 'master CPU of it', unit: 'ms', value: cpuMs, baseline },
-      { name: 'master RSS afterwards', unit: 'MB', value: memoryOf(next.pid).rss / 1024 },
+      { name: 'master CPU of the failover', unit: 'ms', value: cpuMs, baseline },
+      { name: 'master RSS after the failover', unit: 'MB', value: memoryOf(next.pid).rss / 1024 },
     ];
   } finally {
     await emulator?.stop();

@@ -102,20 +102,20 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
     const echo = await echoSeconds(messages, Math.round(bytes / messages), size.frameworks * CONNECTIONS);
     return [
       {
-        name: 'launched and acknowledged',
+        name: 'tasks launched and acknowledged',
         unit: 'tasks/s',
         value: size.tasks / seconds,
-        baseline: { name: 'bare echo of the same messages', value: size.tasks / echo },
+        baseline: { name: 'an echo of the same messages', value: size.tasks / echo },
         target: { of: 'ratio', is: 'at least', limit: 0.3 },
       },
       {
-        name: 'master CPU a task',
+        name: 'master CPU per task',
         unit: 'us',
         value: (cpuSeconds / size.tasks) * 1e6,
         target: { of: 'value', is: 'at most', limit: 200 },
       },
-      { name: 'CPU of agents and frameworks a task', unit: 'us', value: (generatorSeconds / size.tasks) * 1e6 },
-      { name: 'messages to the master a task', unit: 'each', value: messages / size.tasks },
+      { name: 'CPU of agents and frameworks per task', unit: 'us', value: (generatorSeconds / size.tasks) * 1e6 },
+      { name: 'messages to the master per task', unit: 'messages', value: messages / size.tasks },
       { name: 'ACCEPT to TASK_RUNNING p50', unit: 'ms', value: quantile(waited, 0.5) },
       { name: 'ACCEPT to TASK_RUNNING p99', unit: 'ms', value: quantile(waited, 0.99) },
     ];

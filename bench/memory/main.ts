@@ -83,9 +83,9 @@ async function churn(agents: number, tasks: number): Promise<readonly Measured[]
     run.scheduler.close();
     const delay = await loop.stop();
     return [
-      { name: `loop delay p50 while ${tasks} tasks churn`, unit: 'ms', value: delay.p50 },
-      { name: `loop delay p99 while ${tasks} tasks churn`, unit: 'ms', value: delay.p99 },
-      { name: `/health p99 while ${tasks} tasks churn`, unit: 'ms', value: health.stop().p99 },
+      { name: `event loop delay p50 while ${tasks} tasks are launched and end`, unit: 'ms', value: delay.p50 },
+      { name: `event loop delay p99 while ${tasks} tasks are launched and end`, unit: 'ms', value: delay.p99 },
+      { name: `/health p99 while ${tasks} tasks are launched and end`, unit: 'ms', value: health.stop().p99 },
     ];
   } finally {
     await emulator?.stop();
@@ -102,8 +102,8 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
   const tasks = (many - few) * TASKS_PER_AGENT;
   const task = ((large.withTasks - large.withAgents - (small.withTasks - small.withAgents)) * KB) / tasks;
   return [
-    { name: 'an agent', unit: 'KB', value: agent, target: { of: 'value', is: 'at most', limit: 10 } },
-    { name: 'a task', unit: 'KB', value: task, target: { of: 'value', is: 'at most', limit: 2 } },
+    { name: 'memory per agent', unit: 'KB', value: agent, target: { of: 'value', is: 'at most', limit: 10 } },
+    { name: 'memory per task', unit: 'KB', value: task, target: { of: 'value', is: 'at most', limit: 2 } },
     { name: 'master RSS, empty', unit: 'MB', value: large.empty / 1024 },
     { name: `master RSS, ${few} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: small.withTasks / 1024 },
     { name: `master RSS, ${many} agents x ${TASKS_PER_AGENT} tasks`, unit: 'MB', value: large.withTasks / 1024 },

@@ -127,11 +127,11 @@ async function run({ full }: Scale): Promise<readonly Measured[]> {
         name: `${agents} agents admitted`,
         unit: 'ms',
         value: tookMs,
-        baseline: { name: 'write + fdatasync of the same', value: bareMs },
+        baseline: { name: 'write and fdatasync of the same batches', value: bareMs },
         target: { of: 'ratio', is: 'at most', limit: 2 },
       },
       {
-        name: 'on disk, an agent',
+        name: 'registry on disk per agent',
         unit: 'KB',
         value: bytes / agents / 1000,
         target: { of: 'value', is: 'at most', limit: 4 },

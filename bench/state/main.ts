@@ -76,7 +76,7 @@ async function measure(cluster: FullCluster, view: View): Promise<readonly Measu
     { name: `${view.name}, after a change`, unit: 'ms', value: median(again) },
   ];
   if (!isJson) return figures;
-  const baseline = { name: 'JSON.stringify of it', value: stringifyMs(await documentOf(address, view)) };
+  const baseline = { name: 'JSON.stringify of the document', value: stringifyMs(await documentOf(address, view)) };
   return figures.map((figure) => ({ ...figure, baseline, target: { of: 'ratio', is: 'at most', limit: 1.2 } }));
 }
 
@@ -115,12 +115,12 @@ async function poll(cluster: FullCluster): Promise<readonly Measured[]> {
     return [
       { name: `/health p50, ${under}`, unit: 'ms', value: p50 },
       { name: `/health p99, ${under}`, unit: 'ms', value: p99, target: { of: 'value', is: 'at most', limit: 10 } },
-      { name: `/health at most, ${under}`, unit: 'ms', value: max },
-      { name: `answers of /state a second, ${under}`, unit: '/s', value: (answers / POLL_MS) * 1000 },
-      { name: `master CPU an answer, ${under}`, unit: 'ms', value: ((cpuOf(pid) - cpuBefore) / answers) * 1000 },
+      { name: `/health max, ${under}`, unit: 'ms', value: max },
+      { name: `responses of /state per second, ${under}`, unit: '/s', value: (answers / POLL_MS) * 1000 },
+      { name: `master CPU per response, ${under}`, unit: 'ms', value: ((cpuOf(pid) - cpuBefore) / answers) * 1000 },
       {
-        name: `memory grown by ${under}, in documents`,
-        unit: 'each',
+        name: `memory growth, ${under}`,
+        unit: 'documents',
         value: ((most - before) * 1024) / size,
         target: { of: 'value', is: 'at most', limit: MOST_DOCUMENTS },
       },

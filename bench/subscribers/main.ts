@@ -69,15 +69,20 @@ async function floodStalled(parts: Parts, stalled: number, withoutMB: number): P
   const { ended } = await subscribers.ask({ kind: 'report' });
   return [
     {
-      name: 'stalled ones cut off',
-      unit: 'each',
+      name: 'stalled subscribers whose stream is closed',
+      unit: 'streams',
       value: cut,
-      baseline: { name: 'stalled', value: stalled },
+      baseline: { name: 'stalled subscribers', value: stalled },
       target: { of: 'ratio', is: 'at least', limit: 1 },
     },
-    { name: 'readers cut off', unit: 'each', value: ended, target: { of: 'value', is: 'at most', limit: 0 } },
     {
-      name: 'memory in a flood of events, a stalled one',
+      name: 'other subscribers whose stream is closed',
+      unit: 'streams',
+      value: ended,
+      target: { of: 'value', is: 'at most', limit: 0 },
+    },
+    {
+      name: 'memory per stalled subscriber in a flood of large events',
       unit: 'MB',
       value: Math.max(0, withMB - withoutMB) / stalled,
       target: { of: 'value', is: 'at most', limit: 16 },
@@ -101,24 +106,24 @@ async function measure(parts: Parts, readers: number, stalled: number, forMs: nu
   await sendAndMeasure(parts, forMs / 2);
   const together = await sendAndMeasure(parts, forMs);
   const grown = (memoryOf(master.pid).rss - before) / 1024;
-  const late = (of: Received, name: 'p50' | 'p99'): Measured => ({
-    name: `late, ${name}`,
+  const delayOf = (of: Received, name: 'p50' | 'p99'): Measured => ({
+    name: `delay of events ${name}`,
     unit: 'ms',
     value: of[name],
-    baseline: { name: 'nobody stalled', value: healthy[name] },
+    baseline: { name: 'without stalled subscribers', value: healthy[name] },
   });
   const deliveries = (forMs / 1000) * EVENTS_PER_SECOND * readers;
   return [
     { name: `events to each of ${readers} subscribers`, unit: '/s', value: (together.events / forMs) * 1000 },
-    late(together, 'p50'),
-    { ...late(together, 'p99'), target: { of: 'ratio', is: 'at most', limit: 2 } },
+    delayOf(together, 'p50'),
+    { ...delayOf(together, 'p99'), target: { of: 'ratio', is: 'at most', limit: 2 } },
     {
-      name: 'master CPU an event and subscriber',
+      name: 'master CPU per event and subscriber',
       unit: 'us',
       value: ((together.cpuSeconds - bare.cpuSeconds) / deliveries) * 1e6,
     },
     {
-      name: `memory grown, ${stalled} of them stalled`,
+      name: `memory growth with ${stalled} stalled subscribers`,
       unit: 'MB',
       value: grown,
       target: { of: 'value', is: 'at most', limit: 16 * (stalled + 1) },

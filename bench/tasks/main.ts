@@ -26,7 +26,7 @@ function shellBaseline(count: number): number {
 }
 
 async function finish(master: Daemon, agent: Daemon, count: number): Promise<readonly Measured[]> {
-  const baseline = { name: 'bare fork/exec/wait', value: shellBaseline(count) };
+  const baseline = { name: 'fork, exec and wait', value: shellBaseline(count) };
   const cpu = { master: cpuOf(master.pid), agent: cpuOf(agent.pid) };
   const run = await runTasks({
     master: master.address,
@@ -45,14 +45,14 @@ async function finish(master: Daemon, agent: Daemon, count: number): Promise<rea
   const perTask = (daemon: Daemon, before: number): number => ((cpuOf(daemon.pid) - before) / count) * 1000;
   return [
     {
-      name: 'finished and acknowledged',
+      name: 'tasks finished and acknowledged',
       unit: 'tasks/s',
       value: perSecond,
       baseline,
       target: { of: 'ratio', is: 'at least', limit: 0.5 },
     },
-    { name: 'master CPU a task', unit: 'ms', value: perTask(master, cpu.master) },
-    { name: 'agent CPU a task', unit: 'ms', value: perTask(agent, cpu.agent) },
+    { name: 'master CPU per task', unit: 'ms', value: perTask(master, cpu.master) },
+    { name: 'agent CPU per task', unit: 'ms', value: perTask(agent, cpu.agent) },
     { name: `ACCEPT to TASK_RUNNING p50, ${AT_ONCE} at once`, unit: 'ms', value: quantile(waited, 0.5) },
     { name: `ACCEPT to TASK_RUNNING p99, ${AT_ONCE} at once`, unit: 'ms', value: quantile(waited, 0.99) },
   ];
@@ -80,18 +80,18 @@ async function live(master: Daemon, agent: Daemon): Promise<readonly Measured[]>
   const grown = after.master.pss - before.master.pss + after.agent.pss - before.agent.pss;
   return [
     {
-      name: 'processes beside a live task',
-      unit: 'each',
+      name: 'processes per running task, besides its own',
+      unit: 'processes',
       value: Math.round((supervisors.length / LIVE) * 10) / 10,
       target: { of: 'value', is: 'at most', limit: 1 },
     },
     {
-      name: 'memory (PSS) of a live task',
+      name: 'memory (PSS) per running task',
       unit: 'KB',
       value: (supervising + grown) / LIVE,
       target: { of: 'value', is: 'at most', limit: 300 },
     },
-    { name: 'of it supervisors', unit: 'KB', value: supervising / LIVE },
+    { name: 'memory (PSS) of supervisors per running task', unit: 'KB', value: supervising / LIVE },
     { name: 'master RSS', unit: 'MB', value: after.master.rss / 1024 },
     { name: 'agent RSS', unit: 'MB', value: after.agent.rss / 1024 },
   ];
