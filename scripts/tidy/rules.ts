@@ -158,7 +158,7 @@ export function checkCore(source: Source): Violation[] {
 
 /** Packages that process lists from outside, each of which may have a million entries. */
 const OUTSIDE_DATA =
-  /^packages\/(?:wire|api|resources|allocator|master|agent|containers|security|platform|coordination|sdk)\//;
+  /^packages\/(?:wire|api|resources|allocator|master|agent|containers|security|platform|coordination|sdk|cli)\//;
 
 /** Text before an opening parenthesis that does not start a call. */
 const NO_CALL = /\b(?:if|for|while|switch|return|catch|function)$/;

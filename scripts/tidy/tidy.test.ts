@@ -108,7 +108,7 @@ test('no list from outside is spread into arguments', () => {
     others.filter((line) => found(line) > 0),
     [],
   );
-  assert.equal(checkSpread({ path: 'packages/cli/src/x.ts', text: 'f(...x)\n' }).length, 0);
+  assert.equal(checkSpread({ path: 'packages/simulator/src/x.ts', text: 'f(...x)\n' }).length, 0);
   none(sources.flatMap(checkSpread));
 });
 

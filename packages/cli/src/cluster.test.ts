@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { clusterOf, jsonText } from './cluster.js';
+import { clusterOf, fetchJson, jsonText } from './cluster.js';
 import { CommandError, EXIT } from './command.js';
 
 test('big integers are numbers with all digits', () => {
@@ -30,4 +32,26 @@ test('a secret file that cannot be read is an error of the command line that nam
     (error) =>
       error instanceof CommandError && error.exitCode === EXIT.usage && /^--secret-file: .*ENOENT/.test(error.message),
   );
+});
+
+test('a document that is no JSON, refused or cut off is an error that names the server', async (t) => {
+  const server = createServer((request, response) => {
+    if (request.url === '/page') response.end('<html>');
+    else if (request.url === '/refused') response.writeHead(403).end('not you');
+    else response.writeHead(200, { 'Content-Length': 100 }).write('{', () => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const table = [
+    ['/page', /^the agent at x answered with something other than JSON: <html>$/],
+    ['/refused', /^the agent at x answered 403 not you$/],
+    ['/cut', /^the response of the agent at x is not complete: /],
+  ] as const;
+  for (const [path, message] of table)
+    await assert.rejects(
+      fetchJson(`http://127.0.0.1:${port}${path}`, 'the agent at x', undefined),
+      (error) => error instanceof CommandError && message.test(error.message),
+      path,
+    );
 });

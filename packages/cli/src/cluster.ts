@@ -11,6 +11,7 @@ import {
 } from '@meseta/sdk';
 import { mastersOf, shownMaster } from '@meseta/sdk/masters';
 import { CommandError, EXIT, readOptionFile } from './command.js';
+import { printText } from './output.js';
 import { type Column, formatTable } from './table.js';
 
 export interface ClusterValues {
@@ -20,7 +21,7 @@ export interface ClusterValues {
 }
 
 export interface Cluster {
-  /** As given, for texts without its password. */
+  /** The address without its password, for messages. */
   readonly shown: string;
   /** As given: of a master, of several, or of the service that elects the leader. */
   readonly address: string;
@@ -28,12 +29,14 @@ export interface Cluster {
   readonly master: MasterClient;
 }
 
-/** A file that contains the address, as for the daemons: others cannot see its password among the arguments. */
-const FILE = 'file://';
+/** Precedes the path of a file that contains the address, so that its password is not among the arguments of a process. */
+const FILE_PREFIX = 'file://';
 
 export function clusterOf(values: ClusterValues): Cluster {
   const given = values.master ?? process.env['MESETA_MASTER'] ?? '127.0.0.1:5050';
-  const address = given.startsWith(FILE) ? readOptionFile('master', given.slice(FILE.length)).trim() : given;
+  const address = given.startsWith(FILE_PREFIX)
+    ? readOptionFile('master', given.slice(FILE_PREFIX.length)).trim()
+    : given;
   const credential = credentialOf(values);
   return { address, shown: shownMaster(address), credential, master: connectMaster(address, credential) };
 }
@@ -63,27 +66,29 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
   throw new CommandError(`the master at ${cluster.shown} answered ${[status, text].filter(Boolean).join(' ')}`);
 }
 
-/** The JSON document of a v0 endpoint, for fields that no v1 call returns. */
+/** The JSON document of a v0 endpoint of the master, for fields that no v1 call returns. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   const found = await mastersOf(cluster.address).find();
   if (!found.ok) throw new CommandError(`no master answers at ${cluster.shown}: ${found.error.text}`, EXIT.unreachable);
-  const answer = await fetchTransport({
-    method: 'GET',
-    url: withoutTrailing(found.value, '/') + path,
-    headers: authorizationOf(cluster.credential),
-  });
-  if (!answer.ok) {
-    throw new CommandError(`no master answers at ${cluster.shown}: ${answer.error.text}`, EXIT.unreachable);
-  }
-  const body = await bodyOf(answer.value);
-  if (!body.ok) {
-    throw new CommandError(`the response of the master at ${cluster.shown} is not complete: ${body.error.text}`);
-  }
+  const url = withoutTrailing(found.value, '/') + path;
+  return fetchJson<T>(url, `the master at ${cluster.shown}`, cluster.credential);
+}
+
+/**
+ * The JSON document at the URL. `server` names the server in errors: `the agent at 10.0.0.2:5051`. Throws a CommandError.
+ */
+export async function fetchJson<T>(url: string, server: string, credential: Credential | undefined): Promise<T> {
+  const response = await fetchTransport({ method: 'GET', url, headers: authorizationOf(credential) });
+  if (!response.ok) throw new CommandError(`${server} does not answer: ${response.error.text}`, EXIT.unreachable);
+  const body = await bodyOf(response.value);
+  if (!body.ok) throw new CommandError(`the response of ${server} is not complete: ${body.error.text}`);
   const text = Buffer.from(body.value).toString();
-  if (answer.value.status !== 200) {
-    throw new CommandError(`the master at ${cluster.shown} answered ${answer.value.status} ${text}`);
+  if (response.value.status !== 200) throw new CommandError(`${server} answered ${response.value.status} ${text}`);
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new CommandError(`${server} answered with something other than JSON: ${text.slice(0, 80)}`);
   }
-  return JSON.parse(text) as T;
 }
 
 /** Control characters except the line break; JSON.stringify escapes only those below 0x20. */
@@ -111,5 +116,5 @@ export function printRows<Row>(
   rows: readonly Row[],
 ): void {
   if (json) printJson(document);
-  else process.stdout.write(`${formatTable(columns, rows)}\n`);
+  else printText(formatTable(columns, rows));
 }

@@ -160,10 +160,31 @@ export function parseNumber(path: string, option: string, text: string): number 
   return value;
 }
 
-/** Milliseconds of a duration in Mesos' format, `10secs`. Throws a CommandError that names the option. */
-export function parseDurationOption(path: string, option: string, text: string): number {
+/** A whole number within bounds. Throws a CommandError that names the option. */
+export function parseInteger(path: string, option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw usageError(path, `--${option}: expected a whole number from ${least} to ${most}, got '${text}'`);
+}
+
+/** The longest wait of a timer. setTimeout does not wait at all if it is given a longer one. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Milliseconds of a duration in Mesos' format, `10secs`, of at most `mostMs`. Throws a CommandError that names the option.
+ */
+export function parseDurationOption(
+  path: string,
+  option: string,
+  text: string,
+  mostMs = Number.POSITIVE_INFINITY,
+): number {
   const duration = parseDuration(text);
   if (!duration.ok) throw usageError(path, `--${option}: ${duration.error}`);
   if (duration.value < 0) throw usageError(path, `--${option}: expected a duration of at least 0, got '${text}'`);
+  if (duration.value > mostMs) {
+    const days = Math.floor(mostMs / 86_400_000);
+    throw usageError(path, `--${option}: expected a duration of at most ${days}days, got '${text}'`);
+  }
   return duration.value;
 }

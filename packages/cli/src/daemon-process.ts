@@ -85,7 +85,7 @@ async function endProcess(
   timeoutMs: number,
 ): Promise<void> {
   child.kill(signal);
-  // One that is paused would not notice.
+  // A paused process gets the signal only when it continues.
   child.kill('SIGCONT');
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   await ended;
@@ -116,12 +116,12 @@ const isHealthy = (address: string): Promise<boolean> =>
     () => false,
   );
 
-/** Whether the port is free on loopback; with port 0 a free one. Undefined: it is not free. */
+/** The port if it is free on loopback, or any free one for port 0; undefined if it is not free. */
 export const findFreePort = (port = 0): Promise<number | undefined> =>
   new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(undefined));
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, LOOPBACK, () => {
       const address = server.address();
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined));
     });

@@ -9,7 +9,7 @@ export interface Group {
 export const isGroup = (entry: Command | Group): entry is Group => 'verbs' in entry;
 
 const groupHelp = (name: string, { summary, verbs }: Group): string => {
-  const width = Math.max(...Object.keys(verbs).map((verb) => verb.length)) + 2;
+  const width = Object.keys(verbs).reduce((most, verb) => Math.max(most, verb.length), 0) + 2;
   const lines = Object.entries(verbs).map(([verb, command]) => `  ${verb.padEnd(width)}${command.summary}`);
   return `Usage: meseta ${name} VERB [OPTION]...\n${summary}\n\n${lines.join('\n')}\n\nmeseta ${name} VERB --help describes a verb.\n`;
 };

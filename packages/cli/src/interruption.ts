@@ -1,14 +1,14 @@
-// The wish of the person at the terminal that a command ends which has processes to end before: Ctrl-C, SIGTERM, a terminal that
-// was closed, or an output that nobody reads any more.
+// Requests to end a command that first has to end the processes that it started: Ctrl-C, SIGTERM, a closed terminal, or an output
+// whose reader has ended.
 //
-// INTERRUPTION-1: the process outlives all of them, also repeated ones, until the command has ended its processes.
+// INTERRUPTION-1: no such request ends this process, also not a repeated one; the command ends it after its processes have ended.
 
 export interface Interruption {
   readonly happened: Promise<void>;
   hasHappened(): boolean;
 }
 
-/** To be called before the first process is started. */
+/** Must be called before the first process is started. */
 export function listenForInterruption(): Interruption {
   let hasHappened = false;
   let interrupt = (): void => {};

@@ -1,8 +1,8 @@
 // `meseta COMMAND`: loads the command and runs it; its result is the exit status.
-import { escapeControls } from '@meseta/base';
 import { catalog, type Entry } from './catalog.js';
 import { CommandError, EXIT } from './command.js';
 import { dispatch, isGroup } from './dispatch.js';
+import { terminalText } from './output.js';
 
 /** Set by scripts/build.mjs. */
 declare const MESETA_BUILD: { readonly version: string };
@@ -50,8 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return await runEntry(name, entry, rest);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    // The message may contain names that frameworks and agents chose; its own line breaks are kept.
-    process.stderr.write(`${error.message.split('\n').map(escapeControls).join('\n')}\n`);
+    process.stderr.write(`${terminalText(error.message)}\n`);
     return error.exitCode;
   }
 }

@@ -59,7 +59,7 @@ export const machineText = ({ hostname, ip }: MachineID): string =>
 
 function findOnly<T>(what: string, name: string, found: readonly T[], describe: (one: T) => string): T {
   const [first, another] = found;
-  if (first === undefined) throw new CommandError(`no ${what} ${name}`);
+  if (first === undefined) throw new CommandError(`no ${what} ${name}; 'meseta ${what} list' shows them`);
   if (another !== undefined) {
     throw new CommandError(`several ${what}s match ${name}: expected one of ${found.map(describe).join(', ')}`);
   }

@@ -1,8 +1,10 @@
 // Resources as texts: `cpus:2;mem:1024;ports:[31000-31009]`.
 import type { Resource } from '@meseta/sdk';
+import { renderWireError } from '@meseta/wire';
+import { ResourceCodec } from '@meseta/wire/codecs';
 import { usageError } from './command.js';
 
-/** Unreserved scalars and ranges. Other resources are given as JSON. */
+/** The resources of a text: unreserved scalars and ranges, or a JSON list of any. Throws a CommandError that names RESOURCES. */
 export function parseResources(path: string, text: string): readonly Resource[] {
   if (text.trimStart().startsWith('[')) return parseJson(path, text);
   return text
@@ -13,11 +15,17 @@ export function parseResources(path: string, text: string): readonly Resource[] 
 }
 
 function parseJson(path: string, text: string): readonly Resource[] {
+  let list: readonly unknown[];
   try {
-    return JSON.parse(text) as readonly Resource[];
+    list = JSON.parse(text) as readonly unknown[];
   } catch (error) {
     throw usageError(path, `RESOURCES: expected a JSON list: ${String(error)}`);
   }
+  return list.map((item, index) => {
+    const read = ResourceCodec.parse(JSON.stringify(item));
+    if (!read.ok) throw usageError(path, `RESOURCES[${index}]: ${renderWireError(read.error)}`);
+    return read.value;
+  });
 }
 
 function parseOne(path: string, part: string): Resource {
@@ -32,20 +40,24 @@ function parseOne(path: string, part: string): Resource {
   }
   const amount = Number(value);
   if (name === '' || !Number.isFinite(amount) || amount <= 0) {
-    throw usageError(path, `expected resources such as cpus:2;mem:1024;ports:[31000-31009], got '${part}'`);
+    throw usageError(path, `RESOURCES: expected resources such as cpus:2;mem:1024;ports:[31000-31009], got '${part}'`);
   }
   return { name, type: 'SCALAR', scalar: { value: amount } };
 }
 
-/** Scalars by name, `{cpus: {value: 2}}`, as quota has them. */
-export function parseScalars(path: string, text: string): Readonly<Record<string, { readonly value: number }>> {
+/** Scalars by name, `{cpus: {value: 2}}`, as quota has them. Throws a CommandError that names the option. */
+export function parseScalars(
+  path: string,
+  option: string,
+  text: string,
+): Readonly<Record<string, { readonly value: number }>> {
   const pairs = text.split(';').filter((part) => part.trim() !== '');
   return Object.fromEntries(
     pairs.map((pair) => {
       const [, name = '', amount = ''] = /^\s*([^:\s]+)\s*:\s*(\S+)\s*$/.exec(pair) ?? [];
       const value = Number(amount);
       if (name === '' || amount === '' || !Number.isFinite(value) || value < 0) {
-        throw usageError(path, `expected amounts such as cpus:2;mem:1024, got '${pair}'`);
+        throw usageError(path, `--${option}: expected amounts such as cpus:2;mem:1024, got '${pair}'`);
       }
       return [name, { value }];
     }),

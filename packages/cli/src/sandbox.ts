@@ -1,8 +1,8 @@
 // The files of a task, read through its agent.
-import { authorizationOf, connectAgent, type Task } from '@meseta/sdk';
+import { connectAgent, type Task } from '@meseta/sdk';
 import type { Agent } from '@meseta/sdk/agent-streams';
 import { mastersOf } from '@meseta/sdk/masters';
-import type { Cluster } from './cluster.js';
+import { type Cluster, fetchJson } from './cluster.js';
 import { CommandError, EXIT } from './command.js';
 
 const POLL_MS = 250;
@@ -29,6 +29,12 @@ interface StateFramework {
   readonly completed_executors?: readonly StateExecutor[];
 }
 
+/** The fields of an agent's /state by which the sandbox of a task is found. */
+interface AgentState {
+  readonly frameworks?: readonly StateFramework[];
+  readonly completed_frameworks?: readonly StateFramework[];
+}
+
 /** The agent at `address` (`ip:port`). Its scheme is that of the master: a cluster has TLS on all its ports, or on none. */
 export async function agentOf({ address: master, shown, credential }: Cluster, address: string): Promise<Agent> {
   const found = await mastersOf(master).find();
@@ -40,16 +46,7 @@ export async function agentOf({ address: master, shown, credential }: Cluster, a
 /** The sandbox of the task on the agent at `address` (`ip:port`), found in its /state (Mesos: docs/sandbox.md). */
 export async function sandboxOf(cluster: Cluster, address: string, task: TaskName): Promise<Sandbox> {
   const { url } = await agentOf(cluster, address);
-  const answer = await fetch(`${url}/state`, {
-    headers: authorizationOf(cluster.credential),
-  }).catch((error: unknown) => {
-    throw new CommandError(`the agent at ${address} does not answer: ${String(error)}`);
-  });
-  if (!answer.ok) throw new CommandError(`the agent at ${address} answered ${answer.status} ${await answer.text()}`);
-  const state = (await answer.json()) as {
-    readonly frameworks?: readonly StateFramework[];
-    readonly completed_frameworks?: readonly StateFramework[];
-  };
+  const state = await fetchJson<AgentState>(`${url}/state`, `the agent at ${address}`, cluster.credential);
   const executor = [...(state.frameworks ?? []), ...(state.completed_frameworks ?? [])]
     .filter(({ id }) => id === task.framework_id.value)
     .flatMap((framework) => [...(framework.executors ?? []), ...(framework.completed_executors ?? [])])

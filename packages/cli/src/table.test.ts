@@ -22,6 +22,12 @@ test('a missing value is a dash, no rows leave the titles', () => {
   assert.equal(formatTable([{ title: 'x', value: () => 1 }], []), 'X');
 });
 
+test('a table may have very many rows', () => {
+  const rows = Array.from({ length: 300_000 }, (_, index) => index);
+  const lines = formatTable([{ title: 'n', value: (row: number) => row }], rows).split('\n');
+  assert.deepEqual([lines.length, lines.at(-1)], [300_001, '299999']);
+});
+
 test('a value cannot control the terminal or forge a line of the table', () => {
   const name = 'web\u001b]0;title\u0007\n\u009b2J';
   assert.equal(formatTable([{ title: 'name', value: () => name }], [1]), 'NAME\nweb\\x1b]0;title\\x07\\n\\x9b2J');

@@ -16,7 +16,7 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
     columns.map((column) => column.title.toUpperCase()),
     ...rows.map((row) => columns.map((column) => escapeControls(String(column.value(row) ?? '-')))),
   ];
-  const widths = columns.map((_, at) => Math.max(...cells.map((line) => (line[at] ?? '').length)));
+  const widths = columns.map((_, at) => cells.reduce((width, line) => Math.max(width, (line[at] ?? '').length), 0));
   return cells
     .map((line) =>
       line

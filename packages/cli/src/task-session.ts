@@ -1,7 +1,7 @@
-// A session of the person at the terminal with a container: what they type is its input, and its output is shown.
+// A session between this terminal and a container: the standard input is sent to it, and its output is shown.
 //
 // Owns: the modes of the terminal while the session lasts.
-// TASK-SESSION-1: the terminal has its former modes when the session has ended, however it has.
+// TASK-SESSION-1: at the end of the session, for whatever reason, the terminal has the modes that it had before.
 import { type AgentProcessIO, type ContainerID, MesetaError } from '@meseta/sdk';
 import { type Agent, type ContainerInput, openInput } from '@meseta/sdk/agent-streams';
 
@@ -49,7 +49,7 @@ function enterRawMode(): () => void {
   };
 }
 
-/** What is before the keys to detach in these bytes, which follow the byte `last`. Undefined: the keys do not end in them. */
+/** The bytes before the keys to detach; undefined if these bytes, which follow the byte `last`, do not complete the keys. */
 export function bytesBeforeDetach(last: number | undefined, bytes: Buffer): Buffer | undefined {
   if (last === DETACH[0] && bytes[0] === DETACH[1]) return bytes.subarray(0, 0);
   const at = bytes.indexOf(DETACH);
@@ -63,14 +63,14 @@ async function sendInput(input: ContainerInput, { canDetach }: SessionOptions): 
     const bytes = chunk as Buffer;
     const typed = canDetach ? bytesBeforeDetach(last, bytes) : undefined;
     if (typed !== undefined) {
-      // Without bytes it would be the end.
+      // A DATA without bytes would end the input.
       if (typed.length > 0) await input.send(dataOf(typed));
       return true;
     }
     last = bytes.at(-1);
     await input.send(dataOf(bytes));
   }
-  // A DATA without bytes is the end.
+  // A DATA without bytes ends the input.
   await input.send(dataOf(Buffer.alloc(0)));
   return false;
 }
@@ -85,10 +85,10 @@ async function show(output: AsyncIterable<AgentProcessIO>): Promise<void> {
 
 function startInput(agent: Agent, container: ContainerID, options: SessionOptions) {
   const input = openInput(agent, container);
-  const beats = setInterval(() => void input.send(heartbeat), HEARTBEAT_MS);
+  const heartbeats = setInterval(() => void input.send(heartbeat), HEARTBEAT_MS);
   const resize = (): void => void input.send(windowOf(windowNow()));
   if (options.isTerminal) {
-    // Another size first, so that what runs there draws itself again.
+    // A change of the size makes the program in the container redraw its screen.
     if (options.canDetach) void input.send(windowOf({ rows: 0, columns: 0 }));
     resize();
     process.stdout.on('resize', resize);
@@ -101,7 +101,7 @@ function startInput(agent: Agent, container: ContainerID, options: SessionOption
     detached,
     ended: input.ended,
     stop() {
-      clearInterval(beats);
+      clearInterval(heartbeats);
       process.stdout.off('resize', resize);
       input.end();
       process.stdin.destroy();
@@ -125,7 +125,7 @@ export async function runSession(
   const input = startInput(agent, container, options);
   const never = new Promise<never>(() => {});
   const detached = input.detached.then((hasDetached) => (hasDetached ? ('detached' as const) : never));
-  // The end of the input is none of the session; a container that has ended before it was attached to is a 500.
+  // The end of the input does not end the session. Attaching to a container that has ended is refused with 500.
   const refused = input.ended.then(
     () => never,
     (error: unknown) => (error instanceof MesetaError && error.status === 500 ? never : Promise.reject(error)),

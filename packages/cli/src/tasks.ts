@@ -3,14 +3,14 @@ import { isTerminal, type Task } from '@meseta/sdk';
 import { answerOf, type Cluster } from './cluster.js';
 import { CommandError } from './command.js';
 
-export interface Listed {
+export interface ListedTask {
   readonly task: Task;
   readonly hostname: string | undefined;
   /** `ip:port` of its agent; undefined while the agent is not registered. */
   readonly address: string | undefined;
 }
 
-export async function tasksOf(cluster: Cluster): Promise<readonly Listed[]> {
+export async function tasksOf(cluster: Cluster): Promise<readonly ListedTask[]> {
   const [tasks, agents] = await Promise.all([
     answerOf(cluster, cluster.master.call('GET_TASKS')),
     answerOf(cluster, cluster.master.call('GET_AGENTS')),
@@ -30,11 +30,11 @@ export const NAMES = 'TASK is the id of a task, or FRAMEWORK/TASK if several fra
 export const fullName = (task: Task): string => `${task.framework_id.value}/${task.task_id.value}`;
 
 /** The task of this name; one that runs takes precedence over those that have ended. */
-export function findTask(tasks: readonly Listed[], name: string): Listed {
+export function findTask(tasks: readonly ListedTask[], name: string): ListedTask {
   const named = tasks.filter(({ task }) => task.task_id.value === name || fullName(task) === name);
   const running = named.filter(({ task }) => !isTerminal(task.state));
   const [found, another] = running.length > 0 ? running : named;
-  if (found === undefined) throw new CommandError(`no task ${name}`);
+  if (found === undefined) throw new CommandError(`no task ${name}; 'meseta task list --all' shows them`);
   if (another !== undefined) {
     const names = named.map(({ task }) => fullName(task)).join(', ');
     throw new CommandError(`several frameworks have a task ${name}: name one of ${names}`);

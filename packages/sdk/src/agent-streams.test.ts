@@ -66,7 +66,7 @@ test('a malformed record or response of an agent is an error, and not taken for 
     type: 'ATTACH_CONTAINER_OUTPUT',
     attach_container_output: { container_id },
   });
-  const isInvalid = { code: 'invalidResponse', message: /sent a malformed (?:record|response): / };
+  const isInvalid = { code: 'invalidResponse', message: /sent a malformed (?:record|response): mesos\.v1\.agent\./ };
   await assert.rejects(async () => {
     for await (const _ of output);
   }, isInvalid);

@@ -4,7 +4,7 @@
 // Boundary: node:http, because fetch limits the time to the response, which a stream of input gets at its end.
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { AgentCall, AgentProcessIO, ContainerID } from '@meseta/wire';
+import { type AgentCall, type AgentProcessIO, type ContainerID, renderWireError } from '@meseta/wire';
 import { AgentCallCodec, AgentProcessIOCodec, AgentResponseCodec } from '@meseta/wire/codecs';
 import { PROTOBUF_TYPE, RECORDIO_TYPE } from '@meseta/wire/media';
 import { encodeRecord, recordReader } from '@meseta/wire/recordio';
@@ -77,7 +77,10 @@ async function* recordsOf(response: IncomingMessage, { url }: Agent): AsyncGener
       for (const record of records.value) {
         const io = AgentProcessIOCodec.decode(record, 'trusted');
         if (!io.ok)
-          throw new MesetaError('invalidResponse', `the agent at ${url} sent a malformed record: ${io.error}`);
+          throw new MesetaError(
+            'invalidResponse',
+            `the agent at ${url} sent a malformed record: ${renderWireError(io.error)}`,
+          );
         yield io.value;
       }
     }
@@ -137,7 +140,10 @@ export async function waitForContainer(agent: Agent, container_id: ContainerID):
   const body = await bodyOf(agent, await requireSuccess(agent, await response));
   const decoded = AgentResponseCodec.decode(body, 'trusted');
   if (!decoded.ok) {
-    throw new MesetaError('invalidResponse', `the agent at ${agent.url} sent a malformed response: ${decoded.error}`);
+    throw new MesetaError(
+      'invalidResponse',
+      `the agent at ${agent.url} sent a malformed response: ${renderWireError(decoded.error)}`,
+    );
   }
   return decoded.value.wait_container?.exit_status;
 }

@@ -13,9 +13,12 @@ export interface ChaosNetwork extends LocalNetwork {
   setCut(name: string, isCut: boolean): Promise<void>;
 }
 
-/** Set for the process in the namespaces: the mount namespace that it must not be in. */
+/**
+ * The environment variable of the process in the namespaces: the mount namespace of its parent. A process in another mount
+ * namespace than that is inside.
+ */
 const OUTSIDE = 'MESETA_CHAOS_OUTSIDE';
-const ownMounts = (): string => readlinkSync('/proc/self/ns/mnt');
+const ownMountNamespace = (): string => readlinkSync('/proc/self/ns/mnt');
 const UNSHARE = ['--net', '--mount', '--propagation', 'private', '--'] as const;
 const SUBNET = '10.77.0';
 const BRIDGE = 'meseta';
@@ -24,7 +27,8 @@ const FIRST_HOST = 10;
 const run = promisify(execFile);
 const ip = (...argv: readonly string[]): Promise<unknown> => run('ip', argv);
 
-export const isInside = (): boolean => process.env[OUTSIDE] !== undefined && process.env[OUTSIDE] !== ownMounts();
+export const isInside = (): boolean =>
+  process.env[OUTSIDE] !== undefined && process.env[OUTSIDE] !== ownMountNamespace();
 
 /** Whether this process may make namespaces and has the programs. */
 export const canCutNetworks = (): boolean =>
@@ -35,7 +39,7 @@ export function runInside(): Promise<number> {
   const [program, ...argv] = process.argv;
   const child = spawn('unshare', [...UNSHARE, program as string, ...process.execArgv, ...argv], {
     stdio: 'inherit',
-    env: { ...process.env, [OUTSIDE]: ownMounts() },
+    env: { ...process.env, [OUTSIDE]: ownMountNamespace() },
   });
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   // The child may get Ctrl-C from the terminal too, which changes nothing (INTERRUPTION-1).

@@ -1,4 +1,4 @@
-// Which faults a run has, when and how long, by its seed.
+// The faults of a run, their times and durations, from a seed.
 import { type Random, uniform } from '@meseta/base';
 
 export interface Fault {
@@ -17,15 +17,15 @@ export interface PlanOptions {
   readonly canCut: boolean;
 }
 
-const FIRST_MS = 3000;
+const FIRST_FAULT_MS = 3000;
 const LEADER_SHARE = 0.5;
 const FOLLOWER_SHARE = 0.15;
-/** A paused or cut leader is replaced: longer than its term. */
-const LEADER_DURATIONS: Range = [7000, 10_000];
+/** Longer than the term of a leader, so that another master replaces it. */
+const LEADER_FAULT_MS: Range = [7000, 10_000];
 /** Shorter than the time after which a master removes an agent. */
-const DURATIONS: Range = [2000, 8000];
+const OTHER_FAULT_MS: Range = [2000, 8000];
 /** From the end of one fault to the next: the cluster has all its processes in between. */
-const PAUSES: Range = [3000, 6000];
+const PAUSE_MS: Range = [3000, 6000];
 
 type Range = readonly [least: number, most: number];
 
@@ -35,7 +35,7 @@ const between = (random: Random, [least, most]: Range): number => Math.round(lea
 export function planFaults(random: Random, { totalMs, canCut }: PlanOptions): readonly Fault[] {
   const kinds = canCut ? (['kill', 'pause', 'cut'] as const) : (['kill', 'pause'] as const);
   const faults: Fault[] = [];
-  for (let atMs = FIRST_MS; atMs < totalMs; ) {
+  for (let atMs = FIRST_FAULT_MS; atMs < totalMs; ) {
     const kind = kinds[random.uint32() % kinds.length] as Fault['kind'];
     const share = uniform(random);
     const role =
@@ -44,10 +44,10 @@ export function planFaults(random: Random, { totalMs, canCut }: PlanOptions): re
         : share < LEADER_SHARE + FOLLOWER_SHARE
           ? 'follower'
           : 'agent';
-    const range = role === 'leader' ? LEADER_DURATIONS : DURATIONS;
+    const range = role === 'leader' ? LEADER_FAULT_MS : OTHER_FAULT_MS;
     const durationMs = kind === 'kill' ? 0 : between(random, range);
     faults.push({ atMs, kind, target: { role, number: random.uint32() }, durationMs });
-    atMs += durationMs + between(random, PAUSES);
+    atMs += durationMs + between(random, PAUSE_MS);
   }
   return faults;
 }

@@ -4,6 +4,7 @@ import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../clus
 import { clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentIdNamed } from '../names.js';
+import { printText } from '../output.js';
 import { formatSpan } from '../table.js';
 
 const list = defineCommand({
@@ -34,7 +35,7 @@ async function forEachAgent(
   for (const name of names) ids.push(await agentIdNamed(cluster, name));
   for (const id of ids) {
     await act(cluster, id);
-    if (!values.json) process.stdout.write(`${id.value}: ${outcome}\n`);
+    if (!values.json) printText(`${id.value}: ${outcome}`);
   }
   if (values.json) printJson(ids.map(({ value }) => value));
   return EXIT.done;

@@ -5,11 +5,12 @@ import { readElectedMaster } from '@meseta/wire/leader-info';
 import { type ChaosNetwork, canCutNetworks, isInside, openNetwork, runInside } from '../chaos/network.js';
 import { type Fault, planFaults } from '../chaos/plan.js';
 import { type Outcome, startWork, type Work } from '../chaos/work.js';
-import { defineCommand, EXIT, parseDurationOption, parseNumber, usageError } from '../command.js';
+import { defineCommand, EXIT, MAX_TIMER_MS, parseDurationOption, parseInteger, usageError } from '../command.js';
 import { type Interruption, listenForInterruption } from '../interruption.js';
+import { printText } from '../output.js';
 import { formatSpan } from '../table.js';
 import { type LocalCluster, type LocalDaemon, startLocalCluster } from '../up/local-cluster.js';
-import { parseCoordinator, parseMasters } from './up.js';
+import { MAX_AGENTS, parseCoordinator, parseMasters } from './up.js';
 
 const options = {
   masters: { type: 'string', default: '3', value: 'N', help: 'the number of masters, at least 2 (default 3)' },
@@ -20,7 +21,7 @@ const options = {
   'work-dir': { type: 'string', value: 'DIR', help: 'keep state and logs in this directory' },
 } as const;
 
-/** For the tasks to end after the last fault. */
+/** The time in which the tasks must end after the last fault. */
 const FINISH_TIMEOUT_MS = 90_000;
 const INTERRUPTED_TIMEOUT_MS = 10_000;
 const FIRST_PORT = 15_050;
@@ -37,17 +38,19 @@ tells how many tasks ran, and which were lost, ran twice or never ended; the exi
     const masters = parseMasters(path, values.masters);
     if (masters < 2) throw usageError(path, `--masters: expected at least 2, got '${values.masters}'`);
     const coordinator = parseCoordinator(path, values.coordinator);
-    const agents = parseNumber(path, 'agents', values.agents);
-    const totalMs = parseDurationOption(path, 'for', values.for);
+    const agents = parseInteger(path, 'agents', values.agents, 0, MAX_AGENTS);
+    const totalMs = parseDurationOption(path, 'for', values.for, MAX_TIMER_MS);
     const seed =
-      values.seed === undefined ? Math.floor(Math.random() * MAX_SEED) : parseNumber(path, 'seed', values.seed);
+      values.seed === undefined
+        ? Math.floor(Math.random() * MAX_SEED)
+        : parseInteger(path, 'seed', values.seed, 0, MAX_SEED);
     if (!isInside() && canCutNetworks()) {
       if (values.seed === undefined) process.argv.push(`--seed=${seed}`);
       return runInside();
     }
     const interruption = listenForInterruption();
     const network = isInside() ? await openNetwork() : undefined;
-    print(`seed ${seed}${network === undefined ? '; no network cuts: they need root, unshare and ip' : ''}`);
+    printText(`seed ${seed}${network === undefined ? '; no network cuts: they need root, unshare and ip' : ''}`);
     const cluster = await startLocalCluster({
       masters,
       agents,
@@ -98,9 +101,9 @@ function watchLeader(cluster: LocalCluster): Watch {
   let beganMs = 0;
   observer.watch((elected) => {
     const read = elected && readElectedMaster(elected.info);
-    const port = read?.ok ? read.value.authority : undefined;
+    const authority = read?.ok ? read.value.authority : undefined;
     const master = cluster.masters.find(
-      ({ address }) => address === port || address === port?.replace('localhost', '127.0.0.1'),
+      ({ address }) => address === authority || address === authority?.replace('localhost', '127.0.0.1'),
     );
     if (master === undefined || master.name === leader) return;
     const electedMs = performance.now();
@@ -132,7 +135,7 @@ async function runFaults(
   const work = startWork(cluster.address, cluster.workDir, watch.onSubscribed);
   const beganMs = performance.now();
   try {
-    const making = (async () => {
+    const faultsMade = (async () => {
       for (const fault of faults) {
         await Promise.race([sleepUntil(beganMs + fault.atMs), interrupted]);
         if (hasHappened()) return;
@@ -140,14 +143,14 @@ async function runFaults(
       }
     })();
     const failed = cluster.failure.then((text) => Promise.reject(new Error(text)));
-    await Promise.race([making, work.failure, failed]);
-    print(`${at(beganMs)}  no more faults; waiting for ${work.counts().launched - work.counts().ended} tasks`);
+    await Promise.race([faultsMade, work.failure, failed]);
+    printText(`${elapsed(beganMs)}  no more faults; waiting for ${work.counts().launched - work.counts().ended} tasks`);
     const outcome = await Promise.race([
       work.finish(hasHappened() ? INTERRUPTED_TIMEOUT_MS : FINISH_TIMEOUT_MS),
       work.failure,
       failed,
     ]);
-    print(reportOf(outcome, watch.failovers, faults.length));
+    printText(reportOf(outcome, watch.failovers, faults.length));
     return outcome.lost.length + outcome.doubled.length + outcome.unknown.length === 0 ? EXIT.done : EXIT.failed;
   } finally {
     await watch.close();
@@ -170,8 +173,8 @@ async function makeFault({ kind, target, durationMs }: Fault, run: Run): Promise
   const isLeader = daemon.name === run.watch.leader();
   const { launched, ended } = run.work.counts();
   const span = durationMs === 0 ? '' : ` for ${formatSpan(durationMs)}`;
-  print(
-    `${at(run.beganMs)}  ${kind} ${daemon.name}${isLeader ? ' (leads)' : ''}${span}; ${ended} of ${launched} tasks ended`,
+  printText(
+    `${elapsed(run.beganMs)}  ${kind} ${daemon.name}${isLeader ? ' (leads)' : ''}${span}; ${ended} of ${launched} tasks ended`,
   );
   if (isLeader) run.watch.beginFailover(performance.now());
   const pause = (): Promise<unknown> => Promise.race([sleepUntil(performance.now() + durationMs), run.interrupted]);
@@ -225,13 +228,9 @@ function reportOf(outcome: Outcome, failovers: readonly Failover[], faults: numb
   ].join('\n');
 }
 
-const at = (beganMs: number): string => `${((performance.now() - beganMs) / 1000).toFixed(1).padStart(6)} s`;
+const elapsed = (beganMs: number): string => `${((performance.now() - beganMs) / 1000).toFixed(1).padStart(6)} s`;
 
 const sleepUntil = (timeMs: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, Math.max(0, timeMs - performance.now()));
   });
-
-const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
-};

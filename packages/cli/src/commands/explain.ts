@@ -4,6 +4,7 @@ import type { ExplainedReason, Explanation } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import { agentIdNamed, frameworkIdNamed } from '../names.js';
+import { printText } from '../output.js';
 
 export const explain = defineCommand({
   summary: 'Explains why a framework gets no offer or a task does not run.',
@@ -34,7 +35,7 @@ launched. FRAMEWORK is the id of a framework, the end of its id, or its name.`,
       }),
     );
     if (values.json) printJson(explanation);
-    else process.stdout.write(`${explanationText(explanation)}\n`);
+    else printText(explanationText(explanation));
     return EXIT.done;
   },
 });

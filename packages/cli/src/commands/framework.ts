@@ -4,6 +4,7 @@ import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { frameworkIdNamed } from '../names.js';
+import { printText } from '../output.js';
 
 const list = defineCommand({
   summary: 'Lists the frameworks that are subscribed or may fail over.',
@@ -37,7 +38,7 @@ const teardown = defineCommand({
     const value = await frameworkIdNamed(cluster, name);
     await answerOf(cluster, cluster.master.call('TEARDOWN', { framework_id: { value } }));
     if (values.json) printJson({ framework_id: value });
-    else process.stdout.write(`${value}: torn down\n`);
+    else printText(`${value}: torn down`);
     return EXIT.done;
   },
 });

@@ -4,6 +4,7 @@ import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../clus
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { machineNamed, machineText } from '../names.js';
+import { printText } from '../output.js';
 import { formatSpan, formatTable } from '../table.js';
 
 const NAMES =
@@ -12,7 +13,7 @@ const NAMES =
 const windowsOf = async (cluster: Cluster): Promise<readonly MaintenanceWindow[]> =>
   (await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_SCHEDULE'))).schedule.windows ?? [];
 
-const update = (cluster: Cluster, windows: readonly MaintenanceWindow[]): Promise<unknown> =>
+const updateSchedule = (cluster: Cluster, windows: readonly MaintenanceWindow[]): Promise<unknown> =>
   answerOf(cluster, cluster.master.call('UPDATE_MAINTENANCE_SCHEDULE', { schedule: { windows } }));
 
 interface MachineRow {
@@ -40,7 +41,7 @@ const status = defineCommand({
       })),
       ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', inverseOffers: '-' })),
     ];
-    process.stdout.write(`${formatTable(statusColumns, rows)}\n`);
+    printText(formatTable(statusColumns, rows));
     return EXIT.done;
   },
 });
@@ -90,13 +91,13 @@ ${NAMES}`,
     const durationMs =
       values.duration === undefined ? undefined : parseDurationOption(path, 'duration', values.duration);
     const added: MaintenanceWindow = {
-      machine_ids: await machines(cluster, names),
+      machine_ids: await machinesNamed(cluster, names),
       unavailability: {
         start: { nanoseconds: BigInt(Math.round(startMs)) * 1_000_000n },
         ...(durationMs !== undefined && { duration: { nanoseconds: durationMs * 1e6 } }),
       },
     };
-    await update(cluster, [...windows, added]);
+    await updateSchedule(cluster, [...windows, added]);
     printRows(values.json, added, windowColumns, [added]);
     return EXIT.done;
   },
@@ -110,7 +111,7 @@ function startOf(path: string, text: string | undefined): number {
     : time;
 }
 
-async function machines(cluster: Cluster, names: readonly string[]): Promise<readonly MachineID[]> {
+async function machinesNamed(cluster: Cluster, names: readonly string[]): Promise<readonly MachineID[]> {
   const found: MachineID[] = [];
   for (const name of names) found.push(await machineNamed(cluster, name));
   return found;
@@ -126,7 +127,7 @@ ${NAMES}`,
     const cluster = clusterOf(values);
     const windows = await windowsOf(cluster);
     const known = new Set(windows.flatMap(({ machine_ids = [] }) => machine_ids.map(machineText)));
-    const cancelled = new Set((await machines(cluster, names)).map(machineText));
+    const cancelled = new Set((await machinesNamed(cluster, names)).map(machineText));
     const missing = [...cancelled].find((machine) => !known.has(machine));
     if (missing !== undefined) throw new CommandError(`${missing} is in no window of the maintenance schedule`);
     const remaining = windows
@@ -135,8 +136,8 @@ ${NAMES}`,
         machine_ids: (window.machine_ids ?? []).filter((machine) => !cancelled.has(machineText(machine))),
       }))
       .filter(({ machine_ids }) => machine_ids.length > 0);
-    await update(cluster, remaining);
-    if (!values.json) process.stdout.write(`${[...cancelled].join(', ')}: no longer scheduled\n`);
+    await updateSchedule(cluster, remaining);
+    if (!values.json) printText(`${[...cancelled].join(', ')}: no longer scheduled`);
     return EXIT.done;
   },
 });
@@ -149,9 +150,9 @@ ${NAMES}`,
   options: clusterOptions,
   async run(values, names) {
     const cluster = clusterOf(values);
-    const ids = await machines(cluster, names);
+    const ids = await machinesNamed(cluster, names);
     await answerOf(cluster, cluster.master.call('START_MAINTENANCE', { machines: ids }));
-    if (!values.json) process.stdout.write(`${ids.map(machineText).join(', ')}: down\n`);
+    if (!values.json) printText(`${ids.map(machineText).join(', ')}: down`);
     return EXIT.done;
   },
 });
@@ -170,7 +171,7 @@ const up = defineCommand({
       return found;
     });
     await answerOf(cluster, cluster.master.call('STOP_MAINTENANCE', { machines: ids }));
-    if (!values.json) process.stdout.write(`${ids.map(machineText).join(', ')}: up\n`);
+    if (!values.json) printText(`${ids.map(machineText).join(', ')}: up`);
     return EXIT.done;
   },
 });

@@ -3,6 +3,7 @@ import type { QuotaConfig } from '@meseta/sdk';
 import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { printText } from '../output.js';
 import { parseScalars } from '../resources.js';
 import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
 import { formatTable } from '../table.js';
@@ -23,7 +24,7 @@ const list = defineCommand({
     }
     const named = new Set(configs.map(({ role }) => role));
     const rows = (await rolesOf(cluster)).filter(({ name }) => named.has(name));
-    process.stdout.write(`${formatTable(columns, rows)}\n`);
+    printText(formatTable(columns, rows));
     return EXIT.done;
   },
 });
@@ -53,8 +54,8 @@ resource without a value keeps its quota; an empty text removes it; a limit of 0
       throw usageError(path, 'expected --guarantee, --limit or both');
     }
     const given = {
-      guarantees: values.guarantee === undefined ? undefined : parseScalars(path, values.guarantee),
-      limits: values.limit === undefined ? undefined : parseScalars(path, values.limit),
+      guarantees: values.guarantee === undefined ? undefined : parseScalars(path, 'guarantee', values.guarantee),
+      limits: values.limit === undefined ? undefined : parseScalars(path, 'limit', values.limit),
     };
     const cluster = clusterOf(values);
     const before = (await configsOf(cluster)).find((config) => config.role === role);
@@ -63,9 +64,9 @@ resource without a value keeps its quota; an empty text removes it; a limit of 0
       guarantees: given.guarantees ?? before?.guarantees ?? {},
       limits: given.limits ?? before?.limits ?? {},
     };
-    await update(cluster, config, values.force);
+    await updateQuota(cluster, config, values.force);
     if (values.json) printJson(config);
-    else process.stdout.write(`${role}: set\n`);
+    else printText(`${role}: set`);
     return EXIT.done;
   },
 });
@@ -77,14 +78,14 @@ const remove = defineCommand({
   async run(values, names) {
     const cluster = clusterOf(values);
     for (const role of names) {
-      await update(cluster, { role }, true);
-      if (!values.json) process.stdout.write(`${role}: removed\n`);
+      await updateQuota(cluster, { role }, true);
+      if (!values.json) printText(`${role}: removed`);
     }
     return EXIT.done;
   },
 });
 
-const update = (cluster: Cluster, config: QuotaConfig, forced: boolean | undefined): Promise<unknown> =>
+const updateQuota = (cluster: Cluster, config: QuotaConfig, forced: boolean | undefined): Promise<unknown> =>
   answerOf(cluster, cluster.master.call('UPDATE_QUOTA', { quota_configs: [config], ...(forced && { force: true }) }));
 
 export const quota: Group = { summary: 'Manages the quota of roles.', verbs: { list, set, remove } };

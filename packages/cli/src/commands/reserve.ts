@@ -3,6 +3,7 @@ import type { Resource } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import { agentNamed } from '../names.js';
+import { printText } from '../output.js';
 import { isReservedFor, parseResources } from '../resources.js';
 
 const role = { type: 'string', value: 'ROLE', help: 'the role of the reservation' } as const;
@@ -42,7 +43,7 @@ export const reserve = defineCommand({
       cluster.master.call('RESERVE_RESOURCES', { agent_id: agent_info.id ?? { value: name }, resources }),
     );
     if (values.json) printJson(resources);
-    else process.stdout.write(`${agent_info.hostname}: ${text} reserved for ${values.role}\n`);
+    else printText(`${agent_info.hostname}: ${text} reserved for ${values.role}`);
     return EXIT.done;
   },
 });
@@ -63,7 +64,7 @@ export const unreserve = defineCommand({
       cluster.master.call('UNRESERVE_RESOURCES', { agent_id: agent_info.id ?? { value: name }, resources }),
     );
     if (values.json) printJson(resources);
-    else process.stdout.write(`${agent_info.hostname}: ${text} no longer reserved for ${role}\n`);
+    else printText(`${agent_info.hostname}: ${text} no longer reserved for ${role}`);
     return EXIT.done;
   },
 });

@@ -1,5 +1,6 @@
 // `meseta run`: runs one command on the cluster, prints its output and exits with its status, as mesos-execute does.
 import { userInfo } from 'node:os';
+import { basename } from 'node:path';
 import { escapeControls } from '@meseta/base';
 import {
   type CommandInfo,
@@ -20,10 +21,12 @@ import {
   clusterOptions,
   defineCommand,
   EXIT,
+  MAX_TIMER_MS,
   parseDurationOption,
   parseNumber,
   usageError,
 } from '../command.js';
+import { printText } from '../output.js';
 import { exitCodeOf } from '../run/exit-code.js';
 import { followFile, sandboxOf } from '../sandbox.js';
 import { formatSpan } from '../table.js';
@@ -33,7 +36,7 @@ const options = {
   name: {
     type: 'string',
     value: 'NAME',
-    help: "the name of the task and its framework (default: the command's first word)",
+    help: 'the name of the task and its framework (default: that of the program)',
   },
   command: { type: 'string', value: 'TEXT', help: 'a shell command line, in place of PROGRAM' },
   cpus: { type: 'string', default: '0.1', value: 'N', help: 'cpus (default 0.1)' },
@@ -64,6 +67,8 @@ const options = {
   detach: { type: 'boolean', help: 'return as soon as the task runs; it continues for a week at most' },
 } as const;
 
+const MAX_NAME_IN_ID = 100;
+
 const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const;
 
 export const run = defineCommand({
@@ -79,14 +84,16 @@ Runs a command on an agent with enough free resources, prints its output, and ex
     const resources = Object.fromEntries(
       RESOURCES.map((name) => [name, parseNumber(path, name, values[name])] as const).filter(([, n]) => n > 0),
     );
-    const name = values.name ?? (command.value ?? '').trim().split(/\s+/)[0] ?? 'run';
+    const [program = ''] = (command.value ?? '').trim().split(/\s+/);
+    const name = values.name ?? (basename(program) || 'run');
     return runOnCluster(clusterOf(values), {
       name,
       command,
       resources,
       detach: values.detach ?? false,
       json: values.json ?? false,
-      timeoutMs: values.timeout === undefined ? undefined : parseDurationOption(path, 'timeout', values.timeout),
+      timeoutMs:
+        values.timeout === undefined ? undefined : parseDurationOption(path, 'timeout', values.timeout, MAX_TIMER_MS),
       framework: {
         name,
         user: values.user ?? userInfo().username,
@@ -172,7 +179,7 @@ async function launchAndFollow(
   run: Run,
   onLaunch: () => void,
 ): Promise<TaskStatus | number | undefined> {
-  const taskId = `${run.name}-${Date.now().toString(36)}`;
+  const taskId = `${idOfName(run.name)}-${Date.now().toString(36)}`;
   let output: Promise<void> | undefined;
   let ended: TaskStatus | undefined;
   let launched: Offer | undefined;
@@ -183,12 +190,12 @@ async function launchAndFollow(
       if (launched === undefined && fits(offer, run.resources) >= 1) {
         launched = offer;
         onLaunch();
-        await ignoringDisconnection(start(scheduler, offer, taskId, run));
+        await ignoringDisconnection(launchTask(scheduler, offer, taskId, run));
       } else await ignoringDisconnection(scheduler.call('DECLINE', { decline: { offer_ids: [offer.id] } }));
     }
     const status = event.update?.status;
     if (status === undefined || status.task_id.value !== taskId) continue;
-    if (status.state === 'TASK_RUNNING' && run.detach) return detached(scheduler, taskId, run);
+    if (status.state === 'TASK_RUNNING' && run.detach) return detach(scheduler, taskId, run);
     if (status.state === 'TASK_RUNNING' && !run.json) {
       output ??= showOutput(cluster, launched, taskId, () => isOver).catch((error: unknown) => {
         process.stderr.write(`meseta run: ${escapeControls(error instanceof Error ? error.message : String(error))}\n`);
@@ -203,6 +210,9 @@ async function launchAndFollow(
   await output;
   return ended;
 }
+
+/** The name as a part of a task id, which has no slash and at most 255 characters. */
+const idOfName = (name: string): string => name.replace(/[^\w.-]+/g, '-').slice(0, MAX_NAME_IN_ID);
 
 /** After a lost connection the next subscription reconciles the task. */
 async function ignoringDisconnection(call: Promise<void>): Promise<void> {
@@ -249,7 +259,7 @@ function withTaskId(command: CommandInfo, id: string): CommandInfo {
   return { ...command, environment: { variables: [{ name: 'MESOS_TASK_ID', value: id }, ...given] } };
 }
 
-async function start(scheduler: Scheduler, offer: Offer, id: string, run: Run): Promise<void> {
+async function launchTask(scheduler: Scheduler, offer: Offer, id: string, run: Run): Promise<void> {
   const command = withTaskId(run.command, id);
   const task = commandTask(offer, { id, name: run.name, command, resources: run.resources });
   await scheduler.call('ACCEPT', {
@@ -258,10 +268,11 @@ async function start(scheduler: Scheduler, offer: Offer, id: string, run: Run): 
   await scheduler.call('SUPPRESS');
 }
 
-function detached(scheduler: Scheduler, taskId: string, run: Run): number {
+/** Closes the scheduler, whose task continues, and prints the ids. */
+function detach(scheduler: Scheduler, taskId: string, run: Run): number {
   scheduler.close();
   if (run.json) printJson({ framework_id: scheduler.frameworkId, task_id: taskId });
-  else process.stdout.write(`${scheduler.frameworkId}/${taskId}\n`);
+  else printText(`${scheduler.frameworkId}/${taskId}`);
   return EXIT.done;
 }
 

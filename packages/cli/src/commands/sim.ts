@@ -16,7 +16,7 @@ import {
   shrink,
   simulate,
 } from '@meseta/simulator';
-import { EXIT, parse, parseDurationOption, parseNumber, readOptionFile, usageError } from '../command.js';
+import { EXIT, parse, parseDurationOption, parseInteger, readOptionFile, usageError } from '../command.js';
 
 const USAGE = `Usage: meseta sim [--seeds=FROM..TO | --seed=N | --play=FILE] [OPTION]...
 Simulates clusters, with the real master, agents and allocator, on a virtual clock. Each seed determines a cluster and its
@@ -65,10 +65,13 @@ export async function simProgram(argv: readonly string[]): Promise<number> {
   if (values.play !== undefined) return playFile(values.play);
   const mayShrink = values['no-shrink'] !== true;
   if (values.seed !== undefined) {
-    const seed = parseNumber('sim', 'seed', values.seed);
+    const seed = parseInteger('sim', 'seed', values.seed, 0, Number.MAX_SAFE_INTEGER);
     return runSeed(seed, selectionOf(values), { log: values.log === true, plan: values.plan === true, mayShrink });
   }
-  const workers = values.workers === undefined ? availableParallelism() : parseNumber('sim', 'workers', values.workers);
+  const workers =
+    values.workers === undefined
+      ? availableParallelism()
+      : parseInteger('sim', 'workers', values.workers, 1, MAX_WORKERS);
   const { duration } = values;
   const durationMs = duration === undefined ? undefined : parseDurationOption('sim', 'duration', duration);
   return runSeeds(seedsOf(values.seeds ?? '1..200', durationMs !== undefined), { workers, durationMs, mayShrink });
@@ -83,7 +86,11 @@ function playFile(file: string): number {
 
 function selectionOf(values: { readonly [part in (typeof PARTS)[number]]?: string | undefined }): Selection {
   const numbers = (option: string, text: string): ReadonlySet<number> =>
-    new Set(text === 'none' ? [] : text.split(',').map((number) => parseNumber('sim', option, number)));
+    new Set(
+      text === 'none'
+        ? []
+        : text.split(',').map((number) => parseInteger('sim', option, number, 0, Number.MAX_SAFE_INTEGER)),
+    );
   return Object.fromEntries(
     PARTS.flatMap((part) => (values[part] === undefined ? [] : [[part, numbers(part, values[part])]])),
   ) as Selection;
@@ -92,8 +99,14 @@ function selectionOf(values: { readonly [part in (typeof PARTS)[number]]?: strin
 function* seedsOf(text: string, endless: boolean): Generator<number> {
   const match = /^(\d+)\.\.(\d+)$/.exec(text);
   if (match === null) throw usageError('sim', `--seeds: expected FROM..TO, got '${text}'`);
-  for (let seed = Number(match[1]); endless || seed <= Number(match[2]); seed++) yield seed;
+  const [from, to] = [match[1], match[2]].map((number) =>
+    parseInteger('sim', 'seeds', number ?? '', 0, Number.MAX_SAFE_INTEGER),
+  ) as [number, number];
+  for (let seed = from; endless || seed <= to; seed++) yield seed;
 }
+
+/** More processes than a machine can bear. */
+const MAX_WORKERS = 1024;
 
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 

@@ -2,6 +2,7 @@
 import { type MasterResponseGetState, type Resource, scalarSum, type Task } from '@meseta/sdk';
 import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
+import { printText } from '../output.js';
 import { formatSpan, formatTable } from '../table.js';
 
 export const state = defineCommand({
@@ -26,7 +27,7 @@ export const state = defineCommand({
       `frameworks  ${frameworkCounts(response)}`,
       `tasks       ${taskCounts(response)}`,
     ];
-    process.stdout.write(`${lines.join('\n')}\n\n${formatTable(columns, usage(response))}\n`);
+    printText(`${lines.join('\n')}\n\n${formatTable(columns, usage(response))}`);
     return EXIT.done;
   },
 });

@@ -32,7 +32,7 @@ const containerOf = ({ statuses = [] }: Task): ContainerID | undefined =>
 export const exitCodeOfStatus = (status: number): number =>
   (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
 
-/** What agents refuse, or don't answer, is the error of the command. */
+/** Turns an error of the agent into the error of the command. */
 async function withErrors(run: Promise<number>): Promise<number> {
   return run.catch((error: unknown) => {
     if (!(error instanceof MesetaError)) throw error;
@@ -118,7 +118,7 @@ async function runAttach(values: ClusterValues, name: string, options: SessionOp
   const ended = await runSession(agent, container, output, options);
   if (ended === 'detached') {
     process.stderr.write('\r\n');
-    // Its connection waits for the end of the task.
+    // The connection of WAIT_CONTAINER would keep this process alive until the task ends.
     setImmediate(() => process.exit(EXIT.done));
     return EXIT.done;
   }

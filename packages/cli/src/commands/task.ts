@@ -3,8 +3,9 @@ import { isTerminal, scalarSum } from '@meseta/sdk';
 import { answerOf, clusterOf, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { printText } from '../output.js';
 import { followFile, sandboxOf } from '../sandbox.js';
-import { findTask, fullName, type Listed, NAMES, tasksOf } from '../tasks.js';
+import { findTask, fullName, type ListedTask, NAMES, tasksOf } from '../tasks.js';
 import { attach, exec } from './task-session.js';
 
 const list = defineCommand({
@@ -25,16 +26,16 @@ const list = defineCommand({
 });
 
 const columns = [
-  { title: 'id', value: ({ task }: Listed) => task.task_id.value },
-  { title: 'name', value: ({ task }: Listed) => task.name },
-  { title: 'state', value: ({ task }: Listed) => task.state },
-  { title: 'framework', value: ({ task }: Listed) => task.framework_id.value },
-  { title: 'agent', value: ({ hostname, task }: Listed) => hostname ?? task.agent_id.value },
-  { title: 'cpus', value: ({ task }: Listed) => scalarSum(task.resources, 'cpus'), align: 'right' as const },
-  { title: 'mem', value: ({ task }: Listed) => scalarSum(task.resources, 'mem'), align: 'right' as const },
+  { title: 'id', value: ({ task }: ListedTask) => task.task_id.value },
+  { title: 'name', value: ({ task }: ListedTask) => task.name },
+  { title: 'state', value: ({ task }: ListedTask) => task.state },
+  { title: 'framework', value: ({ task }: ListedTask) => task.framework_id.value },
+  { title: 'agent', value: ({ hostname, task }: ListedTask) => hostname ?? task.agent_id.value },
+  { title: 'cpus', value: ({ task }: ListedTask) => scalarSum(task.resources, 'cpus'), align: 'right' as const },
+  { title: 'mem', value: ({ task }: ListedTask) => scalarSum(task.resources, 'mem'), align: 'right' as const },
 ];
 
-/** The output is asked for more often. */
+/** How often the state of the task is read. Its output is read more often. */
 const STATE_POLL_MS = 2000;
 
 const logs = defineCommand({
@@ -52,12 +53,12 @@ const logs = defineCommand({
     if (found.address === undefined)
       throw new CommandError(`the agent of ${found.task.task_id.value} is not registered`);
     const sandbox = await sandboxOf(cluster, found.address, found.task);
-    let askedMs = performance.now();
+    let readMs = performance.now();
     const isOver = async (): Promise<boolean> => {
       if (!values.follow) return true;
-      if (performance.now() - askedMs < STATE_POLL_MS) return false;
+      if (performance.now() - readMs < STATE_POLL_MS) return false;
       const { task } = findTask(await tasksOf(cluster), fullName(found.task));
-      askedMs = performance.now();
+      readMs = performance.now();
       return isTerminal(task.state);
     };
     await followFile(sandbox, values.stderr ? 'stderr' : 'stdout', process.stdout, isOver);
@@ -87,7 +88,7 @@ const kill = defineCommand({
       const { framework_id, task_id } = task;
       const asked = { framework_id, task_id, ...(kill_policy && { kill_policy }) };
       await answerOf(cluster, cluster.master.killTask(asked));
-      if (!values.json) process.stdout.write(`${task_id.value}: kill requested\n`);
+      if (!values.json) printText(`${task_id.value}: kill requested`);
     }
     return EXIT.done;
   },

@@ -1,7 +1,8 @@
 // `meseta up`: starts a cluster on this machine and runs a workload on it.
 import type { ServerKind } from '@meseta/coordination/local-server';
-import { defineCommand, EXIT, parseNumber, usageError } from '../command.js';
+import { defineCommand, EXIT, parseInteger, usageError } from '../command.js';
 import { listenForInterruption } from '../interruption.js';
+import { printText } from '../output.js';
 import { type LocalCluster, startLocalCluster } from '../up/local-cluster.js';
 import { allFinished, progressLine, summarize } from '../up/summary.js';
 import { runWorkload } from '../up/workload.js';
@@ -56,16 +57,16 @@ prints a summary, and stays up until Ctrl-C, which removes the cluster.`,
 });
 
 async function runUp(values: Values): Promise<number> {
-  const tasks = parseNumber('up', 'tasks', values.tasks);
+  const tasks = parseInteger('up', 'tasks', values.tasks, 0, MAX_TASKS);
   const masters = parseMasters('up', values.masters);
   const coordinator = parseCoordinator('up', values.coordinator);
   const { happened: interrupted } = listenForInterruption();
-  print(`Starting ${masters === 1 ? 'a master' : `${masters} masters`} and agents on loopback ...`);
+  printText(`Starting ${masters === 1 ? 'a master' : `${masters} masters`} and agents on loopback ...`);
   const cluster = await startLocalCluster({
     masters,
     coordinator,
-    agents: parseNumber('up', 'agents', values.agents),
-    port: parseNumber('up', 'port', values.port),
+    agents: parseInteger('up', 'agents', values.agents, 0, MAX_AGENTS),
+    port: parseInteger('up', 'port', values.port, 1, 65_535),
     workDir: values['work-dir'],
     resources: values.resources,
   });
@@ -80,22 +81,21 @@ async function runUp(values: Values): Promise<number> {
   } finally {
     // A framework that goes on looking for its master would keep this process alive.
     stopping.abort();
-    print('\nStopping ...');
+    printText('\nStopping ...');
     await cluster.stop();
-    print(
+    printText(
       values['work-dir'] === undefined ? 'Stopped; nothing remains.' : `Stopped; state is kept in ${cluster.workDir}.`,
     );
   }
 }
 
 const MAX_MASTERS = 9;
+/** More processes than a machine can bear. */
+export const MAX_AGENTS = 1000;
+const MAX_TASKS = 1_000_000;
 const NAME_WIDTH = 11;
 
-export function parseMasters(path: string, text: string): number {
-  const masters = parseNumber(path, 'masters', text);
-  if (Number.isInteger(masters) && masters >= 1 && masters <= MAX_MASTERS) return masters;
-  throw usageError(path, `--masters: expected a number from 1 to ${MAX_MASTERS}, got '${text}'`);
-}
+export const parseMasters = (path: string, text: string): number => parseInteger(path, 'masters', text, 1, MAX_MASTERS);
 
 export function parseCoordinator(path: string, text: string | undefined): ServerKind | undefined {
   if (text === undefined || text === 'zookeeper' || text === 'etcd') return text;
@@ -103,10 +103,10 @@ export function parseCoordinator(path: string, text: string | undefined): Server
 }
 
 function describe(cluster: LocalCluster): void {
-  if (cluster.coordinator !== undefined) print(`  ${cluster.coordinator.padEnd(NAME_WIDTH)}${cluster.address}`);
+  if (cluster.coordinator !== undefined) printText(`  ${cluster.coordinator.padEnd(NAME_WIDTH)}${cluster.address}`);
   for (const { name, address } of [...cluster.masters, ...cluster.agents])
-    print(`  ${name.padEnd(NAME_WIDTH)}http://${address}`);
-  print(`  ${'logs'.padEnd(NAME_WIDTH)}${cluster.workDir}\n`);
+    printText(`  ${name.padEnd(NAME_WIDTH)}http://${address}`);
+  printText(`  ${'logs'.padEnd(NAME_WIDTH)}${cluster.workDir}\n`);
 }
 
 async function work(
@@ -118,19 +118,19 @@ async function work(
 ): Promise<number> {
   let status: number = EXIT.done;
   if (tasks > 0) {
-    print(`Running ${tasks} tasks ...`);
+    printText(`Running ${tasks} tasks ...`);
     const show = createProgressLine();
-    const progress = await runWorkload(cluster.address, tasks, (now) => show.update(progressLine(now)), signal);
+    const result = await runWorkload(cluster.address, tasks, (progress) => show.update(progressLine(progress)), signal);
     if (signal.aborted) return EXIT.done;
-    show.end(progressLine(progress));
-    print(`\n${summarize(progress, performance.now())}`);
-    status = allFinished(progress) ? EXIT.done : EXIT.failed;
+    show.end(progressLine(result));
+    printText(`\n${summarize(result, performance.now())}`);
+    status = allFinished(result) ? EXIT.done : EXIT.failed;
   }
   if (exit) return status;
-  print(`\nThe cluster stays up. Try, in another terminal:`);
-  print(`  meseta run --master=${cluster.address} --command='echo hello; hostname'`);
-  print(`  meseta agent list --master=${cluster.address}`);
-  print('Ctrl-C ends it.');
+  printText(`\nThe cluster stays up. Try, in another terminal:`);
+  printText(`  meseta run --master=${cluster.address} --command='echo hello; hostname'`);
+  printText(`  meseta agent list --master=${cluster.address}`);
+  printText('Ctrl-C ends it.');
   await interrupted;
   return status;
 }
@@ -142,22 +142,18 @@ function failed(text: string): number {
 
 /** On a terminal one line that is overwritten; otherwise one line each second. */
 function createProgressLine() {
-  const terminal = process.stdout.isTTY;
-  const pauseMs = terminal ? 100 : 1000;
+  const isTerminal = process.stdout.isTTY;
+  const pauseMs = isTerminal ? 100 : 1000;
   let shownAtMs = Number.NEGATIVE_INFINITY;
   return {
     update(line: string): void {
       const now = performance.now();
       if (now - shownAtMs < pauseMs) return;
       shownAtMs = now;
-      process.stdout.write(terminal ? `\r\x1b[K  ${line}` : `  ${line}\n`);
+      process.stdout.write(isTerminal ? `\r\x1b[K  ${line}` : `  ${line}\n`);
     },
     end(line: string): void {
-      process.stdout.write(`${terminal ? '\r\x1b[K' : ''}  ${line}\n`);
+      process.stdout.write(`${isTerminal ? '\r\x1b[K' : ''}  ${line}\n`);
     },
   };
 }
-
-const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};

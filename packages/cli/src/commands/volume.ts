@@ -4,9 +4,10 @@ import { answerOf, type ClusterValues, clusterOf, printJson, printRows } from '.
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { agentNamed } from '../names.js';
+import { printText } from '../output.js';
 import { isReservedFor, roleOf } from '../resources.js';
 
-interface Listed {
+interface ListedVolume {
   readonly agent: MasterResponseGetAgentsAgent;
   readonly volume: Resource;
 }
@@ -21,7 +22,9 @@ const list = defineCommand({
   async run(values) {
     const cluster = clusterOf(values);
     const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
-    const rows: readonly Listed[] = agents.flatMap((agent) => volumesOf(agent).map((volume) => ({ agent, volume })));
+    const rows: readonly ListedVolume[] = agents.flatMap((agent) =>
+      volumesOf(agent).map((volume) => ({ agent, volume })),
+    );
     printRows(
       values.json,
       rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })),
@@ -33,12 +36,12 @@ const list = defineCommand({
 });
 
 const columns = [
-  { title: 'id', value: ({ volume }: Listed) => volume.disk?.persistence?.id },
-  { title: 'mb', value: ({ volume }: Listed) => volume.scalar?.value, align: 'right' as const },
-  { title: 'role', value: ({ volume }: Listed) => roleOf(volume) },
-  { title: 'path', value: ({ volume }: Listed) => volume.disk?.volume?.container_path },
-  { title: 'shared', value: ({ volume }: Listed) => (volume.shared === undefined ? 'no' : 'yes') },
-  { title: 'agent', value: ({ agent }: Listed) => agent.agent_info.hostname },
+  { title: 'id', value: ({ volume }: ListedVolume) => volume.disk?.persistence?.id },
+  { title: 'mb', value: ({ volume }: ListedVolume) => volume.scalar?.value, align: 'right' as const },
+  { title: 'role', value: ({ volume }: ListedVolume) => roleOf(volume) },
+  { title: 'path', value: ({ volume }: ListedVolume) => volume.disk?.volume?.container_path },
+  { title: 'shared', value: ({ volume }: ListedVolume) => (volume.shared === undefined ? 'no' : 'yes') },
+  { title: 'agent', value: ({ agent }: ListedVolume) => agent.agent_info.hostname },
 ];
 
 const create = defineCommand({
@@ -65,7 +68,7 @@ const create = defineCommand({
     const agent_id = agent.agent_info.id ?? { value: name };
     await answerOf(cluster, cluster.master.call('CREATE_VOLUMES', { agent_id, volumes: [volume] }));
     if (values.json) printJson(volume);
-    else process.stdout.write(`${id}: created on ${agent.agent_info.hostname}\n`);
+    else printText(`${id}: created on ${agent.agent_info.hostname}`);
     return EXIT.done;
   },
 });
@@ -80,7 +83,7 @@ const destroy = defineCommand({
     const volumes = ids.map((id) => volumeNamed(agent, id));
     const agent_id = agent.agent_info.id ?? { value: name };
     await answerOf(cluster, cluster.master.call('DESTROY_VOLUMES', { agent_id, volumes }));
-    if (!values.json) process.stdout.write(`${ids.join(', ')}: destroyed\n`);
+    if (!values.json) printText(`${ids.join(', ')}: destroyed`);
     return EXIT.done;
   },
 });
@@ -95,7 +98,7 @@ const grow = defineCommand({
     const { disk: _, shared: __, ...rest } = volume;
     const addition = { ...rest, scalar: size };
     await answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
-    if (!values.json) process.stdout.write(`${positionals[1]}: ${positionals[2]} MB added\n`);
+    if (!values.json) printText(`${positionals[1]}: ${positionals[2]} MB added`);
     return EXIT.done;
   },
 });
@@ -108,7 +111,7 @@ const shrink = defineCommand({
   async run(values, positionals, path) {
     const { cluster, agent_id, volume, size } = await parseResize(values, positionals, path);
     await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size }));
-    if (!values.json) process.stdout.write(`${positionals[1]}: ${positionals[2]} MB removed\n`);
+    if (!values.json) printText(`${positionals[1]}: ${positionals[2]} MB removed`);
     return EXIT.done;
   },
 });

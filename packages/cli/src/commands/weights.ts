@@ -2,6 +2,7 @@
 import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { printText } from '../output.js';
 
 const list = defineCommand({
   summary: 'Lists the weights that were set; every other role has weight 1.',
@@ -35,7 +36,7 @@ const set = defineCommand({
     const cluster = clusterOf(values);
     await answerOf(cluster, cluster.master.call('UPDATE_WEIGHTS', { weight_infos }));
     if (values.json) printJson(weight_infos);
-    else for (const { role, weight } of weight_infos) process.stdout.write(`${role}: ${weight}\n`);
+    else for (const { role, weight } of weight_infos) printText(`${role}: ${weight}`);
     return EXIT.done;
   },
 });

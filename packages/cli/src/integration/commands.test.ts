@@ -68,6 +68,9 @@ test('a wrong command line ends with status 2 and names the argument', async () 
     ['agent drain localhost --grace=5', 2, /--grace: expected a duration/],
     ['maintenance schedule localhost --duration=soon', 2, /--duration: expected a duration/],
     ['sim --duration=1', 2, /--duration: expected a duration/],
+    ['sim --seed=1.5', 2, /--seed: expected a whole number from 0/],
+    ['up --tasks=many', 2, /--tasks: expected a whole number from 0 to 1000000, got 'many'/],
+    ['run --timeout=5weeks -- true', 2, /--timeout: expected a duration of at most 24days/],
     ['weights set web', 2, /expected ROLE=WEIGHT/],
     ['quota set web', 2, /expected --guarantee, --limit or both/],
     ['reserve localhost cpus:x --role=web', 2, /got 'cpus:x'/],
@@ -77,7 +80,7 @@ test('a wrong command line ends with status 2 and names the argument', async () 
   ]);
 });
 
-test('roles, weights, quota, reservations and volumes', async () => {
+test('commands change weights, quota, reservations and volumes, and list them', async () => {
   await runAll([
     ['weights set web=2.5', 0, /web: 2.5/],
     ['weights list', 0, /web +2\.5/],
@@ -103,7 +106,7 @@ test('roles, weights, quota, reservations and volumes', async () => {
   ]);
 });
 
-test('agents and maintenance', async () => {
+test('commands change the state of agents and the maintenance schedule, and show them', async () => {
   await runAll([
     ['agent deactivate localhost', 0, /deactivated/],
     ['agent list', 0, /deactivated/],
@@ -123,6 +126,8 @@ test('run exits with the status of its command', async () => {
     [['--command=echo out; echo err >&2; exit 3'], 3, 'out\n'],
     [['--env=A=b', '--', 'sh', '-c', 'echo $A'], 0, 'b\n'],
     [['--command=kill -9 $$'], 137, ''],
+    [['--', '/bin/echo', 'by its path'], 0, 'by its path\n'],
+    [['--name=a/b', '--command=echo named'], 0, 'named\n'],
     [['--cpus=1000', '--timeout=1secs', '--', 'true'], 1, ''],
     [['--master=127.0.0.1:9', '--', 'true'], 3, ''],
   ];
@@ -150,7 +155,7 @@ test('a task is explained, killed by an operator and watched; Ctrl-C of run kill
   assert.match((await run('task', 'kill', id)).out, /kill requested/);
   assert.equal((await running.ended).status, 143);
   assert.match((await run('explain', 'task', id)).out, /It ended on localhost: TASK_KILLED/);
-  await until('watch to tell', () => watching.out().includes('TASK_KILLED'));
+  await until('watch to print the end', () => watching.out().includes('TASK_KILLED'));
   watching.interrupt();
   await watching.ended;
 

@@ -4,7 +4,7 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:chil
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { until } from '@meseta/platform/testing/until';
+import { pause, until } from '@meseta/platform/testing/until';
 import { commandTask, connectScheduler, launch, type Scheduler } from '@meseta/sdk';
 import { createTestCluster, type TestCluster } from './testing.js';
 
@@ -72,8 +72,8 @@ const start = (...argv: readonly string[]): Running => startProgram(process.exec
 
 /** In a terminal of 30 rows and 90 columns. What is written to the child is typed. */
 function startInTerminal(...argv: readonly string[]): Running {
-  const words = [process.execPath, meseta, ...argv].map((word) => `'${word}'`).join(' ');
-  const command = `stty rows 30 cols 90; ${words}; echo "status $?"; stty -a | grep -o ' -\\{0,1\\}icanon'`;
+  const quoted = [process.execPath, meseta, ...argv].map((argument) => `'${argument}'`).join(' ');
+  const command = `stty rows 30 cols 90; ${quoted}; echo "status $?"; stty -a | grep -o ' -\\{0,1\\}icanon'`;
   return startProgram('script', ['-qec', command, '/dev/null']);
 }
 
@@ -84,7 +84,7 @@ test('exec runs a command beside the task and exits with its status, with its ou
     [['plain', 'sh', '-c', 'kill -9 $$'], 137, '', /^$/],
     [['plain', '--', 'echo', '-n', '--json'], 0, '--json', /^$/],
     [['plain', 'no-such-program'], 127, '', /Failed to execute no-such-program/],
-    [['nobody', 'true'], 1, '', /^no task nobody\n$/],
+    [['nobody', 'true'], 1, '', /^no task nobody; 'meseta task list --all' shows them\n$/],
     [['plain'], 2, '', /expected TASK COMMAND\.\.\., got 'plain'/],
     [['-it', 'plain', 'true'], 2, '', /expected a terminal as standard input/],
     [['--master=127.0.0.1:9', 'plain', 'true'], 3, '', /no master answers/],
@@ -149,7 +149,8 @@ test('attach: a terminal of a task, which Ctrl-P Ctrl-Q leaves, and whose end is
   const first = startInTerminal('task', 'attach', 'terminal');
   await until('it to be attached', async () => {
     first.child.stdin.write('hello\r');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    // The task echoes what is typed once it is attached to.
+    await pause(500);
     return first.out().includes('got hello') && first.out().includes('30 90');
   });
   first.child.stdin.write('\x10\x11');
@@ -159,7 +160,7 @@ test('attach: a terminal of a task, which Ctrl-P Ctrl-Q leaves, and whose end is
   const second = startInTerminal('task', 'attach', 'terminal');
   await until('it to be attached again', async () => {
     second.child.stdin.write('again\r');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
     return second.out().includes('got again') && output.out().includes('got again');
   });
   second.child.stdin.write('bye\r');

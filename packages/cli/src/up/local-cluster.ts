@@ -31,7 +31,7 @@ const STOP_TIMEOUT_MS = 10_000;
 const RESTART_PAUSE_MS = 500;
 /** A daemon that ends again within this time did not start. */
 const MIN_RUN_MS = 1000;
-/** Replaces a dead leader sooner than the default, on a machine whose processes answer at once. */
+/** Shorter than the default, as the processes of one machine answer fast: a dead leader is replaced sooner. */
 const SESSION_TIMEOUT = '4secs';
 
 /** Where the daemons run: on loopback, or each in a network of its own. */
@@ -89,7 +89,8 @@ interface State {
   fail: (reason: string) => void;
 }
 
-interface Plan {
+/** How a daemon is started, also when it is started again. */
+interface DaemonPlan {
   readonly kind: DaemonKind;
   readonly name: string;
   readonly ip: string;
@@ -189,9 +190,9 @@ async function startElection(state: State): Promise<{ readonly address: string; 
   return { address, flags: [`--${flag}=${address}`, `--zk_session_timeout=${SESSION_TIMEOUT}`] };
 }
 
-async function startDaemon(state: State, plan: Plan): Promise<LocalDaemon> {
+async function startDaemon(state: State, plan: DaemonPlan): Promise<LocalDaemon> {
   const { kind, name, ip, port } = plan;
-  // Another one did not start.
+  // Another daemon failed to start, and the cluster is being stopped: this one would be left running.
   if (state.isStopping) throw new Error(`${name} was not started`);
   const daemon = spawnDaemon(state, plan);
   const address = `${ip}:${port}`;
@@ -200,7 +201,7 @@ async function startDaemon(state: State, plan: Plan): Promise<LocalDaemon> {
 }
 
 /** LOCAL-CLUSTER-2 */
-function spawnDaemon(state: State, plan: Plan): DaemonProcess {
+function spawnDaemon(state: State, plan: DaemonPlan): DaemonProcess {
   const { kind, name, ip, port, command, flags, isRestarted } = plan;
   const startedAtMs = performance.now();
   const daemon = startDaemonProcess({
