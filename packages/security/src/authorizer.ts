@@ -85,8 +85,7 @@ function approverOf(acls: ACLs, principal: string | undefined, rule: ActionRule)
     kind: 'some',
     key: `${own.key} ${children.key}`,
     allows: (object) =>
-      byObject(object) &&
-      (object?.command_info === undefined || verdictOn(children, object.command_info.user ?? undefined)),
+      byObject(object) && (object?.command_info === undefined || verdictOn(children, object.command_info.user)),
   };
 }
 
