@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
+import { until } from '@meseta/platform/testing/until';
 import type { Resource } from '@meseta/wire';
 import { alive, events, forgetEvents, next, nextEvent, root, spec, start, untilFile } from './testing/launcher.js';
 
@@ -19,9 +20,11 @@ test('LIFECYCLE-2: a container over its disk resources is destroyed, and nothing
   assert.equal(ended.limitation?.reason, 'REASON_CONTAINER_LIMITATION_DISK');
   assert.deepEqual(ended.limitation?.resources, [disk(1)]);
   containers.remove(it.containerId);
-  while (readdirSync(`${root}/run/records`).length > 0 || existsSync(`${root}/run/containers/full.plan`)) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  const left = (): readonly string[] => [
+    ...readdirSync(`${root}/run/records`),
+    ...readdirSync(`${root}/run/containers`).filter((name) => name.includes('full')),
+  ];
+  await until('its records are removed', () => left().length === 0);
 });
 
 test('LIFECYCLE-2: an agent that restarts goes on to watch its containers, and an update changes what they may use', async () => {
@@ -54,5 +57,5 @@ test('a container that is not launched leaves an end, its empty output, and no r
   assert.ok(existsSync(`${it.sandbox}/stdout`));
   containers.remove(it.containerId);
   containers.remove('unknown' as ContainerId);
-  while (readdirSync(`${root}/run/records`).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until('its record is removed', () => readdirSync(`${root}/run/records`).length === 0);
 });

@@ -57,7 +57,7 @@ import type {
 export interface Containerizer {
   /** What tasks may ask of this agent. */
   readonly capabilities: Capabilities;
-  /** What those with a container of type DOCKER may ask, if the agent has a Docker containerizer. */
+  /** What tasks with a container of type DOCKER may ask, if the agent has a Docker containerizer. */
   readonly dockerCapabilities: Capabilities | undefined;
   /** The isolators of `--isolation` that this machine can't provide, with the reasons. */
   readonly warnings: readonly string[];
@@ -203,7 +203,7 @@ function performEffect(parts: Parts, effect: LifecycleEffect): void {
   }
 }
 
-/** With the networks of its own, which only isolators know. */
+/** Adds the networks of a container with a network namespace of its own, which only isolators know. */
 function withNetworks<T extends { readonly containerId: ContainerId }>(backends: Backends, container: T): T {
   const networks = backends.networksOf(container.containerId);
   return networks === undefined ? container : { ...container, networks };
@@ -231,7 +231,7 @@ async function fetch(parts: Parts, spec: ContainerSpec, plan: AnyPlan): Promise<
   parts.aborts.set(containerId, abort);
   const fetched = await parts.fetcher.fetch(uris, sandbox, plan.owner, abort.signal);
   parts.aborts.delete(containerId);
-  // An archive may contain them.
+  // An archive may contain files of these names.
   const ready = fetched.ok && plan.owner !== undefined ? await parts.makeStreams(sandbox, plan.owner) : fetched;
   if (ready.ok) return parts.push({ kind: 'fetched', containerId, plan });
   await parts.makeStreams(sandbox, plan.owner);

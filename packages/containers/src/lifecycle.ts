@@ -21,7 +21,7 @@ import type {
   RecoveredContainer,
 } from './types.js';
 
-/** What is on disk of a container while it exists. */
+/** The record of a container, on disk while the container exists. */
 export interface ContainerRecord {
   readonly containerId: ContainerId;
   readonly sandbox: string;
@@ -30,9 +30,9 @@ export interface ContainerRecord {
   readonly resources: readonly Resource[];
   readonly volumes: readonly PersistentVolume[];
   readonly limits?: ContainerSpec['limits'];
-  /** The container whose cgroups it shares, and resources that are theirs beside those of the containers. */
+  /** The container whose cgroups it shares, and resources that all containers which share them have together. */
   readonly sharedCgroup?: { readonly containerId: ContainerId; readonly resources: readonly Resource[] } | undefined;
-  /** Why it is destroyed. */
+  /** The exceeded limit for which the container is destroyed. */
   readonly limitation?: Limitation | undefined;
 }
 

@@ -59,7 +59,7 @@ export interface OuterContainer {
   readonly pod?: {
     readonly taskId: string;
     readonly container: ContainerInfo | undefined;
-    /** Those of the executor, which its tasks may use together. */
+    /** The resources of the executor, which its tasks may use together. */
     readonly resources: readonly Resource[];
   };
 }
@@ -84,14 +84,14 @@ export interface ContainerSpec extends ContainerResources {
   /** Fetched into the sandbox before the command starts. */
   readonly uris: readonly CommandInfoURI[];
   readonly rlimits: RLimitInfo | undefined;
-  /** It is that of a custom executor, whose tasks are processes of it. */
+  /** Whether it is the container of a custom executor, whose tasks are its processes. */
   readonly isExecutor?: true;
   readonly container: ContainerInfo | undefined;
   /** The persistent volumes among its resources. */
   readonly volumes: readonly PersistentVolume[];
   /** Of a nested container. */
   readonly outer?: OuterContainer | undefined;
-  /** A nested container that someone talks to. Its input is a pipe, and it starts in the sandbox of its parent. */
+  /** A session: a nested container to whose input clients write, a pipe or terminal. It starts in the sandbox of its parent. */
   readonly isSession?: boolean | undefined;
 }
 

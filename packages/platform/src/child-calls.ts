@@ -5,7 +5,7 @@
 // nothing of Node or the C library runs in it, only the loop below, which takes the calls from memory that is ready before.
 // (After a fork(2) nothing of Node could run either: V8 excludes its heap from the copy.)
 //
-// Owns: an arena of memory, with the loop's code, the child's stack, and the calls and texts of one child at a time.
+// Owns: an arena of memory with the child's stack, and the calls and texts of one child at a time; the loop's code.
 // CALLS-1: a call that fails ends the child, unless it is marked `mayFail`; so nothing after it happens.
 // CALLS-2: no child holds this process up for long. Once a child has the user of a task, that user can stop it, and can delay
 //   its exec by a lease of the program (fcntl(2)) or a file system of its own. Such a child is continued, and killed after a
@@ -23,7 +23,7 @@ export interface Call {
   readonly mayFail?: boolean;
 }
 
-/** Of Linux (unistd.h), and the same loop for each processor: its calls' numbers and its code. */
+/** A processor: the numbers of Linux' calls (unistd.h), and the loop in its code. */
 interface Machine {
   readonly numbers: Readonly<Record<CallName, number>>;
   readonly code: readonly number[];
@@ -254,11 +254,11 @@ function encodeCalls(calls: readonly Call[], { numbers }: Machine): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
-/** The results of calls are negative error numbers; what isn't reached keeps its mark. */
+/** The error number of a call: its result is the negative number. A call that was not reached keeps `mayFail` in that place. */
 const errorAt = (memory: Buffer, index: number): number =>
   -Number(memory.readBigInt64LE(index * CALL_BYTES + RESULT_OFFSET));
 
-/** Why this machine can't run calls in a child, or the function that does. */
+/** The function that runs calls in a child, or why this machine can't. */
 export function createChildCalls(): Result<ChildCalls, string> {
   const machine = machines[process.arch];
   if (machine === undefined) return err(`the processor ${process.arch} is none of ${Object.keys(machines).join(', ')}`);

@@ -1,21 +1,15 @@
 // The inputs of children, with real processes.
 import assert from 'node:assert/strict';
-import { fstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { fstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildChannel, ChildRequest, ProcessEnd } from '@meseta/base';
 import { openTerminal } from './child-channels.js';
-import { createChildProcesses } from './child-processes.js';
+import { children, endOf, identityOf } from './testing/children.js';
 import { until } from './testing/until.js';
 
 const root = mkdtempSync(`${tmpdir()}/meseta-channels-`);
 after(() => rmSync(root, { recursive: true, force: true }));
-
-const made = createChildProcesses();
-assert.ok(made.ok, made.ok ? '' : made.error);
-const children = made.value;
-const ends = new Map<number, ProcessEnd>();
-children.watch((pid, end) => void ends.set(pid, end));
 
 let directories = 0;
 
@@ -50,18 +44,10 @@ function start(script: string, input: ChildRequest['input'], changes: Partial<Ch
     pid,
     path,
     channel,
-    async ended() {
-      await until(`the end of ${pid}`, () => ends.has(pid));
-      return ends.get(pid) as ProcessEnd;
-    },
+    ended: () => endOf(pid),
     output: (name = 'stdout') => readFileSync(`${path}/${name}`, 'utf8'),
   };
 }
-
-const identityOf = (path: string): string => {
-  const { dev, ino } = statSync(path, { bigint: true });
-  return `${dev}:${ino}`;
-};
 
 const terminal = { kind: 'terminal' } as const;
 const pipe = { kind: 'pipe' } as const;
@@ -86,7 +72,7 @@ test('a terminal has the window that is asked for, and its child learns of a cha
   assert.equal(child.output(), '10 20\r\n33 44\r\n');
 });
 
-test('CHANNELS-2: the output of a terminal that nobody reads does not block its child, and all of it is in the file', async () => {
+test('CHANNELS-2: the output of a terminal that no client reads does not block its child, and all of it is in the file', async () => {
   const child = start('seq 1 200000', terminal);
   assert.deepEqual(await child.ended(), { kind: 'exited', code: 0 });
   await child.channel.finish(30_000);

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import type { ChildRequest, ProcessEnd } from '@meseta/base';
-import { children, endOf, ends } from './testing/children.js';
+import { children, endOf, ends, identityOf } from './testing/children.js';
 import { makeLeasedProgram } from './testing/lease.js';
 
 const asRoot = { skip: process.getuid?.() !== 0 };
@@ -32,11 +32,6 @@ function newDirectory(): string {
   const path = `${root}/${directories++}`;
   mkdirSync(path);
   return path;
-}
-
-function identityOf(path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true });
-  return `${dev}:${ino}`;
 }
 
 const requestIn = (path: string, script: string, changes: Partial<ChildRequest> = {}): ChildRequest => ({

@@ -175,7 +175,7 @@ function reportNotExecuted(
   }
 }
 
-/** A failed call, in contrast to a broken invariant. */
+/** Whether a call has failed, in contrast to a broken invariant. */
 const isExpected = (error: unknown): boolean => error instanceof Refused || (error instanceof Error && 'code' in error);
 
 function start(starter: Starter, request: ChildRequest): Result<StartedChild, string> {
@@ -217,7 +217,7 @@ function reap(starter: Starter, onEnded: (pid: number, end: ProcessEnd) => void)
   }
 }
 
-/** Why this machine can't start children, or the port. */
+/** The port on this machine, or why it can't start children. */
 export function createChildProcesses(): Result<ChildProcesses, string> {
   const calls = createChildCalls();
   if (!calls.ok) return calls;

@@ -81,7 +81,7 @@ export function cgroupSteps(arena: Arena, { cgroups }: ChildRequest, descriptors
   }));
 }
 
-/** How readily the kernel kills it, and all that it starts, when the machine has no memory left. */
+/** Sets how readily the kernel kills the child, and all that it starts, when the machine has no memory left. */
 export function oomScoreSteps(arena: Arena, { oomScoreAdjustment }: ChildRequest): readonly Step[] {
   if (oomScoreAdjustment === undefined) return [];
   const text = String(oomScoreAdjustment);

@@ -22,9 +22,9 @@ const WAITING = 1;
 /** The other thread sends a signal. */
 const SIGNALLING = 2;
 
-/** For all calls of a child. Some open files, which a slow disk may delay. */
+/** The time for all calls of a child. Some open files, which a slow disk may delay. */
 export const START_TIMEOUT_MS = 3000;
-/** Between two signals that continue a stopped child. */
+/** The pause between two signals that continue a stopped child. */
 const CONTINUE_INTERVAL_MS = 20;
 
 /** The thread's program. It runs without this process' modules. */

@@ -60,7 +60,7 @@ interface OpenedMount {
   readonly mount: LinuxMount;
   /** A detached mount; undefined: the child makes a new file system. */
   readonly tree: number | undefined;
-  /** Without links, in the container. */
+  /** The path in the container, without links. */
   readonly target: string;
 }
 
@@ -68,11 +68,11 @@ export interface OpenedIsolation {
   readonly plan: LinuxPlan;
   readonly root: { readonly tree: number; readonly path: string; readonly devices: number } | undefined;
   readonly mounts: readonly OpenedMount[];
-  /** Its network namespace. */
+  /** The network namespace that the container enters. */
   readonly network: number | undefined;
-  /** A number of a descriptor that the child replaces. */
+  /** A descriptor of this process whose number the child uses for its root. */
   readonly placeholder: number;
-  /** Of the sandbox on the machine, without links. */
+  /** The path of the sandbox on the machine, without links. */
   readonly directory: string;
 }
 
@@ -82,18 +82,18 @@ const ownNamespaces = ({ namespaces }: LinuxPlan): readonly Namespace[] => names
 export const hasNamespace = ({ namespaces }: LinuxPlan, name: Namespace): boolean => namespaces.includes(name);
 
 /**
- * Opens what the plan names. `directory`: the open sandbox, at `directoryPath`. The descriptors are passed to `hold`, also
- * when a later one can't be opened.
+ * Opens what the plan names. `directory`: the open sandbox, at `directoryPath`. The descriptors are passed to
+ * `closeLater`, also when a later one can't be opened.
  */
 export function openIsolation(
   plan: LinuxPlan,
   directory: number,
   directoryPath: string,
   placeholder: number,
-  hold: (descriptor: number) => number,
+  closeLater: (descriptor: number) => number,
 ): OpenedIsolation {
   const realDirectory = pathOfDescriptor(directory);
-  const root = plan.root === undefined ? undefined : hold(openTrusted(plan.root));
+  const root = plan.root === undefined ? undefined : closeLater(openTrusted(plan.root));
   const targetOf = ({ target }: LinuxMount): string =>
     root === undefined && (target === directoryPath || target.startsWith(`${directoryPath}/`))
       ? realDirectory + target.slice(directoryPath.length)
@@ -107,17 +107,21 @@ export function openIsolation(
     const source = openBelow(mount.source);
     try {
       if (root !== undefined) makeTarget(root, target, statOfDescriptor(source).kind === 'directory');
-      return { mount, tree: hold(cloneTree(source, mount.isReadOnly)), target };
+      return { mount, tree: closeLater(cloneTree(source, mount.isReadOnly)), target };
     } finally {
       closeSync(source);
     }
   });
-  const network = plan.network === undefined ? undefined : hold(openSync(plan.network, constants.O_RDONLY));
+  const network = plan.network === undefined ? undefined : closeLater(openSync(plan.network, constants.O_RDONLY));
   const opened = { plan, mounts, network, placeholder, directory: realDirectory };
   if (root === undefined) return { ...opened, root: undefined };
   for (const name of ['proc', 'sys', 'dev']) makeTarget(root, name, true);
   if (plan.workingDirectory !== undefined) makeTarget(root, plan.workingDirectory, true);
-  const trees = { tree: hold(cloneTree(root, false)), path: pathOfDescriptor(root), devices: hold(createDevices()) };
+  const trees = {
+    tree: closeLater(cloneTree(root, false)),
+    path: pathOfDescriptor(root),
+    devices: closeLater(createDevices()),
+  };
   return { ...opened, root: trees };
 }
 
@@ -173,7 +177,7 @@ function rootSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation)
 
 /** What of /proc and /sys a container with a root of its own must not change, as the owner of the files is root in it too. */
 const READ_ONLY_PATHS = ['proc/bus', 'proc/fs', 'proc/irq', 'proc/sys', 'proc/sysrq-trigger'];
-/** What it must not read. */
+/** What a container with a root of its own must not read. */
 const HIDDEN_FILES = [
   'proc/kcore',
   'proc/key-users',
@@ -236,7 +240,7 @@ function mountSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation
   });
 }
 
-/** Leaves the machine's root. */
+/** Makes the container's root that of the process, which then has none of the machine's. */
 function pivotSteps(arena: Arena, { root, placeholder }: OpenedIsolation): readonly Step[] {
   if (root === undefined) return [];
   const what = 'enter the root file system';

@@ -19,8 +19,9 @@ import {
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { type ChildRequest, type LinuxMount, type LinuxPlan, SHARED_LINUX } from '@meseta/base';
-import { children, endOf } from './testing/children.js';
+import { children, endOf, identityOf, startTicksOf } from './testing/children.js';
 import { makeLeasedProgram } from './testing/lease.js';
+import { until } from './testing/until.js';
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
 const nobody = 65534;
@@ -50,14 +51,6 @@ const namespacesOfProcesses = (kind: string): ReadonlySet<string> =>
     }),
   );
 
-async function until(isMet: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (!isMet()) {
-    assert.ok(performance.now() < deadlineMs, 'it does not happen');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 let directories = 0;
 function newDirectory(): string {
   const path = `${root}/${directories++}`;
@@ -73,12 +66,11 @@ function requestIn(
   linux: Partial<LinuxPlan>,
   more: Partial<ChildRequest> = {},
 ): ChildRequest {
-  const { dev, ino } = statSync(path);
   return {
     program: '/bin/sh',
     argv: ['sh', '-c', script],
     environment: { PATH },
-    directory: { path, identity: `${dev}:${ino}` },
+    directory: { path, identity: identityOf(path) },
     output: 'files',
     user: undefined,
     limits: [],
@@ -135,7 +127,7 @@ test(
     const [count, ...rest] = read(`${path}/stdout`).split('\n');
     assert.ok(Number(count) <= 4, count);
     assert.deepEqual(rest, ['meseta-init', 'CapEff:\t0000000000000000', 'CapBnd:\t0000000000000000', '']);
-    await until(() => !namespacesOfProcesses('pid').has(inside));
+    await until('the namespace ends', () => !namespacesOfProcesses('pid').has(inside));
   },
 );
 
@@ -166,7 +158,7 @@ test(
       read(`/proc/self/task/${process.pid}/children`)
         .split(' ')
         .filter((pid) => pid !== '' && read(`/proc/${pid}/comm`) === 'meseta-init\n');
-    await until(() => inits().length === 0);
+    await until('the first process ends', () => inits().length === 0);
   },
 );
 
@@ -204,11 +196,7 @@ test(
     };
     const first = children.start(requestIn(path, 'exec sleep 1000', linux));
     assert.ok(first.ok, first.ok ? '' : first.error);
-    const startTicks = Number(
-      read(`/proc/${first.value.pid}/stat`)
-        .replace(/^.*\) /s, '')
-        .split(' ')[19],
-    );
+    const startTicks = startTicksOf(first.value.pid);
     const enter = { pid: first.value.pid, startTicks };
     const script = `echo inside > ${other}/file; hostname; ls -d /proc/[0-9]* | wc -l; readlink /proc/self/ns/ipc`;
     const [name, count, ipc] = (await run(path, script, linux, { enter })).split('\n');
@@ -386,11 +374,7 @@ test('CHILDREN-7: a container sees nothing of this process while a process enter
   const thief = children.start(requestIn(path, steal, linux));
   assert.ok(thief.ok, thief.ok ? '' : thief.error);
   const { pid } = thief.value;
-  const startTicks = Number(
-    read(`/proc/${pid}/stat`)
-      .replace(/^.*\) /s, '')
-      .split(' ')[19],
-  );
+  const startTicks = startTicksOf(pid);
   const program = `${path}/leased`;
   const endLease = makeLeasedProgram(program);
   const held = children.start({
@@ -442,13 +426,12 @@ test(
         .filter((line) => line.startsWith(`${dev} `));
     const first = children.start(requestIn(path, `${script}; exec sleep 1000`, linux));
     assert.ok(first.ok, first.ok ? '' : first.error);
-    await until(() => existsSync(`${path}/files`) && read(`${path}/files`).includes('timer_list'));
-    assert.deepEqual(ofMachine(), []);
-    const startTicks = Number(
-      read(`/proc/${first.value.pid}/stat`)
-        .replace(/^.*\) /s, '')
-        .split(' ')[19],
+    await until(
+      'the files are listed',
+      () => existsSync(`${path}/files`) && read(`${path}/files`).includes('timer_list'),
     );
+    assert.deepEqual(ofMachine(), []);
+    const startTicks = startTicksOf(first.value.pid);
     const enter = { pid: first.value.pid, startTicks };
     const beside = children.start(requestIn(path, script, linux, { enter, output: 'discarded' }));
     assert.ok(beside.ok, beside.ok ? '' : beside.error);

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import type { LineConnection } from '@meseta/base';
 import { connectLines } from './line-connections.js';
 import { listenLocally } from './local-service.js';
+import { until } from './testing/until.js';
 
 const closing: (() => void)[] = [];
 after(() => {
@@ -37,7 +38,7 @@ test('lines arrive in order and whole, whatever their length, and what was sent 
     );
   });
   for (const line of lines) connected.send(line);
-  while (received.length < lines.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until('all lines are back', () => received.length === lines.length);
   assert.deepEqual(received, lines);
   connected.close();
 });

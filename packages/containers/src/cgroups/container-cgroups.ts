@@ -46,13 +46,13 @@ export interface ContainerCgroups {
   /** Removes the container, and its cgroup with the last one that shares it. */
   cleanUp(containerId: string): Promise<void>;
   cgroupOf(containerId: string): Cgroup | undefined;
-  /** The cgroup with the name of a container; whether the container itself, or only others, are in it. */
-  groupNamed(
+  /** The cgroup with the name of a container. `isMember`: the container itself is in it, not only others that share it. */
+  cgroupNamed(
     containerId: string,
   ): { readonly cgroup: Cgroup; readonly demand: Demand; readonly isMember: boolean } | undefined;
   /** Whether a container has this cgroup. */
   isUsed(cgroup: Cgroup): boolean;
-  /** Where the cgroup of a container is that may not be prepared. */
+  /** Where the cgroup of a container is, whether or not it was prepared. */
   locate(record: ContainerRecord): Cgroup;
   demandOf(containerId: string): Demand | undefined;
 }
@@ -60,9 +60,9 @@ export interface ContainerCgroups {
 interface Group {
   readonly cgroup: Cgroup;
   readonly members: Map<string, ContainerRecord>;
-  /** Whether its limits were set once. */
+  /** Whether its limits have been set. */
   isMade: boolean;
-  /** The last change of it. */
+  /** Resolves after the last change that was asked for. CGROUPS-2. */
   last: Promise<unknown>;
 }
 
@@ -88,13 +88,13 @@ export function findHierarchies(
   return err(`cgroup controllers of version 1 are not mounted (${missing.join(', ')}), ${instead}`);
 }
 
-/** Of the executor of a pod, which is no process and has no record. */
-const besideOf = ({ sharedCgroup }: ContainerRecord): readonly Resource[] => sharedCgroup?.resources ?? [];
+/** The resources of a pod's executor, which is no process and has no record, for its tasks together. */
+const sharedResourcesOf = ({ sharedCgroup }: ContainerRecord): readonly Resource[] => sharedCgroup?.resources ?? [];
 
 function demandOfMembers(members: ReadonlyMap<string, ContainerRecord>): Demand {
   const records = [...members.values()];
   const [first] = records;
-  return demandOf([...records, ...(first === undefined ? [] : [{ resources: besideOf(first) }])]);
+  return demandOf([...records, ...(first === undefined ? [] : [{ resources: sharedResourcesOf(first) }])]);
 }
 
 interface Context {
@@ -110,7 +110,7 @@ interface Context {
   readonly groupIds: Map<string, string>;
 }
 
-const placesOf = ({ roots }: Context, id: string): readonly string[] => roots.map((root) => `${root}/${id}`);
+const directoriesOf = ({ roots }: Context, id: string): readonly string[] => roots.map((root) => `${root}/${id}`);
 
 /** In version 2 a cgroup with processes has none below it with controllers, so there none is shared. */
 function groupIdOf({ version, groupIds }: Context, { containerId, sharedCgroup }: ContainerRecord): string {
@@ -153,7 +153,7 @@ async function make(context: Context, { id }: Cgroup): Applied {
     const enabled = await enableControllers(files, hierarchies, rootName);
     if (!enabled.ok) return enabled;
   }
-  for (const place of placesOf(context, id)) {
+  for (const place of directoriesOf(context, id)) {
     const made = await files.makeDirectory(place);
     if (!made.ok) return err(made.error.message);
   }
@@ -188,13 +188,13 @@ async function cleanUp(context: Context, containerId: string): Promise<void> {
   const { files, groups, groupIds, setLimits } = context;
   const group = groups.get(groupIds.get(containerId) ?? '');
   groupIds.delete(containerId);
-  if (group === undefined) return removeAll(files, placesOf(context, containerId));
+  if (group === undefined) return removeAll(files, directoriesOf(context, containerId));
   group.members.delete(containerId);
   await inTurn(group, async () => {
     if (group.members.size > 0) await setLimits(group.cgroup, demandOfMembers(group.members), false);
     else {
       groups.delete(group.cgroup.id);
-      await removeAll(files, placesOf(context, group.cgroup.id));
+      await removeAll(files, directoriesOf(context, group.cgroup.id));
     }
   });
 }
@@ -224,7 +224,7 @@ export function createContainerCgroups(
     recover: (alive) => recover(context, alive),
     cleanUp: (containerId) => cleanUp(context, containerId),
     cgroupOf: (containerId) => groupOf(containerId)?.cgroup,
-    groupNamed(containerId) {
+    cgroupNamed(containerId) {
       const group = groups.get(containerId);
       if (group === undefined) return undefined;
       const { cgroup, members } = group;

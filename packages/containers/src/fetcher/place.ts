@@ -26,7 +26,7 @@ export interface Placer {
   extract(from: string, name: string, job: Job): Promise<Result<boolean, string>>;
 }
 
-const TIMEOUT_MS = 3_600_000;
+const SCRIPT_TIMEOUT_MS = 3_600_000;
 
 // The scripts run in the sandbox. Their first argument is the number of bytes that may be written, the second the file that is
 // read: a fifo or a device might never end. No file grows beyond the limit; each script reports the number of bytes at its end.
@@ -125,7 +125,7 @@ export function createPlacer(files: Files, processes: Processes, setpriv: string
     const directory = sandbox.value.ownPath;
     const run = await processes.run(
       { program, arguments: rest, directory, owner: switching.length > 0 ? undefined : owner },
-      { timeoutMs: TIMEOUT_MS, signal: job.abort },
+      { timeoutMs: SCRIPT_TIMEOUT_MS, signal: job.abort },
     );
     sandbox.value.close();
     if (!run.ok) return err(run.error.message);

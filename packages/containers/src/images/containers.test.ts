@@ -9,9 +9,10 @@ import { describe, it, type TestContext } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
 import { createSeccompCompiler } from '@meseta/platform/seccomp';
+import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo } from '@meseta/wire';
 import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
-import { events, next, root, spec, start } from '../testing/launcher.js';
+import { next, nextFailure, root, spec, start } from '../testing/launcher.js';
 import type { ContainerSpec } from '../types.js';
 import type { ImageOptions } from './images.js';
 import { type Entry, tarOf } from './testing/tar.js';
@@ -249,7 +250,7 @@ describe('what containers with images leave', asRoot, () => {
     await begun;
     containers.destroy('c' as ContainerId);
     assert.match(await nextFailure('c'), /image app:1: stopped/);
-    assert.deepEqual(fs.readdirSync(join(root, 'store/staging')), []);
+    await until('what was pulled is removed', () => fs.readdirSync(join(root, 'store/staging')).length === 0);
   });
 
   it('an archive that attacks fails the launch with its reason and leaves nothing', async () => {
@@ -263,14 +264,6 @@ describe('what containers with images leave', asRoot, () => {
     assert.deepEqual([rootsLeft(), fs.readdirSync(join(root, 'store/staging'))], [[], []]);
   });
 });
-
-async function nextFailure(id: string): Promise<string> {
-  for (;;) {
-    const failed = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
-    if (failed?.kind === 'launchFailed') return failed.message;
-    await new Promise((resolveLater) => setTimeout(resolveLater, 10));
-  }
-}
 
 /** A server that accepts connections and never answers. */
 async function silentServer(t: TestContext): Promise<{ readonly port: number; readonly begun: Promise<void> }> {

@@ -10,7 +10,7 @@ export interface ImageHelper {
   ): Promise<Result<HelperAnswers[Request['kind']], string>>;
 }
 
-const TIMEOUT_MS = 3_600_000;
+const HELPER_TIMEOUT_MS = 3_600_000;
 /** Each is a process with memory of its own; images that are pulled at the same time wait for each other. */
 const MAX_HELPERS = 4;
 /** An answer lists an image's layers. */
@@ -38,13 +38,13 @@ export function createImageHelper(
           ? err({ message: 'stopped' })
           : processes.run(
               { ...command, input: JSON.stringify(request) },
-              { timeoutMs: TIMEOUT_MS, outputBytes: ANSWER_BYTES, ...(signal === undefined ? {} : { signal }) },
+              { timeoutMs: HELPER_TIMEOUT_MS, outputBytes: ANSWER_BYTES, ...(signal === undefined ? {} : { signal }) },
             ),
       );
       if (signal?.aborted) return err('stopped');
       if (!run.ok) return err(run.error.message);
       const { end, stdout, stderr, timedOut } = run.value;
-      if (timedOut) return err(`it was not done after ${TIMEOUT_MS / 60_000} minutes`);
+      if (timedOut) return err(`it was not done after ${HELPER_TIMEOUT_MS / 60_000} minutes`);
       if (end.kind === 'exited' && end.code === 0) return parseAnswer<HelperAnswers[Request['kind']]>(stdout);
       const how = end.kind === 'exited' ? `the status ${end.code}` : `the signal ${end.signal}`;
       return err(`the helper process ended with ${how}: ${stderr.trim().slice(-500) || 'without a message'}`);

@@ -3,7 +3,7 @@
 //
 // PULL-1: a layer enters the store with the digest of its unpacked content, and after it was verified where the image tells it.
 // PULL-2: what a failed pull has written is in its scratch directory, which the store removes.
-import { type AbortSignalLike, err, type Files, ok, type Result } from '@meseta/base';
+import { type AbortSignalLike, err, type Files, ok, present, type Result } from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
 import type { Credentials } from './credentials.js';
 import type { ImageHelper } from './helper-client.js';
@@ -36,7 +36,7 @@ export interface PullPlace {
   readonly scratch: string;
   readonly signal: AbortSignalLike;
   readonly credentials: Credentials;
-  /** Whether the store has the layer. From then on it keeps it until the pull ends. */
+  /** Whether the store has the layer, which is then kept until the pull ends. */
   keepsLayer(diffId: string): boolean;
   /** Moves an unpacked layer from the scratch directory into the store. */
   addLayer(diffId: string, name: string): Promise<Result<void, string>>;
@@ -52,8 +52,8 @@ export type Pull = (reference: ImageReference, place: PullPlace) => Promise<Resu
 
 const MAX_DOWNLOADS = 3;
 
-/** A layer that is to be unpacked, with its digest if the image tells it. */
-interface Packed {
+/** A layer as the image has it, with the digest of its unpacked content if the image tells it. */
+interface PackedLayer {
   readonly source: BlobSource;
   readonly diffId: string | undefined;
 }
@@ -62,7 +62,7 @@ interface Packed {
 async function unpackLayers(
   { files, helper, limits }: PullerOptions,
   place: PullPlace,
-  layers: readonly Packed[],
+  layers: readonly PackedLayer[],
 ): Promise<Result<readonly string[], string>> {
   const wanted = layers.filter(({ diffId }) => diffId === undefined || !place.keepsLayer(diffId));
   const targets: { source: BlobSource; target: string; diffId: string | undefined }[] = [];
@@ -75,13 +75,13 @@ async function unpackLayers(
   const unpacked =
     targets.length === 0 ? ok([]) : await helper.run({ kind: 'unpack', layers: targets, limits }, place.signal);
   if (!unpacked.ok) return unpacked;
+  if (unpacked.value.length !== targets.length) return err('the helper process has not unpacked all layers');
   for (const [at, { diffId }] of unpacked.value.entries()) {
     const added = await place.addLayer(diffId, `layer-${at}`);
     if (!added.ok) return added;
   }
-  const found = unpacked.value.map(({ diffId }) => diffId);
-  let next = 0;
-  return ok(layers.map((layer) => (wanted.includes(layer) ? (found[next++] ?? '') : (layer.diffId ?? ''))));
+  const unpackedIds = new Map(wanted.map((layer, at) => [layer, unpacked.value[at]?.diffId]));
+  return ok(layers.map((layer) => present(unpackedIds.get(layer) ?? layer.diffId, 'the digest of a layer')));
 }
 
 /** Downloads the layers that the store lacks into the scratch directory. Returns why that failed. */

@@ -4,8 +4,8 @@
 // STORE-1: a layer is complete when it has its name: it is unpacked elsewhere, verified, and renamed.
 // STORE-2: a layer that a container or a running pull uses is not removed; an image is removed before its layers.
 //   Between the check whether a layer is there and its renaming, no other layer is renamed.
-// STORE-3: containers that ask for one image with the same credentials at the same time share one pull; it is aborted when
-//   all of them are.
+// STORE-3: containers that ask for one image with the same credentials at the same time share one pull, which is aborted when
+//   the last of them is.
 import { createHash } from 'node:crypto';
 import {
   type AbortSignalLike,
@@ -52,7 +52,7 @@ export interface ImageStore {
   prune(excluded: ReadonlySet<string>): Promise<string | undefined>;
 }
 
-/** What is on disk of an image. */
+/** The document of an image on disk. */
 interface ImageRecord {
   readonly name: string;
   readonly config: ImageConfig;
@@ -60,10 +60,11 @@ interface ImageRecord {
 }
 
 interface RunningPull {
-  /** The user of the layers that it needs, until those who wait for it are. */
-  readonly own: string;
+  /** Its id in `kept`: it keeps its layers until the containers that wait for it keep them. */
+  readonly id: string;
   readonly result: Promise<Result<PulledImage, string>>;
   readonly abort: AbortController;
+  /** How many containers wait for it. */
   waiting: number;
 }
 
@@ -75,11 +76,14 @@ interface Store {
   readonly images: Map<string, ImageRecord>;
   /** The digests of the layers on disk. */
   readonly layers: Set<string>;
-  /** By the container or pull: the digests that it uses. */
+  /** The digests that a container or a running pull uses, by its id: they are not removed. */
   readonly kept: Map<string, Set<string>>;
   readonly pulls: Map<string, RunningPull>;
+  /** Runs changes of names in the store one after another. STORE-2. */
   readonly takeTurn: ReturnType<typeof createConcurrencyLimit>;
+  /** How many containers wait for pulls. */
   waiting: number;
+  /** Numbers pulls and names in `staging`. */
   serial: number;
 }
 
@@ -154,7 +158,7 @@ async function readStore(store: Store): Promise<SystemResult<void>> {
   );
 }
 
-/** A record whose write a crash interrupted is of an image that must be pulled again. */
+/** Without a whole record, which a crash may have interrupted, the image is pulled again. */
 async function readRecord({ files, directory }: Store, name: string): Promise<ImageRecord | undefined> {
   const text = await files.readText(`${directory}/images/${name}`);
   try {
@@ -164,10 +168,11 @@ async function readRecord({ files, directory }: Store, name: string): Promise<Im
   }
 }
 
-function keep({ kept }: Store, user: string, layers: readonly string[]): void {
-  const own = kept.get(user) ?? new Set<string>();
-  for (const layer of layers) own.add(layer);
-  kept.set(user, own);
+/** `id`: that of the container or pull that uses the layers. */
+function keep({ kept }: Store, id: string, layers: readonly string[]): void {
+  const all = kept.get(id) ?? new Set<string>();
+  for (const layer of layers) all.add(layer);
+  kept.set(id, all);
 }
 
 async function getImage(store: Store, request: ImageRequest): Promise<Result<StoredImage, string>> {
@@ -212,7 +217,7 @@ async function joinPull(store: Store, request: ImageRequest, name: string): Prom
   if (result.ok) keep(store, request.containerId, result.value.layers);
   running.waiting--;
   if (running.waiting === 0) {
-    if (result.ok) store.kept.delete(running.own);
+    if (result.ok) store.kept.delete(running.id);
     if (store.pulls.get(key) === running) store.pulls.delete(key);
     running.abort.abort();
   }
@@ -221,12 +226,12 @@ async function joinPull(store: Store, request: ImageRequest, name: string): Prom
 
 function startPull(store: Store, request: ImageRequest, name: string, key: string): RunningPull {
   const abort = new AbortController();
-  const own = `pull-${store.serial++}`;
-  const running: RunningPull = { own, result: runPull(store, request, name, own, abort.signal), abort, waiting: 0 };
+  const id = `pull-${store.serial++}`;
+  const running: RunningPull = { id, result: runPull(store, request, name, id, abort.signal), abort, waiting: 0 };
   store.pulls.set(key, running);
   void running.result.then((result) => {
     if (store.pulls.get(key) === running) store.pulls.delete(key);
-    if (!result.ok || running.waiting === 0) store.kept.delete(own);
+    if (!result.ok || running.waiting === 0) store.kept.delete(id);
   });
   return running;
 }
@@ -235,36 +240,36 @@ async function runPull(
   store: Store,
   { reference, credentials }: ImageRequest,
   name: string,
-  own: string,
+  pullId: string,
   signal: AbortSignal,
 ): Promise<Result<PulledImage, string>> {
   const { files, directory } = store;
-  const scratch = `${directory}/staging/${own}`;
+  const scratch = `${directory}/staging/${pullId}`;
   const made = await files.makeDirectory(scratch, DIRECTORY_MODE);
   if (!made.ok) return err(made.error.message);
-  store.kept.set(own, new Set());
+  store.kept.set(pullId, new Set());
   const pulled = await store.pull(reference, {
     scratch,
     signal,
     credentials,
     keepsLayer(diffId) {
-      keep(store, own, [diffId]);
+      keep(store, pullId, [diffId]);
       return store.layers.has(diffId);
     },
-    addLayer: (diffId, layer) => addLayer(store, own, diffId, layer),
+    addLayer: (diffId, layer) => addLayer(store, pullId, diffId, layer),
   });
   const recorded = pulled.ok ? await addImage(store, { name, ...pulled.value }) : pulled;
-  await inStore(store, 'staging', (staging) => removeTree(staging, own));
+  await inStore(store, 'staging', (staging) => removeTree(staging, pullId));
   return recorded.ok ? pulled : recorded;
 }
 
 /** STORE-1. */
-async function addLayer(store: Store, own: string, diffId: string, name: string): Promise<Result<void, string>> {
-  keep(store, own, [diffId]);
+async function addLayer(store: Store, pullId: string, diffId: string, name: string): Promise<Result<void, string>> {
+  keep(store, pullId, [diffId]);
   return store.takeTurn(async () => {
-    const moved = await moveBetween(store, `staging/${own}`, name, 'layers', hexOf(diffId));
-    const isKnown = !moved.ok && ['EEXIST', 'ENOTEMPTY'].includes(moved.error.code);
-    if (!moved.ok && !isKnown) return err(moved.error.message);
+    const moved = await moveBetween(store, `staging/${pullId}`, name, 'layers', hexOf(diffId));
+    const isKnpullId = !moved.ok && ['EEXIST', 'ENOTEMPTY'].includes(moved.error.code);
+    if (!moved.ok && !isKnpullId) return err(moved.error.message);
     store.layers.add(diffId);
     return ok(undefined);
   });
@@ -322,11 +327,11 @@ async function prune(store: Store, excluded: ReadonlySet<string>): Promise<strin
 }
 
 async function removeRecord(store: Store, name: string): Promise<string | undefined> {
-  const gone = await store.takeTurn(async () =>
+  const removal = await store.takeTurn(async () =>
     // A pull that ended after the image was forgotten has recorded it again.
     store.images.has(name) ? ok(undefined) : inStore(store, 'images', (images) => images.removeFile(keyOf(name))),
   );
-  return gone.ok || gone.error.code === 'ENOENT' ? undefined : gone.error.message;
+  return removal.ok || removal.error.code === 'ENOENT' ? undefined : removal.error.message;
 }
 
 async function removeLayer(store: Store, layer: string): Promise<string | undefined> {
@@ -336,6 +341,6 @@ async function removeLayer(store: Store, layer: string): Promise<string | undefi
     store.layers.has(layer) ? ok(undefined) : moveBetween(store, 'layers', hexOf(layer), 'staging', removed),
   );
   if (!moved.ok) return moved.error.code === 'ENOENT' ? undefined : moved.error.message;
-  const gone = await inStore(store, 'staging', (staging) => removeTree(staging, removed));
-  return gone.ok ? undefined : gone.error.message;
+  const removal = await inStore(store, 'staging', (staging) => removeTree(staging, removed));
+  return removal.ok ? undefined : removal.error.message;
 }

@@ -103,11 +103,11 @@ export function createCgroupIsolator(
     isolator: {
       ...isolator,
       usage(containerId) {
-        const found = cgroups.groupNamed(containerId);
+        const found = cgroups.cgroupNamed(containerId);
         return found?.isMember === true ? usage(found.cgroup, found.demand) : {};
       },
       sharedUsage(containerId) {
-        const found = cgroups.groupNamed(containerId);
+        const found = cgroups.cgroupNamed(containerId);
         return found?.isMember === false ? usage(found.cgroup, found.demand) : undefined;
       },
     },

@@ -185,13 +185,13 @@ function createWatch({ files, clock }: CgroupsPorts, cgroups: () => ContainerCgr
     if (now.oomKills <= (reportedKills.get(cgroup.id) ?? 0)) return;
     reportedKills.set(cgroup.id, now.oomKills);
     const limitation = limitationOf(cgroup.version, read);
-    // All that share it.
+    // Every container that shares the cgroup ends with it.
     for (const { record: each, onLimitation } of [...watched.values()]) {
       if (cgroups().cgroupOf(each.containerId)?.id === cgroup.id) onLimitation(limitation);
     }
   }
 
-  /** A part of the containers, so that all are sampled once in the interval. */
+  /** Samples a part of the containers, so that all are sampled once in the interval. */
   function poll(): void {
     for (let count = 0; count < SAMPLES_AT_ONCE; count++) {
       const id = waiting.pop();
@@ -218,7 +218,7 @@ function createWatch({ files, clock }: CgroupsPorts, cgroups: () => ContainerCgr
       schedule();
     },
     remove: (containerId: ContainerId) => watched.delete(containerId),
-    /** Those until now, which may be of containers that shared the cgroup and have ended. */
+    /** Ignores the kills until now, which may be of containers that shared the cgroup and have ended. */
     ignoreKills(record: ContainerRecord): void {
       const cgroup = cgroups().locate(record);
       reportedKills.set(cgroup.id, killsIn(cgroup.version, readerOf(files, cgroup)));

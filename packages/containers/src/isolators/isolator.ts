@@ -89,8 +89,8 @@ export interface Isolator {
   /** What the running container uses, of its live processes and of what `watch` has measured. */
   usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage | Promise<Usage>;
   /**
-   * What the containers use together that share the properties of a container which is no process, as the executor of a pod;
-   * `usage` has none of that. undefined: there are none.
+   * What the containers use together that share the cgroup of a container which is no process, such as a pod's executor; `usage`
+   * of that container is empty. undefined: no container shares its cgroup.
    */
   sharedUsage?(containerId: ContainerId): Usage | undefined;
   /** Watches a running container, until `cleanUp`, and reports a limit that it exceeds. */
@@ -103,7 +103,7 @@ export interface Isolator {
   networkOf?(containerId: ContainerId): ContainerNetwork | undefined;
   /** Connections from within a namespace of `networkOf`, for probes. */
   outboundFrom?(namespace: string): Pick<Outbound, 'statusOf' | 'connects'> | undefined;
-  /** Removes what it has of an ended container. It may be called for any container, and again after a crash. */
+  /** Removes what the isolator made for an ended container. It may be called for any container, and again after a crash. */
   cleanUp?(containerId: ContainerId): Promise<void>;
   /** The agent's process ends, and its containers run on: ends what this process does for them. */
   close?(): void;

@@ -17,13 +17,13 @@ import { tmpdir } from 'node:os';
 import { after, afterEach, beforeEach, test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
+import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo, NetworkInfo, Resource } from '@meseta/wire';
 import type { Containerizer } from '../containerizer.js';
 import {
-  events,
   forgetEvents,
   next,
-  nextEvent,
+  nextFailure,
   output,
   root,
   spec,
@@ -103,14 +103,6 @@ const start = (pluginTimeoutMs = 60_000): Promise<Containerizer> =>
 const inNetworks = (infos: readonly NetworkInfo[], rest: Partial<ContainerInfo> = {}): Partial<ContainerSpec> => ({
   container: { type: 'MESOS', network_infos: infos, ...rest },
 });
-
-async function nextFailure(id: string): Promise<string> {
-  for (;;) {
-    const found = events.find((event) => event.kind === 'launchFailed' && event.containerId === id);
-    if (found?.kind === 'launchFailed') return found.message;
-    await nextEvent();
-  }
-}
 
 /** A plugin that writes what it was called with to a file. */
 function writePlugin(name: string, script: string): void {
@@ -344,7 +336,7 @@ test('a container that is destroyed while a plugin hangs ends at once, and is de
   const containers = await start();
   const it = spec('c', { value: 'true' }, inNetworks([{ name: 'slow' }]));
   containers.launch(it);
-  while (!existsSync(`${root}/calls`)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until('the plugin is called', () => existsSync(`${root}/calls`));
   containers.destroy(it.containerId);
   await nextFailure('c');
   assert.deepEqual(calls(), ['ADD slow eth0', 'DEL slow eth0']);
@@ -392,9 +384,9 @@ test(
     const namespace = `${stateDir()}/c/ns`;
     assert.ok(namespaces.remove(namespace).ok);
     writeFileSync(namespace, '');
-    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the process is collected', () => !existsSync(`/proc/${pid}`));
     await (await start()).recover();
-    while (existsSync(`${stateDir()}/c`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the network is removed', () => !existsSync(`${stateDir()}/c`));
     assert.deepEqual(calls(), ['ADD plain eth0', `namespace ${namespace}`, 'DEL plain eth0', 'namespace']);
   },
 );

@@ -62,7 +62,7 @@ const HOSTNAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
 const namedNetworks = ({ container }: ContainerSpec): readonly NetworkInfo[] =>
   (container?.network_infos ?? []).filter(({ name }) => name !== undefined);
 
-/** Which field can't be carried out, of what does not depend on the networks. */
+/** The field that can't be carried out, whatever networks there are. */
 function findProblem(spec: ContainerSpec): string | undefined {
   const { container, outer } = spec;
   const { network_infos: infos = [], hostname } = container ?? {};
@@ -87,7 +87,7 @@ function findProblem(spec: ContainerSpec): string | undefined {
   return undefined;
 }
 
-/** NETWORK-CNI-3: the port of the agent itself, for instance, was offered to nobody. */
+/** NETWORK-CNI-3: another port may belong to another container, or to the agent itself. */
 function findPortProblem({ resources }: ContainerSpec, { name, port_mappings = [] }: NetworkInfo): string | undefined {
   if (port_mappings.length === 0) return undefined;
   if (name === undefined) return "a container without a network of its own has the host's ports";
@@ -126,7 +126,7 @@ const hostnameOf = ({ containerId, container }: ContainerSpec): string =>
 
 type Attachments = ReturnType<typeof createAttachments>;
 
-/** What changes the networks of containers. */
+/** Attaches containers to networks, and remembers their networks. */
 function createAttachments(ports: AttachmentPorts, options: CniOptions & Ports) {
   const { files, warn } = options;
   const findAttachments = createNetworkCatalog(files, options.configDir ?? '', warn);
@@ -152,7 +152,7 @@ function createAttachments(ports: AttachmentPorts, options: CniOptions & Ports) 
       const { containerId } = spec;
       const attachments = await findAttachments(spec.container?.network_infos ?? []);
       if (!attachments.ok) return attachments;
-      // A crash may have left something.
+      // What an interrupted launch of this container has left.
       await remove(containerId);
       const named = { containerId, hostname: hostnameOf(spec) };
       const network = await limitCalls(() => makeNetwork(ports, named, attachments.value, signal));
@@ -185,7 +185,7 @@ function createAttachments(ports: AttachmentPorts, options: CniOptions & Ports) 
 export function createNetworkCni(options: CniOptions & Ports): Isolator {
   const { files, processes, rootDir, configDir, pluginsDir, namespaces } = options;
   const plugins = { files, processes, pluginsDir: pluginsDir ?? '', timeoutMs: options.pluginTimeoutMs };
-  const made: Attachments | undefined =
+  const attachments: Attachments | undefined =
     namespaces && createAttachments({ files, plugins, namespaces, rootDir }, options);
   return {
     name: 'network/cni',
@@ -194,20 +194,20 @@ export function createNetworkCni(options: CniOptions & Ports): Isolator {
       if (!linux.ok) return linux;
       if (configDir === undefined) return err('it needs --network_cni_config_dir');
       if (pluginsDir === undefined) return err('it needs --network_cni_plugins_dir');
-      return made === undefined ? err('this agent can make no network namespaces') : ok(undefined);
+      return attachments === undefined ? err('this agent can make no network namespaces') : ok(undefined);
     },
     plan(spec) {
       const problem = findProblem(spec);
       return problem === undefined ? ok({}) : err(problem);
     },
     async prepare(spec, { signal }): Promise<Result<PlanPatch, string>> {
-      if (made === undefined) return ok({});
-      if (spec.outer !== undefined) return made.join(spec, spec.outer.containerId);
-      return namedNetworks(spec).length === 0 ? ok({}) : made.make(spec, signal);
+      if (attachments === undefined) return ok({});
+      if (spec.outer !== undefined) return attachments.join(spec, spec.outer.containerId);
+      return namedNetworks(spec).length === 0 ? ok({}) : attachments.make(spec, signal);
     },
-    networkOf: (containerId) => made?.networkOf.get(containerId),
+    networkOf: (containerId) => attachments?.networkOf.get(containerId),
     outboundFrom: (namespace) => namespaces?.outboundFrom(namespace),
-    recover: async (alive) => made?.recover(new Set(alive.map(({ containerId }) => containerId))),
-    cleanUp: async (containerId) => made?.remove(containerId),
+    recover: async (alive) => attachments?.recover(new Set(alive.map(({ containerId }) => containerId))),
+    cleanUp: async (containerId) => attachments?.remove(containerId),
   };
 }

@@ -56,7 +56,7 @@ export interface IsolationOptions {
 export interface Isolation {
   readonly isolators: readonly Isolator[];
   readonly capabilities: Capabilities;
-  /** Those of `--isolation` that this machine can't provide, with the reasons. */
+  /** The isolators of `--isolation` that this machine can't provide, with the reasons. */
   readonly warnings: readonly string[];
 }
 
@@ -71,14 +71,14 @@ interface Ports {
   readonly warn: (message: string) => void;
 }
 
-interface Selecting extends Ports, IsolationOptions {
-  readonly ofCgroups: CgroupsPorts;
+interface SelectionPorts extends Ports, IsolationOptions {
+  readonly cgroupPorts: CgroupsPorts;
 }
 
-/** The names of those that every container has. */
+/** The names of the isolators that every container has. */
 const ALWAYS = ['filesystem/posix', 'volume/sandbox_path', 'posix/rlimits'];
 
-const OF_CGROUPS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new Map([
+const CGROUP_ISOLATORS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new Map([
   ['cgroups/blkio', createCgroupsBlkio],
   ['cgroups/cpu', createCgroupsCpu],
   ['cgroups/devices', createCgroupsDevices],
@@ -87,11 +87,11 @@ const OF_CGROUPS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new M
   ...MEMBERSHIPS.map((name) => [name, (ports: CgroupsPorts) => createCgroupsMembership(ports, name)] as const),
 ]);
 
-/** Those of `OF_CGROUPS` that this machine has. */
+/** All of `CGROUP_ISOLATORS` whose controllers this machine has. */
 const ALL_CGROUPS = 'cgroups/all';
 
-/** filesystem/linux takes the place of filesystem/posix, and mounts the volumes that else are links. */
-const always = (hasMounts: boolean): readonly Isolator[] => [
+/** The isolators that every container has. filesystem/linux takes the place of filesystem/posix: volumes are mounts, not links. */
+const isolatorsOfAll = (hasMounts: boolean): readonly Isolator[] => [
   hasMounts ? filesystemLinux : filesystemPosix,
   createVolumeSandboxPath(hasMounts),
   posixRlimits,
@@ -106,14 +106,16 @@ const withoutImages = (name: string, provides: Capability): Isolator => ({
 /** What `--image_providers=docker` needs, as in Mesos. */
 export const NEEDED_FOR_IMAGES: readonly string[] = ['filesystem/linux', 'docker/runtime'];
 
-const OPTIONAL: ReadonlyMap<string, (options: Selecting) => Isolator> = new Map<
+const OPTIONAL: ReadonlyMap<string, (options: SelectionPorts) => Isolator> = new Map<
   string,
-  (options: Selecting) => Isolator
+  (options: SelectionPorts) => Isolator
 >([
   ['posix/cpu', () => posixCpu],
   ['posix/mem', () => posixMem],
   ['disk/du', createDiskDu],
-  ...[...OF_CGROUPS].map(([name, create]) => [name, ({ ofCgroups }: Selecting) => create(ofCgroups)] as const),
+  ...[...CGROUP_ISOLATORS].map(
+    ([name, create]) => [name, ({ cgroupPorts }: SelectionPorts) => create(cgroupPorts)] as const,
+  ),
   ['filesystem/linux', () => filesystemLinux],
   ['volume/host_path', () => volumeHostPath],
   ['volume/secret', createVolumeSecret],
@@ -199,12 +201,12 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   const isolators: Isolator[] = [];
   const reasons: { [Name in Capability]: string } = { ...ABSENT };
   const provided = new Set<Capability>();
-  const selecting: Selecting = { ...options, ofCgroups: cgroupsPorts(options) };
-  const ofAll = names.value.includes(ALL_CGROUPS) ? OF_CGROUPS.keys() : [];
-  const all = [...new Set([...names.value, ...ofAll])];
+  const ports: SelectionPorts = { ...options, cgroupPorts: cgroupsPorts(options) };
+  const namesOfAll = names.value.includes(ALL_CGROUPS) ? CGROUP_ISOLATORS.keys() : [];
+  const all = [...new Set([...names.value, ...namesOfAll])];
   const hasMounts = names.value.includes(filesystemLinux.name) && host.linux.ok;
-  const optional = all.flatMap((name) => OPTIONAL.get(name)?.(selecting) ?? []);
-  const wanted = new Set([...always(hasMounts), ...optional]);
+  const optional = all.flatMap((name) => OPTIONAL.get(name)?.(ports) ?? []);
+  const wanted = new Set([...isolatorsOfAll(hasMounts), ...optional]);
   for (const isolator of wanted) {
     const supported = isolator.supports(host);
     if (supported.ok) isolators.push(isolator);

@@ -1,7 +1,7 @@
 // The inputs of containers: the supervisor keeps its end of each pipe and terminal for as long as the container lives, so they
 // survive the agent. A supervisor that is killed takes them with it: terminals hang up, pipes end.
 //
-// Owns: the channels by the ids of containers.
+// Owns: the channels, by the ids of containers, and how many inputs wait for each.
 // CONTAINER-INPUTS-1: clients that come and go do not fill the memory with what a container does not read: few inputs wait for it.
 // SUPERVISOR-4: all output of a terminal is in its file before the end of its container is reported.
 import type { ChildChannel } from '@meseta/base';
@@ -10,7 +10,7 @@ import type { ContainerInput, InputResult } from './protocol.js';
 /** A process that left its container may keep the terminal open. */
 const LAST_OUTPUT_TIMEOUT_MS = 1000;
 
-/** A client sends one at a time; those of clients that have disconnected may be before it. */
+/** A client sends one input at a time, but inputs of clients that have disconnected may still wait. */
 const MAX_WAITING_INPUTS = 8;
 
 export interface Channels {
@@ -48,9 +48,9 @@ export function createChannels(): Channels {
         return { refused: `the container does not read: ${count} inputs wait for it` };
       waiting.set(id, count + 1);
       const result = await sendTo(channel, input);
-      const left = (waiting.get(id) ?? 1) - 1;
-      if (left === 0) waiting.delete(id);
-      else waiting.set(id, left);
+      const remaining = (waiting.get(id) ?? 1) - 1;
+      if (remaining === 0) waiting.delete(id);
+      else waiting.set(id, remaining);
       return result;
     },
     finish(id, onFinished) {

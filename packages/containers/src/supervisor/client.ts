@@ -1,5 +1,6 @@
 // The agent's connection to its supervisor. Starts a supervisor where none runs, and again when it was killed.
 //
+// Owns: the connection, and the requests that wait for one.
 // CLIENT-1: requests are sent in order, each to one supervisor at most once. What was sent before the connection was lost and
 //   is not among the containers that the next `onReady` names was not carried out.
 import { type ConnectLines, err, type LineConnection, ok, type Processes, type Result } from '@meseta/base';

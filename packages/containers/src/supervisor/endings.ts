@@ -38,7 +38,7 @@ function runningPids({ containers }: SupervisorState): ReadonlySet<number> {
   return pids;
 }
 
-/** Those of the containers whose first process has ended that can have no other process, as their session is empty. */
+/** The containers whose first process has ended and whose session is empty: they have no other process. */
 function findEmptied(state: SupervisorState, watch: SessionWatch, ending: ReadonlySet<string>): readonly Supervised[] {
   const candidates = [...ending]
     .flatMap((id) => state.containers.get(id) ?? [])
@@ -71,8 +71,8 @@ async function killInCgroups(state: SupervisorState, ending: ReadonlySet<string>
   return containers.filter((_, index) => areEnded[index]);
 }
 
-/** Those whose processes are the ones of a session. */
-function inSessions({ containers }: SupervisorState, ids: ReadonlySet<string>): ReadonlySet<string> {
+/** The containers without a cgroup, whose processes are those of a session. */
+function withoutCgroup({ containers }: SupervisorState, ids: ReadonlySet<string>): ReadonlySet<string> {
   return new Set([...ids].filter((id) => containers.get(id)?.setting.cgroup === undefined));
 }
 
@@ -95,8 +95,8 @@ export function createEndings(state: SupervisorState): Endings {
   async function runRound(): Promise<void> {
     const startMs = performance.now();
     report(await killInCgroups(state, ending));
-    report(findEmptied(state, watch, inSessions(state, ending)));
-    const remaining = inSessions(state, ending);
+    report(findEmptied(state, watch, withoutCgroup(state, ending)));
+    const remaining = withoutCgroup(state, ending);
     if (remaining.size > 0) report(await killRemaining(state, remaining));
     const nowMs = performance.now();
     pauseMs = ending.size > 0 ? Math.min(pauseMs * 2, MAX_PAUSE_MS) : MIN_PAUSE_MS;

@@ -20,6 +20,7 @@ import {
 import * as http from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
+import { until } from '@meseta/platform/testing/until';
 
 const DOCKERD = '/usr/sbin/dockerd';
 const START_TIMEOUT_MS = 30_000;
@@ -89,14 +90,6 @@ function configOf(directory: string): object {
   return major < 23 ? { 'deprecated-key-path': `${directory}/key.json` } : {};
 }
 
-async function until(what: string, timeoutMs: number, isDone: () => boolean | Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
-  while (!(await isDone())) {
-    assert.ok(performance.now() < deadlineMs, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 /** Removes what a killed engine leaves behind. */
 function removeRest(directory: string, cgroup: string): void {
   for (const hierarchy of ['', ...readdirSync('/sys/fs/cgroup').map((name) => `/${name}`)]) {
@@ -148,13 +141,17 @@ export async function startDockerEngine(): Promise<TestEngine> {
     removeRest(directory, cgroup);
   };
   try {
-    await until('dockerd answers', START_TIMEOUT_MS, () => {
-      assert.equal(daemon.exitCode, null, readFileSync(`${directory}/log`, 'utf8').slice(-2000));
-      return send(socket, 'GET', '/_ping').then(
-        () => true,
-        () => false,
-      );
-    });
+    await until(
+      'dockerd answers',
+      () => {
+        assert.equal(daemon.exitCode, null, readFileSync(`${directory}/log`, 'utf8').slice(-2000));
+        return send(socket, 'GET', '/_ping').then(
+          () => true,
+          () => false,
+        );
+      },
+      START_TIMEOUT_MS,
+    );
     const from = new URLSearchParams({ fromSrc: '-', repo: 'meseta-test', tag: 'latest', changes: 'ENV OF_IMAGE=yes' });
     await call('POST', `/images/create?${from}`, makeImage(directory));
   } catch (error) {

@@ -143,6 +143,15 @@ export async function next<K extends ContainerEvent['kind']>(
   }
 }
 
+/** Resolves to why a container was not launched. */
+export async function nextFailure(id: string): Promise<string> {
+  for (;;) {
+    const found = events.find((event) => event.containerId === id && event.kind !== 'started');
+    if (found !== undefined) return found.kind === 'launchFailed' ? found.message : `it has ${found.kind}`;
+    await nextEvent();
+  }
+}
+
 export function spec(id: string, command: CommandInfo, extra: Partial<ContainerSpec> = {}): ContainerSpec {
   const sandbox = `${root}/sandbox ${id}'s`;
   mkdirSync(sandbox, { recursive: true });

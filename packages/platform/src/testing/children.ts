@@ -1,5 +1,6 @@
 // The children of a test's process, with their ends.
 import assert from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
 import type { ProcessEnd } from '@meseta/base';
 import { createChildProcesses } from '../child-processes.js';
 
@@ -28,3 +29,17 @@ export async function endOf(pid: number): Promise<ProcessEnd> {
     clearInterval(timer);
   }
 }
+
+/** The identity of a directory, as requests name it. */
+export function identityOf(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/** When a process was started, as /proc counts (proc_pid_stat(5)). */
+export const startTicksOf = (pid: number): number =>
+  Number(
+    readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')[19],
+  );

@@ -4,7 +4,7 @@
 // DOCKER-PLAN-1: a field that isn't provided fails the launch with its name; none is dropped silently.
 // DOCKER-PLAN-2: `port_mappings` give a container a host's port only if it is among the ports of its resources. The parameters
 //   `publish` and `publish-all` are not checked, as in Mesos.
-// DOCKER-PLAN-3: no parameter changes by what the agent finds its containers again: the name and its label.
+// DOCKER-PLAN-3: no parameter changes the name and the label by which the agent finds its containers again.
 import { checkPathBelow, err, ok, overLimit, pathComponents, type Result, utf8Length } from '@meseta/base';
 import type { ContainerInfo, ContainerInfoDockerInfo, NetworkInfo, RLimitInfo, Volume } from '@meseta/wire';
 import type { LaunchOwner } from '../../plan/plan.js';
@@ -14,7 +14,7 @@ import { type LimitOptions, limitsOf } from './limits.js';
 import { applyParameters } from './parameters.js';
 import type { CreateRequest, HostConfig, Mount } from './request.js';
 
-/** By this prefix Mesos' operators know the containers of agents. */
+/** The prefix by which operators of Mesos recognize the containers of agents. */
 export const NAME_PREFIX = 'mesos-';
 /** The label whose value tells the agents of a machine apart. */
 export const AGENT_LABEL = 'meseta.agent';

@@ -5,10 +5,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import { sendLocalRequest } from '@meseta/platform/local-http';
+import { until } from '@meseta/platform/testing/until';
 import type { CommandInfo, ContainerInfo, ContainerInfoDockerInfo, Resource } from '@meseta/wire';
 import type { Containerizer } from '../../containerizer.js';
 import { IMAGE, needsDocker, startDockerEngine, type TestEngine } from '../../testing/docker-engine.js';
-import { events, forgetEvents, next, nextEvent, output, root, spec, start } from '../../testing/launcher.js';
+import { events, forgetEvents, next, nextFailure, output, root, spec, start } from '../../testing/launcher.js';
 import type { ContainerSpec } from '../../types.js';
 import type { DockerOptions } from './backend.js';
 
@@ -56,15 +57,6 @@ interface DockerInspect {
 
 const inspect = async (id: string): Promise<DockerInspect> =>
   (await engine.call('GET', `/containers/mesos-${id}/json`)) as DockerInspect;
-
-/** The message of a launch that failed. */
-async function failure(id: string): Promise<string> {
-  for (;;) {
-    const found = events.find((event) => event.containerId === id && event.kind !== 'started');
-    if (found !== undefined) return found.kind === 'launchFailed' ? found.message : found.kind;
-    await nextEvent();
-  }
-}
 
 /** Forwards connections to the engine, until they are cut. */
 function createProxy(): { readonly socket: string; cut(): void; restore(): Promise<void>; close(): void } {
@@ -179,7 +171,7 @@ test('SIGTERM is the stop signal of the container; a container that is destroyed
     const it = dockerSpec(id, { value: waiting }, { parameters });
     containers.launch(it);
     await next('started', id);
-    while (output(it) !== 'up\n') await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('it listens', () => output(it) === 'up\n');
   }
   containers.signal('stopped' as ContainerId, 15);
   containers.destroy('killed' as ContainerId);
@@ -190,10 +182,10 @@ test('SIGTERM is the stop signal of the container; a container that is destroyed
 test('DOCKER-1: a launch fails with the reason of the engine, and leaves no container', needsDocker, async () => {
   const containers = await startAgent();
   containers.launch(dockerSpec('no-image', { value: 'true' }, { image: 'localhost:1/none:1' }));
-  assert.match(await failure('no-image'), /^image: .*localhost:1/);
+  assert.match(await nextFailure('no-image'), /^image: .*localhost:1/);
   const program = { shell: false, value: 'x' };
   containers.launch(dockerSpec('no-program', program, { parameters: [parameter('entrypoint', '/none')] }));
-  assert.match(await failure('no-program'), /\/none/);
+  assert.match(await nextFailure('no-program'), /\/none/);
   containers.launch(
     dockerSpec(
       'no-network',
@@ -202,9 +194,9 @@ test('DOCKER-1: a launch fails with the reason of the engine, and leaves no cont
       { info: { network_infos: [{ name: 'missing' }] } },
     ),
   );
-  assert.match(await failure('no-network'), /network missing not found/);
+  assert.match(await nextFailure('no-network'), /network missing not found/);
   containers.launch(dockerSpec('unknown', { value: 'true' }, { parameters: [parameter('frobnicate', '1')] }));
-  assert.match(await failure('unknown'), /parameters\[0\]\.key: "frobnicate"/);
+  assert.match(await nextFailure('unknown'), /parameters\[0\]\.key: "frobnicate"/);
   assert.deepEqual(await engine.call('GET', '/containers/json?all=1'), []);
 });
 
@@ -233,7 +225,7 @@ test(
     const linked = dockerSpec('linked', { value: 'true' }, {}, { info: { volumes: [volumes[1]] } });
     symlinkSync(`${root}/host`, `${linked.sandbox}/below`);
     containers.launch(linked);
-    assert.match(await failure('linked'), /volume below\/sandbox: /);
+    assert.match(await nextFailure('linked'), /volume below\/sandbox: /);
   },
 );
 
@@ -271,7 +263,7 @@ test(
       const [network] = facts?.networkInfos ?? [];
       assert.match(network?.ip_addresses?.[0]?.ip_address ?? '', /^172\.|^192\.168\.|^10\./);
       assert.deepEqual([network?.name, network?.groups], [name, ['g']]);
-      while (output(it) !== 'up\n') await new Promise((resolve) => setTimeout(resolve, 20));
+      await until('it listens', () => output(it) === 'up\n');
       const id = 'net' as ContainerId;
       const http = { kind: 'http', scheme: 'http', port: 8080, path: '/health', ipv6: false } as const;
       assert.deepEqual(await containers.probe(id, http, 5000), { kind: 'http', statusCode: 204 });
@@ -362,8 +354,8 @@ test(
     for (const id of ['running', 'ended']) await next('started', id);
     await next('exited', 'forgotten');
     first.remove('forgotten' as ContainerId);
-    while (existsSync(`${root}/run/docker/forgotten`)) await new Promise((resolve) => setTimeout(resolve, 20));
-    while (output(ended) !== 'one\n') await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('it is forgotten', () => !existsSync(`${root}/run/docker/forgotten`));
+    await until('its output is whole', () => output(ended) === 'one\n');
     await first.close();
     const orphan = { Image: IMAGE, Cmd: ['/bin/sleep', '100'], Labels: { 'meseta.agent': 'test' } };
     await engine.call('POST', '/containers/create?name=mesos-orphan', JSON.stringify(orphan));
@@ -414,7 +406,7 @@ test(
       await new Promise((resolve) => setTimeout(resolve, 300));
       assert.deepEqual(events, []);
       containers.launch(dockerSpec('meanwhile', { value: 'true' }));
-      assert.match(await failure('meanwhile'), /proxy\.sock: connect/);
+      assert.match(await nextFailure('meanwhile'), /proxy\.sock: connect/);
       containers.destroy('stays' as ContainerId);
       await proxy.restore();
       for (const id of ids) assert.deepEqual((await next('exited', id)).status, { kind: 'exited', code: 6 });

@@ -1,5 +1,4 @@
 // The end of containers: their output is read to its end, the end is reported, and later the engine removes them.
-
 import { endOf, isRunning } from './inspected.js';
 import { type OutputPosition, openOutput, sinceOf } from './output.js';
 import { type Container, type DockerState, nameOf, pause, store } from './state.js';

@@ -1,8 +1,8 @@
 // Follows the engine: one connection brings the events of all containers of this agent. After a loss the connection is opened
 // again, and then the engine's containers are compared with the known ones.
 //
+// Owns: the connection for events, until the launcher is closed. `DockerState` (state.ts) has the containers.
 // WATCHING-1: a container whose state is unknown, because the engine doesn't answer, is not reported as ended.
-
 import { createConcurrencyLimit } from '../../concurrency.js';
 import { AGENT_LABEL } from './docker-plan.js';
 import { checkEnd, removeLater } from './endings.js';

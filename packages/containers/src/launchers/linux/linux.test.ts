@@ -13,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { after, afterEach, test } from 'node:test';
+import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo } from '@meseta/wire';
 import {
   alive,
-  events,
   forgetEvents,
   next,
+  nextFailure,
   output,
   root,
   spec,
@@ -74,7 +75,7 @@ test('nothing of a container stays: no process, cgroup, mount or namespace', asR
   const { pid } = await next('started', 'c');
   const read = (): readonly number[] => readFileSync(`${own}/c/cgroup.procs`, 'utf8').trim().split('\n').map(Number);
   // The first process of the namespace, the shell and three that sleep.
-  await until(() => read().length >= 5);
+  await until('all processes run', () => read().length >= 5);
   const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
   assert.notEqual(namespace, readlinkSync('/proc/self/ns/pid'));
   const processes = read();
@@ -165,7 +166,7 @@ test('a container that ends while no agent runs leaves no cgroup, also if no age
   await next('started', 'alone');
   await containers.close();
   writeFileSync(`${it.sandbox}/go`, '');
-  await until(() => cgroupsLeft().length === 0);
+  await until('no cgroup is left', () => cgroupsLeft().length === 0);
 });
 
 test('LIFECYCLE-2: the cgroup of a container that was not started is removed by the next agent', asRoot, async () => {
@@ -176,16 +177,8 @@ test('LIFECYCLE-2: the cgroup of a container that was not started is removed by 
   writeFileSync(`${root}/run/records/orphan`, `${JSON.stringify(record)}\n`);
   const second = await start();
   assert.deepEqual(await second.recover(), []);
-  await until(() => cgroupsLeft().length === 0);
+  await until('no cgroup is left', () => cgroupsLeft().length === 0);
 });
-
-async function until(isMet: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
-  while (!isMet()) {
-    assert.ok(performance.now() < deadlineMs, 'it does not happen');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 test(
   'a volume of the machine is a mount in the sandbox, for a directory and for a file; RO can not be written',
@@ -216,9 +209,7 @@ test('a volume whose path is missing or in another form is refused, and nothing 
   ];
   for (const [index, [path, expected]] of table.entries()) {
     containers.launch(spec(`bad-${index}`, { value: 'true' }, { container: volume(path) }));
-    await until(() => events.some(({ containerId }) => containerId === `bad-${index}`));
-    const event = events.find(({ containerId }) => containerId === `bad-${index}`);
-    assert.match(event?.kind === 'launchFailed' ? event.message : String(event?.kind), expected);
+    assert.match(await nextFailure(`bad-${index}`), expected);
   }
   assert.deepEqual(cgroupsLeft(), []);
 });
@@ -274,22 +265,16 @@ test(
       { isSession: true, outer: { ...outer, containerId: spec('no', {}).containerId } },
     );
     containers.launch(orphan);
-    await until(() => events.some(({ containerId }) => containerId === 'orphan'));
-    const event = events.find(({ containerId }) => containerId === 'orphan');
-    assert.equal(event?.kind === 'launchFailed' && event.message, 'its parent container does not run');
+    assert.equal(await nextFailure('orphan'), 'its parent container does not run');
     containers.destroy(parent.containerId);
     await next('exited', 'parent');
   },
 );
 
 /** Why a container is not launched. */
-async function refusal(it: ContainerSpec, containers: Awaited<ReturnType<typeof start>>): Promise<string> {
+function refusal(it: ContainerSpec, containers: Awaited<ReturnType<typeof start>>): Promise<string> {
   containers.launch(it);
-  const ended = () =>
-    events.find((event) => event.containerId === it.containerId && event.kind !== 'started') ?? undefined;
-  await until(() => ended() !== undefined);
-  const event = ended();
-  return event?.kind === 'launchFailed' ? event.message : `ended: ${JSON.stringify(event)}`;
+  return nextFailure(it.containerId);
 }
 
 test(

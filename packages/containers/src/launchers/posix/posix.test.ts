@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { type ContainerId, present } from '@meseta/base';
+import { until } from '@meseta/platform/testing/until';
 import type { CommandInfo, Resource } from '@meseta/wire';
 import type { Usage } from '../../isolators/isolator.js';
 import { FIRST_CONNECTION_TIMEOUT_MS } from '../../supervisor/service.js';
@@ -171,10 +172,10 @@ test('the usage of a container has its processes, their memory, and the disk usa
   await untilFile(`${it.sandbox}/ready`);
   let used: Usage = {};
   // The sandbox is measured at an interval.
-  while ((used.disk_used_bytes ?? 0) < 200 * 1024) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('it is measured', async () => {
     used = present(await containers.usage(it.containerId), 'usage');
-  }
+    return (used.disk_used_bytes ?? 0) >= 200 * 1024;
+  });
   assert.deepEqual([used.processes, used.threads], [2, 2]);
   assert.ok((used.mem_rss_bytes ?? 0) > 100_000 && (used.mem_rss_bytes ?? 0) < 50_000_000);
   assert.equal(used.disk_limit_bytes, 100 * 2 ** 20);
