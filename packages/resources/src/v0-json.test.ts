@@ -22,7 +22,7 @@ import {
   NetworkInfoIPAddressCodec,
   NetworkInfoPortMappingCodec,
 } from '@meseta/wire/codecs';
-import { jsonArray, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
+import { jsonArray, jsonBool, jsonDouble, jsonIfSet, jsonObject, jsonString } from '@meseta/wire/json';
 import fc from 'fast-check';
 import { merge } from './algebra.js';
 import { summarize, summarizeAttributes } from './summary.js';
@@ -311,13 +311,13 @@ const plainTask = (task: Task): string => {
     ['state', jsonString(task.state)],
     ['resources', totals(task.resources ?? [])],
     ['limits', limits.length === 0 ? undefined : jsonObject(limits)],
-    ['role', present(task.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['role', jsonIfSet(task.resources?.[0]?.allocation_info?.role, jsonString)],
     ['statuses', jsonArray(task.statuses ?? [], plainStatus)],
-    ['user', present(task.user, jsonString)],
-    ['labels', present(task.labels, labelsJson)],
-    ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
-    ['container', present(task.container, ContainerInfoCodec.write)],
-    ['health_check', present(task.health_check, HealthCheckCodec.write)],
+    ['user', jsonIfSet(task.user, jsonString)],
+    ['labels', jsonIfSet(task.labels, labelsJson)],
+    ['discovery', jsonIfSet(task.discovery, DiscoveryInfoCodec.write)],
+    ['container', jsonIfSet(task.container, ContainerInfoCodec.write)],
+    ['health_check', jsonIfSet(task.health_check, HealthCheckCodec.write)],
   ]);
 };
 
@@ -325,24 +325,24 @@ const plainStatus = (status: TaskStatus): string =>
   jsonObject([
     ['state', jsonString(status.state)],
     ['timestamp', jsonDouble(status.timestamp ?? 0)],
-    ['labels', present(status.labels, labelsJson)],
-    ['container_status', present(status.container_status, plainContainer)],
-    ['healthy', present(status.healthy, jsonBool)],
+    ['labels', jsonIfSet(status.labels, labelsJson)],
+    ['container_status', jsonIfSet(status.container_status, plainContainer)],
+    ['healthy', jsonIfSet(status.healthy, jsonBool)],
   ]);
 
 const plainContainer = (status: ContainerStatus): string =>
   jsonObject([
-    ['container_id', present(status.container_id, ContainerIDCodec.write)],
+    ['container_id', jsonIfSet(status.container_id, ContainerIDCodec.write)],
     ['network_infos', nonEmpty(status.network_infos, plainNetwork)],
-    ['cgroup_info', present(status.cgroup_info, CgroupInfoCodec.write)],
+    ['cgroup_info', jsonIfSet(status.cgroup_info, CgroupInfoCodec.write)],
   ]);
 
 const plainNetwork = (info: NetworkInfo): string =>
   jsonObject([
     ['groups', nonEmpty(info.groups, jsonString)],
-    ['labels', present(info.labels, labelsJson)],
+    ['labels', jsonIfSet(info.labels, labelsJson)],
     ['ip_addresses', nonEmpty(info.ip_addresses, NetworkInfoIPAddressCodec.write)],
-    ['name', present(info.name, jsonString)],
+    ['name', jsonIfSet(info.name, jsonString)],
     ['port_mappings', nonEmpty(info.port_mappings, NetworkInfoPortMappingCodec.write)],
   ]);
 

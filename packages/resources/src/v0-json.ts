@@ -34,10 +34,10 @@ import {
   jsonArray,
   jsonBool,
   jsonDouble,
+  jsonIfSet,
   jsonNumber,
   jsonObject,
   jsonString,
-  present,
 } from '@meseta/wire/json';
 import { fromThousandths, toThousandths } from '@meseta/wire/scalars';
 import { withoutSecrets } from '@meseta/wire/secrets';
@@ -111,9 +111,9 @@ export function domainJson({ fault_domain: domain }: DomainInfo): string {
 /** The fields of a build, for documents with more fields. */
 export const buildFields = (build: VersionInfo): JsonFields => [
   ['version', jsonString(build.version)],
-  ['git_sha', present(build.git_sha, jsonString)],
-  ['git_branch', present(build.git_branch, jsonString)],
-  ['git_tag', present(build.git_tag, jsonString)],
+  ['git_sha', jsonIfSet(build.git_sha, jsonString)],
+  ['git_branch', jsonIfSet(build.git_branch, jsonString)],
+  ['git_tag', jsonIfSet(build.git_tag, jsonString)],
   ['build_date', jsonString(build.build_date ?? '')],
   ['build_time', jsonDouble(build.build_time ?? 0)],
   ['build_user', jsonString(build.build_user ?? '')],
@@ -133,7 +133,7 @@ export const agentInfoFields = (info: AgentInfo): JsonFields => [
   ['hostname', jsonString(info.hostname)],
   ['port', jsonNumber(info.port ?? 5051)],
   ['attributes', attributesJson(info.attributes ?? [])],
-  ['domain', present(info.domain, domainJson)],
+  ['domain', jsonIfSet(info.domain, domainJson)],
 ];
 
 /** `,"name":...` where there is a value: for records of which a document has many, written without a list of fields. */
@@ -151,16 +151,16 @@ const closed = (open: string): string => (open === '' ? '{}' : `${open}}`);
 
 function networkJson(info: NetworkInfo): string {
   let text = withField('', 'groups', nonEmpty(info.groups, jsonString));
-  text = withField(text, 'labels', present(info.labels, labelsJson));
+  text = withField(text, 'labels', jsonIfSet(info.labels, labelsJson));
   text = withField(text, 'ip_addresses', nonEmpty(info.ip_addresses, NetworkInfoIPAddressCodec.write));
-  text = withField(text, 'name', present(info.name, jsonString));
+  text = withField(text, 'name', jsonIfSet(info.name, jsonString));
   return closed(withField(text, 'port_mappings', nonEmpty(info.port_mappings, NetworkInfoPortMappingCodec.write)));
 }
 
 function containerStatusJson(status: ContainerStatus): string {
-  let text = withField('', 'container_id', present(status.container_id, ContainerIDCodec.write));
+  let text = withField('', 'container_id', jsonIfSet(status.container_id, ContainerIDCodec.write));
   text = withField(text, 'network_infos', nonEmpty(status.network_infos, networkJson));
-  return closed(withField(text, 'cgroup_info', present(status.cgroup_info, CgroupInfoCodec.write)));
+  return closed(withField(text, 'cgroup_info', jsonIfSet(status.cgroup_info, CgroupInfoCodec.write)));
 }
 
 const statusJson = ({ state, timestamp = 0, labels, container_status, healthy }: TaskStatus): string =>
@@ -214,18 +214,18 @@ export const taskInfoJson = (task: TaskInfo): string =>
     ['name', jsonString(task.name)],
     ['slave_id', jsonString(task.agent_id.value)],
     ['resources', resourcesJson(task.resources ?? [])],
-    ['role', present(task.resources?.[0]?.allocation_info?.role, jsonString)],
-    ['command', present(task.command, commandJson)],
-    ['executor_id', present(task.executor?.executor_id.value, jsonString)],
-    ['discovery', present(task.discovery, DiscoveryInfoCodec.write)],
+    ['role', jsonIfSet(task.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['command', jsonIfSet(task.command, commandJson)],
+    ['executor_id', jsonIfSet(task.executor?.executor_id.value, jsonString)],
+    ['discovery', jsonIfSet(task.discovery, DiscoveryInfoCodec.write)],
   ]);
 
 const commandJson = (command: CommandInfo): string =>
   jsonObject([
-    ['shell', present(command.shell, jsonBool)],
-    ['value', present(command.value, jsonString)],
+    ['shell', jsonIfSet(command.shell, jsonBool)],
+    ['value', jsonIfSet(command.value, jsonString)],
     ['argv', stringsJson(command.arguments ?? [])],
-    ['environment', present(withoutSecrets(command.environment), EnvironmentCodec.write)],
+    ['environment', jsonIfSet(withoutSecrets(command.environment), EnvironmentCodec.write)],
     [
       'uris',
       jsonArray(
@@ -242,9 +242,9 @@ export const executorJson = (info: ExecutorInfo, agentId: string): string =>
     ['framework_id', jsonString(info.framework_id?.value ?? '')],
     ['command', commandJson(info.command ?? {})],
     ['resources', resourcesJson(info.resources ?? [])],
-    ['role', present(info.resources?.[0]?.allocation_info?.role, jsonString)],
-    ['labels', present(info.labels, labelsJson)],
-    ['type', present(info.type, jsonString)],
+    ['role', jsonIfSet(info.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['labels', jsonIfSet(info.labels, labelsJson)],
+    ['type', jsonIfSet(info.type, jsonString)],
     ['slave_id', jsonString(agentId)],
   ]);
 

@@ -5,13 +5,13 @@ import {
   jsonArray,
   jsonBool,
   jsonDouble,
+  jsonIfSet,
   jsonMap,
   jsonNumber,
   jsonObject,
   jsonSigned,
   jsonString,
   jsonUnsigned,
-  present,
 } from './json.js';
 
 test('a double gives the same value when read, and never has the form of an integer', () => {
@@ -80,8 +80,8 @@ test('objects, lists, maps and scalars as JSON text', () => {
     [jsonSigned(1e20), '9223372036854775807'],
     [jsonUnsigned(2 ** 63), '9223372036854775808'],
     [jsonUnsigned(1e21), '18446744073709551615'],
-    [present(undefined, String), undefined],
-    [present(0, String), '0'],
+    [jsonIfSet(undefined, String), undefined],
+    [jsonIfSet(0, String), '0'],
   ];
   for (const [text, wanted] of table) assert.equal(text, wanted);
 });

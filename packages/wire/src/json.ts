@@ -79,6 +79,6 @@ export function jsonObject(fields: JsonFields): string {
   return `${text}}`;
 }
 
-/** The text of the value; undefined if there is none. */
-export const present = <T>(value: T | undefined, write: (value: T) => string): string | undefined =>
+/** The JSON text of a value that may be unset; undefined if it is, so that `jsonObject` omits its field. */
+export const jsonIfSet = <T>(value: T | undefined, write: (value: T) => string): string | undefined =>
   value === undefined ? undefined : write(value);

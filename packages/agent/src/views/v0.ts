@@ -18,10 +18,10 @@ import {
   jsonArray,
   jsonBool,
   jsonDouble,
+  jsonIfSet,
   jsonNumber,
   jsonObject,
   jsonString,
-  present,
 } from '@meseta/wire/json';
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
@@ -49,9 +49,9 @@ function* executorPieces(shown: ShownExecutor, approver: Approver): Pieces {
     ['container', jsonString(executor.containerId)],
     ['directory', jsonString(executor.sandbox)],
     ['resources', resourcesJson(resourcesOf(shown))],
-    ['role', present(info.resources?.[0]?.allocation_info?.role, jsonString)],
-    ['labels', present(info.labels, labelsJson)],
-    ['type', present(info.type, jsonString)],
+    ['role', jsonIfSet(info.resources?.[0]?.allocation_info?.role, jsonString)],
+    ['labels', jsonIfSet(info.labels, labelsJson)],
+    ['type', jsonIfSet(info.type, jsonString)],
   ]);
   yield* withLists(head, [
     ['tasks', listPieces(inPhase('launched'), ({ task }) => [taskJson(task)])],
@@ -76,7 +76,7 @@ function* frameworkPieces(framework: FrameworkRecord, approver: Approver): Piece
     ['failover_timeout', jsonDouble(info.failover_timeout ?? 0)],
     ['checkpoint', jsonBool(info.checkpoint ?? false)],
     ['hostname', jsonString(info.hostname ?? '')],
-    ['principal', present(info.principal, jsonString)],
+    ['principal', jsonIfSet(info.principal, jsonString)],
     ['roles', multiRole ? jsonArray(info.roles ?? [], jsonString) : undefined],
     ['role', multiRole ? undefined : jsonString(info.role ?? '*')],
   ]);
@@ -119,7 +119,7 @@ function resourceFields(state: AgentState, approver: Approver): JsonFields {
 export function* statePieces(state: AgentState, facts: ProcessFacts, approver: Approver): Pieces {
   const { info, drain } = state;
   const { version } = facts;
-  const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
+  const shown = (name: string) => (approver.flags ? jsonIfSet(facts.flags.get(name), jsonString) : undefined);
   const head = jsonObject([
     ...buildFields(version),
     ['start_time', secondsJson(state.startedWallMs)],
@@ -127,13 +127,13 @@ export function* statePieces(state: AgentState, facts: ProcessFacts, approver: A
     ['pid', jsonString(state.options.pid)],
     ['hostname', jsonString(info.hostname)],
     ['capabilities', jsonArray(CAPABILITIES, ({ type }) => jsonString(type ?? ''))],
-    ['domain', present(info.domain, domainJson)],
+    ['domain', jsonIfSet(info.domain, domainJson)],
     ['drain_config', drain && DrainConfigCodec.write(drain.config)],
     ['estimated_drain_start_time_seconds', drain && jsonNumber(Math.trunc(drain.sinceWallMs / 1000))],
     ...resourceFields(state, approver),
     ['resource_providers', '[]'],
     ['attributes', attributesJson(info.attributes ?? [])],
-    ['master_hostname', present(facts.masterHostname, jsonString)],
+    ['master_hostname', jsonIfSet(facts.masterHostname, jsonString)],
     ['log_dir', shown('log_dir')],
     ['external_log_file', shown('external_log_file')],
     ['flags', approver.flags ? flagsJson(facts.flags) : undefined],
@@ -167,7 +167,7 @@ const measuredFields = ({ executor, statistics }: MeasuredContainer) =>
     ['executor_id', jsonString(executor.info.executor_id.value)],
     ['executor_name', jsonString(executor.info.name ?? '')],
     ['source', jsonString(executor.info.source ?? '')],
-    ['statistics', present(statistics, ResourceStatisticsCodec.write)],
+    ['statistics', jsonIfSet(statistics, ResourceStatisticsCodec.write)],
   ] as const;
 
 export const containersJson = (containers: readonly MeasuredContainer[]): string =>

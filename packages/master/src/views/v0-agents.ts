@@ -3,7 +3,7 @@ import { merge, reservationsByRole, toEndpointFormat, unreserved } from '@meseta
 import { agentInfoFields, resourcesJson, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { Resource } from '@meseta/wire';
 import { DrainInfoCodec, ResourceCodec } from '@meseta/wire/codecs';
-import { type JsonFields, jsonArray, jsonBool, jsonObject, jsonString, present } from '@meseta/wire/json';
+import { type JsonFields, jsonArray, jsonBool, jsonIfSet, jsonObject, jsonString } from '@meseta/wire/json';
 import { infoOfRecovered } from '../core/agents/records.js';
 import { type Agent, isActive } from '../core/state.js';
 import { type Approver, seesResource } from './approver.js';
@@ -23,7 +23,7 @@ export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Js
   ...agentInfoFields(agent.info),
   ['pid', jsonString(agent.pid)],
   ['registered_time', secondsJson(agent.registeredAtMs)],
-  ['reregistered_time', present(agent.reregisteredAtMs, secondsJson)],
+  ['reregistered_time', jsonIfSet(agent.reregisteredAtMs, secondsJson)],
   ['resources', resourcesJson(agent.totalResources)],
   ['used_resources', resourcesJson(use.used)],
   ['offered_resources', resourcesJson(use.offered)],
@@ -33,10 +33,10 @@ export const agentFields = (agent: Agent, use: AgentUse, approver: Approver): Js
   ['deactivated', jsonBool(agent.deactivated)],
   ['version', jsonString(agent.version)],
   ['capabilities', stringsJson([...agent.capabilities])],
-  ['drain_info', present(agent.drainInfo, DrainInfoCodec.write)],
+  ['drain_info', jsonIfSet(agent.drainInfo, DrainInfoCodec.write)],
   [
     'estimated_drain_start_time_seconds',
-    agent.drainInfo === undefined ? undefined : present(agent.drainStartedAtMs, secondsJson),
+    agent.drainInfo === undefined ? undefined : jsonIfSet(agent.drainStartedAtMs, secondsJson),
   ],
 ];
 

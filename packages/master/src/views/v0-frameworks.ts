@@ -11,7 +11,7 @@ import {
 } from '@meseta/resources/v0-json';
 import type { Task } from '@meseta/wire';
 import { SchedulerOfferConstraintsCodec } from '@meseta/wire/codecs';
-import { type JsonFields, jsonBool, jsonDouble, jsonObject, jsonString, present } from '@meseta/wire/json';
+import { type JsonFields, jsonBool, jsonDouble, jsonIfSet, jsonObject, jsonString } from '@meseta/wire/json';
 import type { Approver } from './approver.js';
 import { type Pieces, separated } from './pieces.js';
 import { createLists, type Document, jsonElements, type Lists, type Remembered } from './runs.js';
@@ -25,7 +25,7 @@ export function summaryFields(view: FrameworkView, { used, offered }: Share): Js
   return [
     ['id', jsonString(id)],
     ['name', jsonString(info.name)],
-    ['pid', present(driverPid, jsonString)],
+    ['pid', jsonIfSet(driverPid, jsonString)],
     ['used_resources', resourcesJson(used)],
     ['offered_resources', resourcesJson(offered)],
     ['capabilities', stringsJson([...view.framework.capabilities])],
@@ -48,9 +48,9 @@ function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver,
     ['checkpoint', jsonBool(info.checkpoint ?? false)],
     ['registered_time', secondsJson(registeredAtMs ?? 0)],
     ['unregistered_time', secondsJson(view.unregisteredAtMs ?? 0)],
-    ['principal', present(info.principal, jsonString)],
+    ['principal', jsonIfSet(info.principal, jsonString)],
     ['resources', resourcesJson([...share.used, ...share.offered])],
-    ['reregistered_time', present(reregisteredAtMs, secondsJson)],
+    ['reregistered_time', jsonIfSet(reregisteredAtMs, secondsJson)],
     framework.capabilities.has('MULTI_ROLE')
       ? ['roles', stringsJson(info.roles ?? [])]
       : ['role', jsonString(info.role ?? '*')],
@@ -71,7 +71,7 @@ function* frameworkPieces(view: FrameworkView, share: Share, approver: Approver,
   const executors = yield* seen(view.executors, (executor) => approver.executor(executor.info, framework));
   yield* jsonElements(lists, 'executors', executors, ({ info, agentId }) => executorJson(info, agentId.value));
   const tail = jsonObject([
-    ['labels', present(info.labels, labelsJson)],
+    ['labels', jsonIfSet(info.labels, labelsJson)],
     ['offer_constraints', SchedulerOfferConstraintsCodec.write(framework.offerConstraints?.source ?? {})],
   ]);
   yield `],${tail.slice(1)}`;

@@ -2,7 +2,7 @@
 
 import { agentInfoFields, buildFields, domainJson, secondsJson, stringsJson } from '@meseta/resources/v0-json';
 import type { MasterInfo, Task, TaskState } from '@meseta/wire';
-import { type JsonFields, jsonNumber, jsonObject, jsonString, present } from '@meseta/wire/json';
+import { type JsonFields, jsonIfSet, jsonNumber, jsonObject, jsonString } from '@meseta/wire/json';
 import { infoOfRecovered } from '../core/agents/records.js';
 import type { MasterState } from '../core/state.js';
 import { isActive } from '../core/state.js';
@@ -25,7 +25,7 @@ const leaderJson = (info: MasterInfo): string =>
     ['pid', jsonString(info.pid ?? '')],
     ['port', jsonNumber(info.port)],
     ['hostname', jsonString(info.hostname ?? '')],
-    ['domain', present(info.domain, domainJson)],
+    ['domain', jsonIfSet(info.domain, domainJson)],
   ]);
 
 const capabilitiesJson = ({ capabilities = [] }: MasterInfo): string =>
@@ -34,11 +34,11 @@ const capabilitiesJson = ({ capabilities = [] }: MasterInfo): string =>
 function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFacts, approver: Approver): JsonFields {
   const { info } = facts;
   const active = snapshot.agents.filter(isActive).length;
-  const shown = (name: string) => (approver.flags ? present(facts.flags.get(name), jsonString) : undefined);
+  const shown = (name: string) => (approver.flags ? jsonIfSet(facts.flags.get(name), jsonString) : undefined);
   return [
     ...buildFields(facts.build),
     ['start_time', secondsJson(facts.startedAtMs)],
-    ['elected_time', present(state.electedAtMs, secondsJson)],
+    ['elected_time', jsonIfSet(state.electedAtMs, secondsJson)],
     ['id', jsonString(info.id)],
     ['pid', jsonString(info.pid ?? '')],
     ['hostname', jsonString(info.hostname ?? '')],
@@ -46,7 +46,7 @@ function masterFields(state: MasterState, snapshot: Snapshot, facts: ProcessFact
     ['activated_slaves', jsonNumber(active)],
     ['deactivated_slaves', jsonNumber(snapshot.agents.length - active)],
     ['unreachable_slaves', jsonNumber(state.agents.unreachable.size)],
-    ['domain', present(info.domain, domainJson)],
+    ['domain', jsonIfSet(info.domain, domainJson)],
     ['leader', jsonString(info.pid ?? '')],
     ['leader_info', leaderJson(info)],
     ['cluster', shown('cluster')],
@@ -137,7 +137,7 @@ export function* summaryDocument(snapshot: Snapshot, facts: ProcessFacts, approv
   }
   const head = jsonObject([
     ['hostname', jsonString(facts.info.hostname ?? '')],
-    ['cluster', present(facts.cluster, jsonString)],
+    ['cluster', jsonIfSet(facts.cluster, jsonString)],
   ]);
   yield `${head.slice(0, -1)},"slaves":[`;
   yield* separated(yield* agentViews(snapshot), (view) =>
