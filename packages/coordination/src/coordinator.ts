@@ -4,7 +4,7 @@ import { parseEtcdAddress } from './etcd/address.js';
 import { createEtcdCoordination } from './etcd/coordination.js';
 import { readTlsFiles } from './etcd/tls.js';
 import { isCoordinatorAddress } from './service-address.js';
-import type { Coordination } from './types.js';
+import type { Coordination, LogReader } from './types.js';
 import { parseZooKeeperAddress } from './zookeeper/address.js';
 import { createZooKeeperCoordination } from './zookeeper/coordination.js';
 
@@ -16,7 +16,7 @@ export interface CoordinatorOptions {
 }
 
 /** Connects to the service; the connection is kept until the coordination is closed. */
-export type OpenCoordinator = (options: CoordinatorOptions) => Coordination;
+export type OpenCoordinator = (options: CoordinatorOptions) => Coordination & LogReader;
 
 /** Reads the address and the files that it names. The error says what is expected, and never contains the password. */
 export function coordinatorAt(text: string): Result<OpenCoordinator, string> {

@@ -18,7 +18,14 @@ import { after, test } from 'node:test';
 import { seededRandom, uniform } from '@meseta/base';
 import { type Key, open } from 'lmdb';
 import { lockDirectory } from './directory-lock.js';
-import { type Database, type Environment, openEnvironment, reasonOf, sealedRecords } from './environment.js';
+import {
+  type Database,
+  type Environment,
+  type Formats,
+  openEnvironment,
+  reasonOf,
+  sealedRecords,
+} from './environment.js';
 import { checkLmdbFile } from './lmdb-file.js';
 
 const root = mkdtempSync(join(tmpdir(), 'meseta-environment-'));
@@ -29,14 +36,16 @@ const newDirectory = (): string => {
   return join(root, String(serial));
 };
 
+const FORMATS: Formats = { oldest: 2, newest: 2 };
+
 async function openAt(directory: string): Promise<Environment> {
-  const opened = await openEnvironment(directory, assert.fail);
+  const opened = await openEnvironment(directory, FORMATS, assert.fail);
   assert.ok(opened.ok, JSON.stringify(opened));
   return opened.value;
 }
 
 async function errorAt(directory: string): Promise<string> {
-  const opened = await openEnvironment(directory, assert.fail);
+  const opened = await openEnvironment(directory, FORMATS, assert.fail);
   if (!opened.ok) return opened.error;
   await opened.value.close();
   return '';
@@ -140,7 +149,7 @@ test('ENVIRONMENT-1: perl locks if there is no flock; without both there is a wa
     assert.ok(unlocked.ok && !unlocked.value.isLocked);
     unlocked.value.release();
     const warnings: string[] = [];
-    const opened = await openEnvironment(directory, (text) => warnings.push(text));
+    const opened = await openEnvironment(directory, FORMATS, (text) => warnings.push(text));
     assert.ok(opened.ok);
     assert.match(warnings.join(), /not locked against a second daemon: neither flock nor perl/);
     await opened.value.close();
@@ -217,7 +226,7 @@ test('ENVIRONMENT-2, LMDBFILE-1: a file with flipped bits is refused or has the 
       bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(uniform(random) * 8));
     }
     writeFileSync(path, bytes);
-    const opened = await openEnvironment(directory, assert.fail);
+    const opened = await openEnvironment(directory, FORMATS, assert.fail);
     if (!opened.ok) {
       refused++;
       continue;
@@ -228,7 +237,7 @@ test('ENVIRONMENT-2, LMDBFILE-1: a file with flipped bits is refused or has the 
   assert.ok(refused > 10, `${refused} refused`);
 });
 
-test('ENVIRONMENT-2, ENVIRONMENT-3: records with a wrong checksum, a missing format and another format are refused', async () => {
+test('ENVIRONMENT-2, ENVIRONMENT-3: records with a wrong checksum and a missing format are refused', async () => {
   const { directory } = await filledStore();
   const withRaw = async <T>(use: (raw: Database) => T): Promise<T> => {
     const raw = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
@@ -249,12 +258,29 @@ test('ENVIRONMENT-2, ENVIRONMENT-3: records with a wrong checksum, a missing for
     [(raw) => raw.remove(['log', 2]), /^$/],
     [(raw) => raw.remove('format'), /the record of its format is missing/],
     [(raw) => raw.put('format', format), /^$/],
-    [(raw) => sealedRecords(raw).put('format', Buffer.from('3')), /its format 3 is not supported by this version/],
+    [(raw) => sealedRecords(raw).put('format', Buffer.from('x')), /^\S+data\.mdb: it has format "x", and this version/],
   ];
   for (const [change, says] of changes) {
     await withRaw((raw) => void change(raw));
     assert.match(await errorAt(directory), says);
   }
+});
+
+test('ENVIRONMENT-3: a newer format is refused and nothing is changed; an older one is read, and older programs refuse it then', async () => {
+  const { directory, kept } = await filledStore();
+  const path = join(directory, 'data.mdb');
+  const newer = await openEnvironment(directory, { oldest: 2, newest: 3 }, assert.fail);
+  assert.ok(newer.ok);
+  assert.deepEqual(contents(newer.value), kept);
+  await newer.value.close();
+  const before = readFileSync(path);
+  const says = `${path}: it has format "3", and this version reads format 2: use the newer version that wrote it`;
+  assert.equal(await errorAt(directory), says);
+  assert.ok(readFileSync(path).equals(before));
+  const later = await openEnvironment(directory, { oldest: 4, newest: 6 }, assert.fail);
+  const tooOld = `${path}: it has format "3", and this version reads the formats 4 to 6: an older version wrote it`;
+  assert.deepEqual(later, { ok: false, error: tooOld });
+  assert.ok(readFileSync(path).equals(before));
 });
 
 test('ENVIRONMENT-4: spare bytes follow the last page; the file is extended when half of them are used', async () => {

@@ -5,7 +5,9 @@
 // ENVIRONMENT-1: a second process is refused while the first uses the directory.
 // ENVIRONMENT-2: the pages of the file are checked before LMDB maps them, and the checksums of all records before any is
 //     read. Damage is an error when the environment is opened, and changes nothing.
-// ENVIRONMENT-3: a store has a record with its format. Records without it are damage, and other formats are refused.
+// ENVIRONMENT-3: a store has a record with its format. Records without it are damage. A format that is newer or older than
+//     those which this program reads is refused, and nothing is changed; an older one that it reads gets the newest format,
+//     so that older programs refuse it from then on.
 // ENVIRONMENT-4: after its last page the file has spare bytes on the disk for the next writes, so that a disk that other
 //     processes fill does not stop these writes at once. `keepSpare` returns whether the spare bytes exist.
 // ENVIRONMENT-5: LMDB never begins a write for which the file could lack room: `roomFor` refuses the write before.
@@ -44,6 +46,12 @@ export interface SealedRecords {
   put(key: Key, value: Uint8Array): void;
 }
 
+/** The formats of a store that this program reads; it writes the newest. Each store counts its own. */
+export interface Formats {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
 export interface Environment {
   readonly database: Database;
   readonly records: SealedRecords;
@@ -64,7 +72,6 @@ export interface Environment {
 const CHECKSUM_BYTES = 4;
 const FILE_MODE = 0o600;
 const FORMAT: Key = 'format';
-const FORMAT_VERSION = Buffer.from('2');
 /** More than LMDB needs for the header and 126 readers. */
 const LOCK_FILE_BYTES = 16384;
 const SPARE_BYTES = 4 * 2 ** 20;
@@ -108,22 +115,32 @@ export function sealedRecords(database: Database): SealedRecords {
   };
 }
 
-/** ENVIRONMENT-2, ENVIRONMENT-3. A store without records is new and gets the record of its format. */
-async function verify(database: Database): Promise<Result<void, string>> {
-  let records = 0;
+/** ENVIRONMENT-2 */
+function checkRecords(database: Database): Result<void, string> {
+  let hasRecords = false;
   for (const { key, value } of database.getRange({})) {
     if (!isSealed(key, value)) return err(`the checksum of the record ${nameOf(key)} is wrong`);
-    records++;
+    hasRecords = true;
   }
-  const sealed = sealedRecords(database);
-  const version = sealed.get(FORMAT);
-  if (version === undefined && records > 0) return err('the record of its format is missing');
-  if (version === undefined) {
-    await database.transaction(() => sealed.put(FORMAT, FORMAT_VERSION));
-    await database.flushed;
-    return ok(undefined);
-  }
-  return version.equals(FORMAT_VERSION) ? ok(undefined) : err(`its format ${version} is not supported by this version`);
+  if (hasRecords && database.get(FORMAT) === undefined) return err('the record of its format is missing');
+  return ok(undefined);
+}
+
+/** The format of the store; undefined for a new one. The error says what to do (ENVIRONMENT-3). */
+function checkFormat(database: Database, { oldest, newest }: Formats): Result<number | undefined, string> {
+  const record = sealedRecords(database).get(FORMAT);
+  if (record === undefined) return ok(undefined);
+  const text = record.toString();
+  const format = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (format >= oldest && format <= newest) return ok(format);
+  const read = oldest === newest ? `format ${newest}` : `the formats ${oldest} to ${newest}`;
+  const writer = format < oldest ? 'an older version wrote it' : 'use the newer version that wrote it';
+  return err(`it has format ${JSON.stringify(text)}, and this version reads ${read}: ${writer}`);
+}
+
+async function writeFormat(database: Database, format: number): Promise<void> {
+  await database.transaction(() => sealedRecords(database).put(FORMAT, Buffer.from(`${format}`)));
+  await database.flushed;
 }
 
 interface Spare extends SpareRoom {
@@ -167,6 +184,7 @@ export function reasonOf(cause: unknown): string {
 /** Opens or makes the environment; its parent directory must exist. `warn` is called for protections that this machine lacks. */
 export async function openEnvironment(
   directory: string,
+  formats: Formats,
   warn: (text: string) => void,
 ): Promise<Result<Environment, string>> {
   let lock: Result<DirectoryLock, string>;
@@ -179,7 +197,7 @@ export async function openEnvironment(
   if (!lock.ok) return lock;
   if (!lock.value.isLocked)
     warn(`${directory} is not locked against a second daemon: neither flock nor perl is installed`);
-  const opened = await openLocked(directory);
+  const opened = await openLocked(directory, formats);
   if (!opened.ok) {
     lock.value.release();
     return opened;
@@ -221,7 +239,7 @@ interface Opened {
   readonly spare: Spare;
 }
 
-async function openLocked(directory: string): Promise<Result<Opened, string>> {
+async function openLocked(directory: string, formats: Formats): Promise<Result<Opened, string>> {
   const path = join(directory, 'data.mdb');
   const damage = (text: string) => err(`${path} is damaged: ${text}`);
   const isNew = !existsSync(path);
@@ -233,14 +251,16 @@ async function openLocked(directory: string): Promise<Result<Opened, string>> {
     database = open<Buffer, Key>({ path: directory, noSubdir: false, encoding: 'binary' });
     // ENVIRONMENT-6. LMDB has made them readable for all, without a record yet.
     for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), FILE_MODE);
-    const verified = await verify(database);
-    if (verified.ok) {
-      const spare = openSpare(database, path);
-      spare.keep();
-      return ok({ database, spare });
+    const records = checkRecords(database);
+    const format = records.ok ? checkFormat(database, formats) : records;
+    if (!format.ok) {
+      await database.close();
+      return records.ok ? err(`${path}: ${format.error}`) : damage(format.error);
     }
-    await database.close();
-    return damage(verified.error);
+    if (format.value !== formats.newest) await writeFormat(database, formats.newest);
+    const spare = openSpare(database, path);
+    spare.keep();
+    return ok({ database, spare });
   } catch (cause) {
     await database?.close();
     // The next start would take a new file that a full disk truncated for a damaged one.

@@ -1,4 +1,4 @@
-export { openEnvironment, reasonOf } from './environment.js';
+export { type Formats, openEnvironment, reasonOf } from './environment.js';
 export { openLmdbStore } from './lmdb-store.js';
 export { createLocalCoordination } from './local-coordination.js';
 export type * from './local-store.js';

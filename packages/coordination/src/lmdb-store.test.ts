@@ -5,17 +5,19 @@ import { test } from 'node:test';
 import { err, isDeepEqual, ok, type Result } from '@meseta/base';
 import fc from 'fast-check';
 import { type Key, open, type RootDatabase } from 'lmdb';
-import { openEnvironment, sealedRecords } from './environment.js';
+import { type Formats, openEnvironment, sealedRecords } from './environment.js';
 import { createLmdbStore } from './lmdb-store.js';
 import type { LocalStore } from './local-store.js';
 import { bytes, large, newDirectory, openStore, readOf } from './testing/stores.js';
+
+const FORMATS: Formats = { oldest: 2, newest: 2 };
 
 /** A store in an environment whose database has some properties replaced. */
 async function alteredStore(
   directory: string,
   altered: Record<string, (target: RootDatabase<Buffer, Key>) => unknown>,
 ): Promise<LocalStore> {
-  const environment = await openEnvironment(directory, assert.fail);
+  const environment = await openEnvironment(directory, FORMATS, assert.fail);
   assert.ok(environment.ok);
   const database = new Proxy(environment.value.database, {
     get(target, property) {
@@ -118,7 +120,7 @@ test('LMDBSTORE-4: after a failed write every later write fails', async () => {
 });
 
 test('STORE-2, LMDBSTORE-2: of two writers in one environment the one with the newer epoch fences the other', async () => {
-  const environment = await openEnvironment(newDirectory(), assert.fail);
+  const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
   assert.ok(environment.ok);
   const first = createLmdbStore(environment.value, () => {});
   const second = createLmdbStore(environment.value, () => {});
@@ -170,7 +172,7 @@ test('LMDBSTORE-1: writes that wait together share transactions of at most 8 MiB
 });
 
 test('LMDBSTORE-3: a snapshot removes the batches that it covers and the parts of earlier snapshots', async () => {
-  const environment = await openEnvironment(newDirectory(), assert.fail);
+  const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
   assert.ok(environment.ok);
   const { database } = environment.value;
   const store = createLmdbStore(environment.value, () => {});
@@ -190,7 +192,7 @@ test('LMDBSTORE-3: a snapshot removes the batches that it covers and the parts o
 });
 
 test('LMDBSTORE-7: batches of one transaction share records of at most 1 MiB; a read or a snapshot between them begins another record', async () => {
-  const environment = await openEnvironment(newDirectory(), assert.fail);
+  const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
   assert.ok(environment.ok);
   const { database } = environment.value;
   const store = createLmdbStore(environment.value, () => {});
@@ -278,7 +280,7 @@ test('LMDBSTORE-6: a missing batch or part of a snapshot is an error', async () 
     [['log', 2], /batch 2 of the registry is missing/],
     [['part', 1, 1], /part 1 of the registry's snapshot is missing/],
   ] as const) {
-    const environment = await openEnvironment(newDirectory(), assert.fail);
+    const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
     assert.ok(environment.ok);
     const store = createLmdbStore(environment.value, () => {});
     if (key[0] === 'part') await store.snapshot(1, bytes(large('s')));
@@ -290,7 +292,7 @@ test('LMDBSTORE-6: a missing batch or part of a snapshot is an error', async () 
 });
 
 test('LMDBSTORE-8: a write without room is refused before it begins; onSpare is called at each change', async () => {
-  const environment = await openEnvironment(newDirectory(), assert.fail);
+  const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
   assert.ok(environment.ok);
   const heard: boolean[] = [];
   const asked: (readonly [places: number, bytes: number])[] = [];

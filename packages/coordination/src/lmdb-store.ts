@@ -19,11 +19,13 @@
 // LMDBSTORE-8: the spare bytes are checked one second after a write, and every second while the disk has no room for them.
 import { assert, ok, type Result } from '@meseta/base';
 import type { Key } from 'lmdb';
-import { type Environment, openEnvironment } from './environment.js';
+import { type Environment, type Formats, openEnvironment } from './environment.js';
 import { checkEpoch } from './fence.js';
 import type { Fenced, LocalStore } from './local-store.js';
 import type { StoreContents } from './types.js';
 
+/** Of the records; the batches and snapshots in them have formats of their own. */
+const FORMATS: Formats = { oldest: 2, newest: 2 };
 const PART_BYTES = 2 ** 20;
 /** The keys that one transaction removes, so that appends do not wait long. */
 const REMOVE_KEYS = 2000;
@@ -367,6 +369,6 @@ export async function openLmdbStore(
   directory: string,
   { warn, onSpare }: LmdbStoreOptions,
 ): Promise<Result<LocalStore, string>> {
-  const environment = await openEnvironment(directory, warn);
+  const environment = await openEnvironment(directory, FORMATS, warn);
   return environment.ok ? ok(createLmdbStore(environment.value, onSpare)) : environment;
 }

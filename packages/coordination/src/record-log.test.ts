@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { err, ok } from '@meseta/base';
-import { createRecordLog, type FencedRecords } from './record-log.js';
+import { createRecordLog, type FencedRecords, readRecordLog } from './record-log.js';
 import { bytes, large, texts } from './testing/stores.js';
 import type { FencedLog, StoreError } from './types.js';
 
@@ -108,3 +108,33 @@ for (const [what, damage] of damages) {
     assert.match(read.error.text, /^the registry is damaged: /);
   });
 }
+
+test('RECORDLOG-5: a record that this version does not know is refused, and nothing is changed', async () => {
+  const { records, values } = memoryRecords();
+  await createRecordLog(records).append(bytes('a'));
+  values.set('index.0000000001', Buffer.from('of a newer version'));
+  const log = createRecordLog({ ...records, write: async () => assert.fail('written') });
+  const text =
+    'the registry has a record "index.0000000001", which this version does not read: use the newer version that wrote it';
+  assert.deepEqual(await log.read(), err({ code: 'unavailable', text }));
+  assert.deepEqual(await log.append(bytes('b')), err({ code: 'unavailable', text }));
+});
+
+test('RECORDLOG-6: a reader without a term sees the snapshot and the whole batches, changes nothing, and fails if they vanish', async () => {
+  const { records, values, outside } = memoryRecords();
+  const log = createRecordLog(records);
+  await log.append(bytes('a'));
+  await log.snapshot(bytes('s'));
+  await log.append(bytes('b'));
+  outside.writesLeft = 1;
+  await log.append(bytes(large('c')));
+  const before = [...values.keys()];
+  const reader = { names: records.names, get: records.get };
+  const read = await readRecordLog(reader);
+  assert.ok(read.ok);
+  assert.deepEqual(texts(read.value), { snapshot: 's', batches: ['b'] });
+  assert.deepEqual([...values.keys()], before);
+  const unavailable: StoreError = { code: 'unavailable', text: 'no such record' };
+  const vanished = await readRecordLog({ ...reader, get: async () => err(unavailable) });
+  assert.deepEqual(vanished, err(unavailable));
+});

@@ -11,6 +11,8 @@
 // RECORDLOG-3: batches have consecutive numbers, so a missing one is detected. Only the last may lack parts: its writer ended
 //     before the last of them, so it was not acknowledged; the next log removes them.
 // RECORDLOG-4: records from the service are checked against limits before they are read.
+// RECORDLOG-5: a record with another name is of a newer version: the log is not read, and nothing is changed.
+// RECORDLOG-6: a reader without a term changes nothing, and reads the log as it was at one time, or fails.
 import { err, ok, type Result } from '@meseta/base';
 import type { FencedLog, StoreContents, StoreError } from './types.js';
 
@@ -86,7 +88,12 @@ function listingOf(names: readonly string[], current: Current): Result<Listing, 
   const totals = new Map<number, number>();
   for (const name of names) {
     const [, sequence, , total] = BATCH.exec(name) ?? [];
-    if (sequence === undefined || Number(sequence) <= current.upTo) continue;
+    if (sequence === undefined) {
+      if (name === CURRENT || PART.test(name)) continue;
+      const text = `the registry has a record ${JSON.stringify(name)}, which this version does not read: use the newer version that wrote it`;
+      return err({ code: 'unavailable', text });
+    }
+    if (Number(sequence) <= current.upTo) continue;
     const found = parts.get(Number(sequence));
     if (found === undefined) parts.set(Number(sequence), [name]);
     else found.push(name);
@@ -108,7 +115,7 @@ function listingOf(names: readonly string[], current: Current): Result<Listing, 
 
 /** The results in the order of the items, `READ_TOGETHER` at a time; the first error ends it. */
 async function readAll(
-  records: FencedRecords,
+  records: Pick<FencedRecords, 'get'>,
   names: readonly string[],
 ): Promise<Result<ReadonlyMap<string, Buffer>, StoreError>> {
   const values = new Map<string, Buffer>();
@@ -213,42 +220,67 @@ const remove = (state: State, ledger: Ledger, names: readonly string[]): Promise
     names.map((name) => ({ kind: 'remove', name })),
   );
 
-/** Reads the names; removes the parts of a batch that was never acknowledged. */
-async function load(state: State): Promise<Result<{ readonly listing: Listing; readonly ledger: Ledger }, StoreError>> {
-  const names = await state.records.names();
+type ReadRecords = Pick<FencedRecords, 'names' | 'get'>;
+
+interface NamedListing {
+  readonly names: readonly string[];
+  readonly listing: Listing;
+}
+
+async function readListing(records: ReadRecords): Promise<Result<NamedListing, StoreError>> {
+  const names = await records.names();
   if (!names.ok) return names;
-  const currentBytes = names.value.includes(CURRENT) ? await state.records.get(CURRENT) : undefined;
+  const currentBytes = names.value.includes(CURRENT) ? await records.get(CURRENT) : undefined;
   if (currentBytes?.ok === false) return currentBytes;
   const current = currentBytes === undefined ? ok(NO_SNAPSHOT) : parseCurrent(currentBytes.value);
   if (!current.ok) return current;
   const listing = listingOf(names.value, current.value);
-  if (!listing.ok) return listing;
-  const lastSequence = current.value.upTo + listing.value.batches.length;
-  const ledger = { names: new Set(names.value), current: current.value, lastSequence };
-  const { incomplete } = listing.value;
+  return listing.ok ? ok({ names: names.value, listing: listing.value }) : listing;
+}
+
+/** Reads the names; removes the parts of a batch that was never acknowledged. */
+async function load(state: State): Promise<Result<NamedListing & { readonly ledger: Ledger }, StoreError>> {
+  const read = await readListing(state.records);
+  if (!read.ok) return read;
+  const { current, batches, incomplete } = read.value.listing;
+  const ledger = { names: new Set(read.value.names), current, lastSequence: current.upTo + batches.length };
   for (let at = 0; at < incomplete.length; at += REMOVED_TOGETHER) {
     const removed = await remove(state, ledger, incomplete.slice(at, at + REMOVED_TOGETHER));
     if (!removed.ok) return removed;
   }
   state.ledger = ledger;
-  return ok({ listing: listing.value, ledger });
+  return ok({ ...read.value, ledger });
 }
 
 async function readContents(state: State): Promise<Result<StoreContents, StoreError>> {
   const loaded = await load(state);
-  if (!loaded.ok) return loaded;
-  const { current, batches } = loaded.value.listing;
+  return loaded.ok ? readListed(state.records, loaded.value) : loaded;
+}
+
+async function readListed(
+  records: ReadRecords,
+  { names, listing: { current, batches } }: NamedListing,
+): Promise<Result<StoreContents, StoreError>> {
+  const known = new Set(names);
   const snapshotNames = Array.from({ length: current.parts }, (_, n) => partName(current.generation, n));
-  const missing = snapshotNames.find((name) => !loaded.value.ledger.names.has(name));
+  const missing = snapshotNames.find((name) => !known.has(name));
   if (missing !== undefined) return damaged(`${missing} is missing`);
-  const values = await readAll(state.records, [...snapshotNames, ...batches.flat()]);
+  const values = await readAll(records, [...snapshotNames, ...batches.flat()]);
   if (!values.ok) return values;
-  const join = (names: readonly string[]): Buffer =>
-    Buffer.concat(names.map((name) => values.value.get(name) as Buffer));
+  const join = (parts: readonly string[]): Buffer =>
+    Buffer.concat(parts.map((name) => values.value.get(name) as Buffer));
   return ok({
     snapshot: current.generation === 0 ? undefined : join(snapshotNames),
     batches: batches.map(join),
   });
+}
+
+/**
+ * RECORDLOG-6. The error is `unavailable` also if a snapshot removed what was to be read: the next attempt finds the snapshot.
+ */
+export async function readRecordLog(records: ReadRecords): Promise<Result<StoreContents, StoreError>> {
+  const read = await readListing(records);
+  return read.ok ? readListed(records, read.value) : read;
 }
 
 async function appendBatch(state: State, ledger: Ledger, batch: Uint8Array): Promise<Result<void, StoreError>> {

@@ -69,3 +69,9 @@ export interface Coordination extends LeaderObserver {
   contend(info: Uint8Array): Promise<Term>;
   openLog(term: Term): FencedLog;
 }
+
+/** A coordination whose log can be read by a process that does not contend, for a backup. */
+export interface LogReader {
+  /** The contents of the log at one time, without a term. Nothing is changed. */
+  readLog(): Promise<Result<StoreContents, StoreError>>;
+}

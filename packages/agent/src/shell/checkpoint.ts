@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { err, ok, type Result } from '@meseta/base';
-import { openEnvironment, reasonOf } from '@meseta/coordination';
+import { type Formats, openEnvironment, reasonOf } from '@meseta/coordination';
 import { keepFromChildren } from '@meseta/platform/descriptors';
 import { makeDirectories } from '@meseta/platform/start-files';
 import type { CheckpointChange, CheckpointEntry, CheckpointRecord } from '../core/io.js';
@@ -40,6 +40,8 @@ interface Batch {
   onDurable(): void;
 }
 
+/** Of the records of the core. A version that writes records which older ones would not understand gives them a new format. */
+const FORMATS: Formats = { oldest: 2, newest: 2 };
 /** LMDB's own limit is 1978 bytes. */
 const MAX_KEY_BYTES = 1900;
 /** The key of the note of CHECKPOINT-4, whose value is the agent's id. */
@@ -53,7 +55,7 @@ export async function openCheckpoint(options: CheckpointOptions): Promise<Result
   } catch (cause) {
     return err((cause as Error).message);
   }
-  const opened = await openEnvironment(join(directory, 'checkpoint'), options.warn);
+  const opened = await openEnvironment(join(directory, 'checkpoint'), FORMATS, options.warn);
   if (!opened.ok) return err(opened.error);
   const { database, records, keepSpare, roomFor, close } = opened.value;
   const kept = keepFromChildren(join(directory, 'checkpoint', 'data.mdb'));

@@ -9,9 +9,9 @@
 // ETCDCOORDINATION-3: without a read for the time of a lease no leader is known.
 import type { Result } from '@meseta/base';
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
-import { createRecordLog } from '../record-log.js';
+import { createRecordLog, readRecordLog } from '../record-log.js';
 import type { Login, Server } from '../service-address.js';
-import type { Coordination, Term } from '../types.js';
+import type { Coordination, LogReader, Term } from '../types.js';
 import { createEtcdClient, type EtcdClient, type EtcdClientOptions, type EtcdError } from './client.js';
 import { holdLease, type Lease } from './lease.js';
 import { type Contenders, contendCall, contendersCall, type Fence } from './protocol.js';
@@ -63,8 +63,9 @@ const CONTACT_SHARE = 1 / 12;
 const RETRY_MS = 500;
 const MASTERS = 'masters/';
 const RECORDS = 'registry/records/';
+const NO_FENCE = 'registry/none';
 
-export interface EtcdCoordination extends Coordination {
+export interface EtcdCoordination extends Coordination, LogReader {
   /** For tests. */
   readonly leaseId: () => string | undefined;
 }
@@ -102,6 +103,11 @@ export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
       // A term of another coordination has no key here: its log is fenced.
       const fence = state.fences.get(term) ?? { key: keyOf(state, MASTERS), createRevision: term.epoch };
       return createRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence));
+    },
+    readLog() {
+      // This key never exists, which the fence compares with 0: so it always holds.
+      const fence = { key: keyOf(state, NO_FENCE), createRevision: 0 };
+      return readRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence));
     },
     async close() {
       state.isClosed = true;

@@ -8,8 +8,8 @@
 //     unanswered request has made.
 // ZKCOORDINATION-3: without a session no leader is known.
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
-import { createRecordLog } from '../record-log.js';
-import type { Coordination, FencedLog, Term } from '../types.js';
+import { createRecordLog, readRecordLog } from '../record-log.js';
+import type { Coordination, FencedLog, LogReader, Term } from '../types.js';
 import type { ZooKeeperAddress } from './address.js';
 import {
   type Access,
@@ -58,7 +58,7 @@ interface State {
 const NO_DATA = new Uint8Array();
 const RETRY_MS = 500;
 
-export interface ZooKeeperCoordination extends Coordination {
+export interface ZooKeeperCoordination extends Coordination, LogReader {
   /** For tests. */
   readonly session: () => Session;
 }
@@ -92,6 +92,8 @@ export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeepe
       const session = sessions.get(term) ?? state.session;
       return createRecordLog(createZooKeeperRecords(session, state.paths, term.epoch, accessOf(state, 'creator')));
     },
+    // The epoch is for writes, of which there are none.
+    readLog: () => readRecordLog(createZooKeeperRecords(state.session, state.paths, 0, accessOf(state, 'creator'))),
     async close() {
       state.isClosed = true;
       state.wake();

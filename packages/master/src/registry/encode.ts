@@ -4,8 +4,9 @@
 //
 // ENCODE-1: an agent's info is the last field of its line, with the characters that the registry holds (agent-info.ts).
 //     Writing and reading a line neither encodes nor decodes the info.
-// ENCODE-2: the first line of a snapshot is its format. A master refuses a snapshot of a newer format.
-import { type AgentId, assert } from '@meseta/base';
+// ENCODE-2: the first line of a snapshot, and of the first batch of a term, is the format of the lines that follow. A master does
+//     not read a registry with a newer format, or with a line that it does not know; it reads all older formats.
+import { type AgentId, assert, err, ok, type Result } from '@meseta/base';
 import type { MachineInfo, MaintenanceSchedule, MasterInfo, QuotaConfig } from '@meseta/wire';
 import type { EncodedAgentInfo } from './agent-info.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
@@ -22,7 +23,6 @@ type Admission = Extract<RegistryOperation, { readonly info: EncodedAgentInfo }>
 type AgentLine = readonly ['agent', AgentId, RegistryAgentRecord];
 
 type Line =
-  | readonly ['format', number]
   | readonly ['master', MasterInfo]
   | readonly ['unreachable', AgentId, RegistryUnreachableRecord]
   | readonly ['gone', AgentId, number]
@@ -89,15 +89,16 @@ function readOperation(line: string): RegistryOperation {
   return { ...(rest as Admission), info };
 }
 
-/** One batch for `Store.append`. */
+/** The first line of a snapshot, and of the first batch of a term (ENCODE-2). */
+export const formatLine = `["format",${FORMAT}]\n`;
+
+/** One batch for `FencedLog.append`. */
 export const encodeOperations = (operations: readonly RegistryOperation[]): string =>
   operations.map(writeOperation).join('\n');
 
-const decodeOperations = (text: string): readonly RegistryOperation[] => text.split('\n').map(readOperation);
-
 /** The lines of a snapshot, each ended by a newline. */
 export function* encodeRegistry(registry: RegistryState): Generator<string> {
-  yield `${write(['format', FORMAT])}\n`;
+  yield formatLine;
   if (registry.master !== undefined) yield lineOf(['master', registry.master]);
   for (const [id, { info, ...rest }] of registry.agents) yield `["agent",${write(id)},${writeWithInfo(rest, info)}]\n`;
   for (const [id, record] of registry.unreachable) yield lineOf(['unreachable', id, record]);
@@ -111,59 +112,96 @@ export function* encodeRegistry(registry: RegistryState): Generator<string> {
 
 const lineOf = (line: Line): string => `${write(line)}\n`;
 
-/** The registry from what a store holds: its last snapshot, if any, and the batches after it. */
-export function decodeRegistry(snapshot: string | undefined, batches: readonly string[]): RegistryState {
-  const registry = emptyRegistry();
-  if (snapshot !== undefined) readSnapshot(registry, snapshot);
-  for (const batch of batches) {
-    for (const operation of decodeOperations(batch)) {
-      const applied = applyToRegistry(registry, operation);
-      assert(applied.ok, `the registry's log is inconsistent: ${applied.ok ? '' : applied.error}`);
-    }
-  }
-  return registry;
+const BEGINS_FORMAT = '["format",';
+
+function checkFormat(line: string): Result<void, string> {
+  const format = Number(line.slice(BEGINS_FORMAT.length, -1));
+  if (format >= 1 && format <= FORMAT) return ok(undefined);
+  return err(
+    `it has format ${format}, and this version reads formats up to ${FORMAT}: use the newer version that wrote it`,
+  );
 }
+
+/**
+ * The registry from what a store holds: its last snapshot, if any, and the batches after it. The error is for the operator
+ * (ENCODE-2).
+ */
+export function decodeRegistry(
+  snapshot: string | undefined,
+  batches: readonly string[],
+): Result<RegistryState, string> {
+  const registry = emptyRegistry();
+  const read = snapshot === undefined ? ok(undefined) : readSnapshot(registry, snapshot);
+  if (!read.ok) return read;
+  for (const batch of batches) {
+    const applied = readBatch(registry, batch);
+    if (!applied.ok) return applied;
+  }
+  return ok(registry);
+}
+
+function readBatch(registry: RegistryState, batch: string): Result<void, string> {
+  for (const line of batch.split('\n')) {
+    if (line.startsWith(BEGINS_FORMAT)) {
+      const checked = checkFormat(line);
+      if (!checked.ok) return checked;
+      continue;
+    }
+    const operation = readOperation(line);
+    const applied: Result<boolean, string> | undefined = applyToRegistry(registry, operation);
+    // Of a kind that its union of types does not have.
+    if (applied === undefined) return err(unknown('operation', operation.kind));
+    assert(applied.ok, `the registry's log is inconsistent: ${applied.ok ? '' : applied.error}`);
+  }
+  return ok(undefined);
+}
+
+const unknown = (what: string, name: unknown): string =>
+  `it has the ${what} ${JSON.stringify(name)}, which this version does not know: use the newer version that wrote it`;
 
 const BEGINS_AGENT = '["agent",';
 
-function readSnapshot(registry: RegistryState, snapshot: string): void {
+function readSnapshot(registry: RegistryState, snapshot: string): Result<void, string> {
   for (const line of snapshot.split('\n')) {
     if (line.startsWith(BEGINS_AGENT)) {
       const { info, rest } = readWithInfo(line, '}]');
       const [, id, record] = rest as AgentLine;
       registry.agents.set(id, { ...record, info });
-    } else if (line !== '') readLine(registry, read(line) as Line);
+    } else if (line !== '') {
+      const checked = line.startsWith(BEGINS_FORMAT) ? checkFormat(line) : readLine(registry, read(line) as Line);
+      if (!checked.ok) return checked;
+    }
   }
+  return ok(undefined);
 }
 
-function readLine(registry: RegistryState, line: Line): void {
+function readLine(registry: RegistryState, line: Line): Result<void, string> {
   switch (line[0]) {
     case 'master':
       registry.master = line[1];
-      break;
-    case 'format':
-      assert(line[1] <= FORMAT, `the registry has format ${line[1]}; this master reads formats up to ${FORMAT}`);
-      break;
+      return ok(undefined);
     case 'unreachable':
       registry.unreachable.set(line[1], line[2]);
-      break;
+      return ok(undefined);
     case 'gone':
       registry.gone.set(line[1], line[2]);
-      break;
+      return ok(undefined);
     case 'machine':
       registry.machines.set(machineKey(line[1].id), line[1]);
-      break;
+      return ok(undefined);
     case 'schedule':
       registry.schedules = [...registry.schedules, line[1]];
-      break;
+      return ok(undefined);
     case 'quota':
       registry.quotas.set(line[1].role, line[1]);
-      break;
+      return ok(undefined);
     case 'weight':
       registry.weights.set(line[1], line[2]);
-      break;
+      return ok(undefined);
     case 'minimumCapability':
       registry.minimumCapabilities.add(line[1]);
-      break;
+      return ok(undefined);
+    default:
+      return err(unknown('entry', (line as Line)[0]));
   }
 }

@@ -4,7 +4,7 @@ import type { AgentId } from '@meseta/base';
 import type { AgentInfo } from '@meseta/wire';
 import fc from 'fast-check';
 import { decodeAgentInfo, type EncodedAgentInfo, encodeAgentInfo } from './agent-info.js';
-import { decodeRegistry, encodeOperations, encodeRegistry } from './encode.js';
+import { decodeRegistry, encodeOperations, encodeRegistry, formatLine } from './encode.js';
 import { applyToRegistry, type RegistryOperation } from './operations.js';
 import { emptyRegistry, type RegistryState } from './state.js';
 
@@ -72,12 +72,18 @@ test('REGISTRY-1: an agent is in at most one of agents, unreachable and gone; a 
   );
 });
 
+function decode(snapshot: string | undefined, batches: readonly string[]): RegistryState {
+  const registry = decodeRegistry(snapshot, batches);
+  assert.ok(registry.ok, registry.ok ? '' : registry.error);
+  return registry.value;
+}
+
 test('REGISTRY-2: the log, a snapshot, and a snapshot with later batches give the same registry', () => {
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 20 }), fc.nat(), (operations, split) => {
       const { registry, applied } = applyAll(operations);
       const plain = JSON.parse(JSON.stringify([...encodeRegistry(registry)]));
-      const fromLog = decodeRegistry(
+      const fromLog = decode(
         undefined,
         applied.map((op) => encodeOperations([op])),
       );
@@ -85,10 +91,7 @@ test('REGISTRY-2: the log, a snapshot, and a snapshot with later batches give th
       const at = applied.length === 0 ? 0 : split % applied.length;
       const half = applyAll(applied.slice(0, at)).registry;
       const rest = applied.slice(at);
-      const fromBoth = decodeRegistry(
-        [...encodeRegistry(half)].join(''),
-        rest.length === 0 ? [] : [encodeOperations(rest)],
-      );
+      const fromBoth = decode([...encodeRegistry(half)].join(''), rest.length === 0 ? [] : [encodeOperations(rest)]);
       assert.deepEqual([...encodeRegistry(fromBoth)], plain);
     }),
   );
@@ -115,8 +118,8 @@ test('agents with drain information, and agents whose id is escaped in JSON, are
     { kind: 'admitAgent', agentId: odd, info: encoded('odd') },
     { kind: 'deactivateAgent', agentId: odd },
   ];
-  const fromLog = decodeRegistry(undefined, [encodeOperations(operations)]);
-  const fromSnapshot = decodeRegistry([...encodeRegistry(fromLog)].join(''), []);
+  const fromLog = decode(undefined, [encodeOperations(operations)]);
+  const fromSnapshot = decode([...encodeRegistry(fromLog)].join(''), []);
   for (const { agents } of [fromLog, fromSnapshot]) {
     assert.deepEqual([...agents.keys()], [odd]);
     assert.deepEqual([agents.get(odd)?.info, agents.get(odd)?.deactivated], [encoded('odd'), true]);
@@ -133,13 +136,13 @@ test("ENCODE-1: an agent's info is in the store as the registry holds it, charac
     [admit, { kind: 'updateAgent', agentId: a, info: text }],
     [{ kind: 'markAgentReachable', agentId: a, info: text }],
   ];
-  for (const log of logs) assert.equal(decodeRegistry(undefined, [encodeOperations(log)]).agents.get(a)?.info, text);
+  for (const log of logs) assert.equal(decode(undefined, [encodeOperations(log)]).agents.get(a)?.info, text);
   const registry = emptyRegistry();
   registry.agents.set(a, { info: text });
   registry.agents.set('b' as AgentId, { info: text, drainInfo: { state: 'DRAINING', config: {} }, deactivated: true });
   const lines = [...encodeRegistry(registry)];
   assert.equal(lines.filter((line) => line.endsWith(`${text}}]\n`)).length, 2);
-  const decoded = decodeRegistry(lines.join(''), []).agents;
+  const decoded = decode(lines.join(''), []).agents;
   assert.deepEqual(decoded, registry.agents);
 });
 
@@ -150,7 +153,20 @@ test('AGENT-INFO-1, AGENT-INFO-2: an info with defaults unset and one with defau
   assert.deepEqual(decodeAgentInfo(encodeAgentInfo(short)), long);
 });
 
-test('ENCODE-2: a snapshot begins with its format, and one of a newer format is refused', () => {
+test('ENCODE-2: snapshots and batches of a newer format, and with lines that this version does not know, are refused', () => {
   assert.equal([...encodeRegistry(emptyRegistry())][0], '["format",1]\n');
-  assert.throws(() => decodeRegistry('["format",2]\n', []), /format 2; this master reads formats up to 1/);
+  const newer = 'it has format 2, and this version reads formats up to 1: use the newer version that wrote it';
+  const unknown = (what: string) =>
+    `it has the ${what} "pinAgent", which this version does not know: use the newer version that wrote it`;
+  const weight = encodeOperations([{ kind: 'updateWeights', weights: [{ role: 'a', weight: 2 }] }]);
+  const refused: readonly (readonly [snapshot: string | undefined, batches: readonly string[], says: string])[] = [
+    ['["format",2]\n', [], newer],
+    [undefined, [weight, `["format",2]\n${weight}`], newer],
+    ['["format",1]\n["pinAgent","a"]\n', [], unknown('entry')],
+    [undefined, [`${weight}\n{"kind":"pinAgent","agentId":"a"}`], unknown('operation')],
+  ];
+  for (const [snapshot, batches, says] of refused)
+    assert.deepEqual(decodeRegistry(snapshot, batches), { ok: false, error: says });
+  const read = decode(formatLine, [`${formatLine}${weight}`, weight]);
+  assert.deepEqual([...read.weights], [['a', 2]]);
 });

@@ -168,3 +168,23 @@ test('REGISTRYLOG-3: a failed or fenced write ends the process with one line and
     assert.deepEqual(failures, [says]);
   }
 });
+
+test('ENCODE-2: the first batch of a term begins with its format; a registry of a newer format is not read', async () => {
+  const store = await memoryLog();
+  const log = createRegistryLog({
+    log: store,
+    timings: createMasterTimings(),
+    onPersisted: () => {},
+    onFailure: assert.fail,
+  });
+  for (const n of [0, 1]) log.persist([admission(n)], emptyRegistry());
+  const contents = await store.read();
+  assert.ok(contents.ok);
+  const lines = contents.value.batches.map((batch) => Buffer.from(batch).toString().split('\n')[0]);
+  assert.equal(lines[0], '["format",1]');
+  assert.match(lines[1] ?? '', /^\{"kind":"admitAgent"/);
+  await store.append(Buffer.from('["format",7]\n{"kind":"pinAgent"}'));
+  const read = await log.read();
+  const text = 'it has format 7, and this version reads formats up to 1: use the newer version that wrote it';
+  assert.deepEqual(read, err({ code: 'unavailable', text }));
+});

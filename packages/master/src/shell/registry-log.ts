@@ -1,15 +1,15 @@
 // The registry's log: it is read when the term begins; then batches are appended, and a snapshot replaces them when they have
 // grown.
 //
-// Owns: the number of bytes written since the last snapshot.
+// Owns: the number of bytes written since the last snapshot, and whether the term has written its format (ENCODE-2).
 // REGISTRYLOG-1: batches are appended in the order of the core's effects, and each is answered once it is durable.
 // REGISTRYLOG-2: a snapshot contains every batch that was appended before it. The core has at most one batch with the store,
 //     so its durable registry is complete when it persists the next one, and does not change until that is answered. So the
 //     snapshot can be encoded in slices, and the batch is appended after it.
 // REGISTRYLOG-3: a failed or fenced write ends the process, because nothing may be answered that is not durable.
-import { assert, ok, type Result } from '@meseta/base';
+import { assert, err, type Result } from '@meseta/base';
 import type { FencedLog, StoreError } from '@meseta/coordination';
-import { decodeRegistry, encodeOperations, encodeRegistry } from '../registry/encode.js';
+import { decodeRegistry, encodeOperations, encodeRegistry, formatLine } from '../registry/encode.js';
 import type { RegistryOperation } from '../registry/operations.js';
 import type { RegistryState } from '../registry/state.js';
 import type { MasterTimings } from '../views/metrics.js';
@@ -55,6 +55,7 @@ const fromBytes = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 export function createRegistryLog({ log, timings, onPersisted, onFailure }: RegistryLogOptions): RegistryLog {
   let bytesSinceSnapshot = 0;
   let snapshotBytes = 0;
+  let hasFormat = false;
 
   const settle = async (written: Promise<Result<void, StoreError>>, done: () => void): Promise<void> => {
     const result = await written;
@@ -71,7 +72,8 @@ export function createRegistryLog({ log, timings, onPersisted, onFailure }: Regi
   };
 
   const append = (operations: readonly RegistryOperation[]): void => {
-    const batch = Buffer.from(encodeOperations(operations));
+    const batch = Buffer.from(`${hasFormat ? '' : formatLine}${encodeOperations(operations)}`);
+    hasFormat = true;
     bytesSinceSnapshot += batch.length;
     timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
     const beganMs = performance.now();
@@ -90,9 +92,10 @@ export function createRegistryLog({ log, timings, onPersisted, onFailure }: Regi
       snapshotBytes = snapshot?.length ?? 0;
       bytesSinceSnapshot = batches.reduce((sum, batch) => sum + batch.length, 0);
       const registry = decodeRegistry(snapshot === undefined ? undefined : fromBytes(snapshot), batches.map(fromBytes));
+      if (!registry.ok) return err({ code: 'unavailable', text: registry.error });
       timings.registryFetchMs = performance.now() - beganMs;
       timings.registrySizeBytes = snapshotBytes + bytesSinceSnapshot;
-      return ok(registry);
+      return registry;
     },
     persist(operations, durable) {
       assert(operations.length > 0, 'a batch has at least one operation');

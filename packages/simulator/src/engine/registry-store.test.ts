@@ -90,3 +90,17 @@ test('REGISTRY-STORE-3: a crash keeps a prefix of the unanswered appends of its 
   }
   assert.deepEqual([...kept].sort(), [0, 1, 2, 3]);
 });
+
+test('REGISTRY-STORE-5: while the store answers nothing it writes nothing; then it writes, or refuses an older epoch', () => {
+  for (const isFenced of [false, true]) {
+    const { timeline, written, store, epoch } = startStore(1);
+    const answers: string[] = [];
+    store.answersFromMs = 20_000;
+    store.append(epoch, [setWeight('red')], (outcome) => void answers.push(outcome));
+    timeline.runUntil(19_000);
+    assert.deepEqual([answers, written], [[], []]);
+    if (isFenced) store.read(store.nextEpoch());
+    timeline.runUntil(25_000);
+    assert.deepEqual([answers, written], isFenced ? [['fenced'], []] : [['written'], ['red']]);
+  }
+});

@@ -4,7 +4,8 @@
 // REGISTRY-STORE-2: appends of an epoch older than the newest that has read are refused.
 // REGISTRY-STORE-3: a crash keeps a prefix of the master's unanswered appends.
 // REGISTRY-STORE-4: an append whose answer is lost was written, and is answered as one whose outcome is unknown.
-import { type Random, uniform } from '@meseta/base';
+// REGISTRY-STORE-5: while the store answers nothing it writes nothing; then appends are written, or refused.
+import { assert, type Random, uniform } from '@meseta/base';
 import { decodeRegistry, encodeOperations } from '@meseta/master/registry/encode';
 import type { RegistryOperation } from '@meseta/master/registry/operations';
 import type { RegistryState } from '@meseta/master/registry/state';
@@ -17,6 +18,8 @@ export interface RegistryStore {
   onNextWrite: (() => void) | undefined;
   /** The answer to the next append that is written is lost. */
   losesNextAnswer: boolean;
+  /** Until that time the store answers nothing. */
+  answersFromMs: number;
   nextEpoch(): number;
   read(epoch: number): RegistryState;
   append(epoch: number, operations: readonly RegistryOperation[], done: (outcome: WriteOutcome) => void): void;
@@ -31,6 +34,8 @@ interface Append {
   readonly operations: readonly RegistryOperation[];
   done: ((outcome: WriteOutcome) => void) | undefined;
 }
+
+const RETRY_MS = 500;
 
 export function createRegistryStore(
   timeline: Timeline,
@@ -53,10 +58,13 @@ export function createRegistryStore(
     meanWriteMs: 5,
     onNextWrite: undefined,
     losesNextAnswer: false,
+    answersFromMs: 0,
     nextEpoch: () => ++lastEpoch,
     read(epoch) {
       newestReadEpoch = Math.max(newestReadEpoch, epoch);
-      return decodeRegistry(undefined, batches);
+      const registry = decodeRegistry(undefined, batches);
+      assert(registry.ok, 'the registry of this version can be read');
+      return registry.value;
     },
     append(epoch, operations, done) {
       const append: Append = { epoch, operations, done };
@@ -64,14 +72,19 @@ export function createRegistryStore(
       const { onNextWrite } = store;
       store.onNextWrite = undefined;
       onNextWrite?.();
-      timeline.after(drawDelayMs(random, store.meanWriteMs), () => {
+      const attempt = (): void => {
         if (append.done === undefined) return;
+        if (timeline.nowMs() < store.answersFromMs) {
+          timeline.after(RETRY_MS, attempt);
+          return;
+        }
         pending = pending.filter((it) => it !== append);
         const isWritten = write(append);
         const isLost = isWritten && store.losesNextAnswer;
         if (isLost) store.losesNextAnswer = false;
         append.done(isLost ? 'unknown' : isWritten ? 'written' : 'fenced');
-      });
+      };
+      timeline.after(drawDelayMs(random, store.meanWriteMs), attempt);
     },
     crash(epoch) {
       const lost = pending.filter((append) => append.epoch === epoch);
