@@ -18,8 +18,10 @@ import { reconciliation } from './reconciliation.js';
 import { createRecordKeeper } from './records.js';
 import { registry } from './registry.js';
 import { returns } from './returns.js';
+import { termOfTasks } from './term-of-tasks.js';
 import { terms } from './terms.js';
 import { updates } from './updates.js';
+import { wishes } from './wishes.js';
 
 export const CHECKERS: readonly CheckerKind[] = [
   accounting,
@@ -28,6 +30,7 @@ export const CHECKERS: readonly CheckerKind[] = [
   acknowledgements,
   registry,
   terms,
+  termOfTasks,
   calls,
   kills,
   returns,
@@ -35,6 +38,7 @@ export const CHECKERS: readonly CheckerKind[] = [
   pods,
   reconciliation,
   operators,
+  wishes,
   checkpoints,
   feedback,
   limits,

@@ -10,6 +10,7 @@ import type { Cluster } from '../run/cluster.js';
 import type { World } from '../world.js';
 import type { Checker, CheckerKind, Count } from './checker.js';
 import type { RecordKeeper, Records } from './records.js';
+import { offersIn } from './scheduler-messages.js';
 
 export const offers: CheckerKind = {
   name: 'offers',
@@ -80,13 +81,6 @@ function recordConnection(connected: Map<string, string>, effect: MasterEffect):
   if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') return;
   const [pid = ''] = effect.to;
   connected.set(body.agent_id.value, pid.slice(pid.lastIndexOf('@') + 1));
-}
-
-/** The offers of an event on a stream, or of a message to a driver. */
-function offersIn(effect: MasterEffect): readonly Offer[] {
-  if (effect.kind === 'event') return effect.event.offers?.offers ?? [];
-  if (effect.kind !== 'send' || effect.message.name !== 'ResourceOffersMessage') return [];
-  return effect.message.body.offers ?? [];
 }
 
 function checkOffer({ world, count, state, records, connected }: OfferContext, offer: Offer): void {

@@ -5,6 +5,7 @@ import { type KillAgent, killAgent, type PowerOffAgent, powerOffAgent } from './
 import { type AgentLeaves, agentLeaves } from './agent-leaves.js';
 import { type SkewAgent, type SkewMaster, skewAgent, skewMaster } from './clock-skews.js';
 import { type Break, breakConnections, type Cut, cut } from './connections.js';
+import { type CoordinationOutage, coordinationOutage } from './coordination-outages.js';
 import { type CrashAtStep, crashAtStep } from './crash-at-step.js';
 import { type ExpiredSession, expiredSession } from './expired-sessions.js';
 import { drawFaults, type FaultKind, type Shape } from './fault.js';
@@ -12,12 +13,15 @@ import { type FullDisk, fullDisk } from './full-disk.js';
 import { type LostAnswer, lostAnswer } from './lost-answers.js';
 import { type KillMaster, killMaster, type PowerOffMaster, powerOffMaster } from './master-crashes.js';
 import { type OperatorFault, operatorActions } from './operator.js';
+import { type PauseLeader, pauseLeader } from './paused-leaders.js';
 import { type PauseAgent, type PauseMaster, pauseAgent, pauseMaster } from './pauses.js';
 import { type RefusedActions, refusedActions } from './refused-actions.js';
 import { type ResizeAgent, resizeAgent } from './resize-agent.js';
 import { type SlowDisk, slowDisk } from './slow-disk.js';
 import { type SlowRegistry, slowRegistry } from './slow-registry.js';
+import { type SplitLeadership, splitLeadership } from './split-leadership.js';
 import { type StaleLeader, staleLeader } from './stale-leaders.js';
+import { type StaleReads, staleReads } from './stale-reads.js';
 
 type Drawn =
   | KillAgent
@@ -37,6 +41,10 @@ type Drawn =
   | LostAnswer
   | ExpiredSession
   | StaleLeader
+  | StaleReads
+  | SplitLeadership
+  | PauseLeader
+  | CoordinationOutage
   | Cut
   | Break
   | RefusedActions
@@ -62,6 +70,10 @@ const FAULT_KINDS: readonly FaultKind<Drawn>[] = [
   lostAnswer,
   expiredSession,
   staleLeader,
+  staleReads,
+  splitLeadership,
+  pauseLeader,
+  coordinationOutage,
   cut,
   breakConnections,
   refusedActions,

@@ -1,4 +1,4 @@
-// Reads of the election are stale: no agent or framework hears of a new leader.
+// The election notifies nobody: no agent or framework hears of a new leader.
 // Draws: for how long.
 // Effect: agents and frameworks keep to the master that they know, also while it no longer leads.
 // Ends: by itself after that time, and at the end of the fault phase.
@@ -14,10 +14,10 @@ export const staleLeader: FaultKind<StaleLeader> = {
   share: 0.23,
   draw: (random) => ({ kind: 'staleLeader', ms: drawDurationMs(random) }),
   inject({ world, masters }, { ms }) {
-    masters.staleUntilMs = world.timeline.nowMs() + ms;
+    masters.views.staleUntilMs = world.timeline.nowMs() + ms;
     return masters.machines.length > 1;
   },
   heal({ masters }) {
-    masters.staleUntilMs = 0;
+    masters.views.staleUntilMs = 0;
   },
 };

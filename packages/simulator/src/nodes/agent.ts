@@ -17,8 +17,9 @@ import { coreFailed, type World } from '../world.js';
 import type { AgentSize } from './agent-size.js';
 import { type ExecutorProcess, startExecutor } from './executor.js';
 import { createExecutorApi, type ExecutorApi } from './executor-api.js';
+import type { Watcher } from './leader-views.js';
 import { masterPid } from './master.js';
-import type { Masters, Watcher } from './masters.js';
+import type { Masters } from './masters.js';
 
 export interface AgentNode {
   readonly name: string;
@@ -189,7 +190,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       node.push({ kind: 'masterDetected', master: leader === undefined ? undefined : masterPid(leader) }),
   };
 
-  masters.watch(watcher);
+  masters.views.watch(watcher);
   startAt(between(random, 0, 3_000));
   return node;
 }

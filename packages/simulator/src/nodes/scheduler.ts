@@ -133,7 +133,7 @@ export function startScheduler(options: SchedulerOptions): SchedulerClient {
       connectIn(client, between(client.random, 0, 1_000));
     },
   };
-  options.masters.watch(watcher);
+  options.masters.views.watch(watcher);
   client.world.timeline.after(0, () => options.masters.queryLeader(watcher));
   every(client, 15_000, () => checkHeartbeats(client));
   if (!client.reconciles) return client;

@@ -5,7 +5,8 @@ import { DEFAULT_MASTER_OPTIONS, type MasterOptions } from '@meseta/master/core/
 import type { AuthorizationAction } from '@meseta/wire';
 import type { Place } from '../faults/place.js';
 import { type AgentNode, createAgentNode } from '../nodes/agent.js';
-import { createMasters, ELECTION, type Masters } from '../nodes/masters.js';
+import { ELECTION } from '../nodes/leader-views.js';
+import { createMasters, type Masters } from '../nodes/masters.js';
 import { type Framework, startFramework } from '../schedulers/scripts.js';
 import type { World } from '../world.js';
 import type { Plan } from './plan.js';

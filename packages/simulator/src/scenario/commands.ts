@@ -5,7 +5,7 @@ import type { ExecutorInfo, MasterCall, Offer, SchedulerCall, TaskInfo } from '@
 import { createAgentNode } from '../nodes/agent.js';
 import { createMemory, type Memory } from '../nodes/framework-memory.js';
 import { transmitRequest } from '../nodes/http.js';
-import { ELECTION } from '../nodes/masters.js';
+import { ELECTION } from '../nodes/leader-views.js';
 import { startScheduler } from '../nodes/scheduler.js';
 import { scalar } from '../schedulers/framework-plan.js';
 import type { Command } from './parse.js';
