@@ -101,6 +101,10 @@ export const catalog: Readonly<Record<string, Entry>> = {
     summary: 'Manages the maintenance of machines: status, schedule, cancel, down, up.',
     load: async () => (await import('./commands/maintenance.js')).maintenance,
   },
+  registry: {
+    summary: 'Backs up and restores the registry: backup, restore.',
+    load: async () => (await import('./commands/registry.js')).registry,
+  },
   chaos: {
     summary: 'Runs a cluster with several masters under kills, pauses and network cuts.',
     load: async () => (await import('./commands/chaos.js')).chaos,
