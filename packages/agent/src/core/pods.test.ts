@@ -174,3 +174,21 @@ test('a shutdown of the framework ends its pods', () => {
   assert.equal(world.core.state.runs.size, 0);
   assert(![...world.disk.keys()].some((key) => key.startsWith('task/')));
 });
+
+test('PODS-1: if the agent finds that a task of a group failed while it was away, it ends the others, whose containers it finds too', () => {
+  const world = registeredWorld();
+  const body = { framework: frameworkOf(), executor: pod, task_group: { tasks: [taskOf('a'), taskOf('b')] } };
+  const effects = world.message({ name: 'RunTaskGroupMessage', body: { ...body, launch_executor: true } });
+  const [a, b] = effects.flatMap((effect) => (effect.kind === 'launch' ? [effect.spec.containerId] : []));
+  if (a === undefined || b === undefined) assert.fail('the group was not launched');
+  world.restart([
+    { containerId: a, state: 'ended', status: { kind: 'exited', code: 3 } },
+    { containerId: b, state: 'running', pid: 8 },
+  ]);
+  rejoin(world);
+  assert(signalled(world, b));
+  killed(world, b);
+  acknowledgeAll(world);
+  assert.deepEqual([statesOf(world, 'a').at(-1), statesOf(world, 'b').at(-1)], ['TASK_FAILED', 'TASK_KILLED']);
+  assert.deepEqual(exits(world), [0]);
+});

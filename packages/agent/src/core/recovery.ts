@@ -29,7 +29,7 @@ import { AGENT_KEY } from './disk-layout.js';
 import { updateExecutorContainer } from './executor-launch.js';
 import { putExecutor, releaseIfDone, restoreRetired } from './executors.js';
 import { limitationStatus } from './exit-status.js';
-import type { CheckpointEntry, ExecutorRecord } from './io.js';
+import type { CheckpointEntry, ExecutorRecord, PodTaskRecord } from './io.js';
 import { applyDrain, leaveWhenEmpty } from './kill.js';
 import { matchNested, restoreNested } from './nested-containers.js';
 import type { AgentOptions } from './options.js';
@@ -223,9 +223,7 @@ function matchContainers(ctx: Context, containers: readonly RecoveredContainer[]
     ctx.effects.push({ kind, containerId: container.containerId });
   }
   for (const framework of [...ctx.state.frameworks.values()]) {
-    for (const podTask of [...framework.podTasks.values()]) {
-      if (podTask.state !== 'ended') matchContainer(ctx, framework, podTask, found.get(podTask.containerId), rebooted);
-    }
+    matchPodTasks(ctx, framework, found, rebooted);
     for (const [executorId, executor] of [...framework.executors]) {
       const container = found.get(executor.containerId);
       if (executor.state === 'ended') releaseIfDone(ctx, framework.id, executorId);
@@ -282,6 +280,26 @@ function lossStatus({ info }: FrameworkRecord, wasLaunched: boolean): StatusFiel
   };
 }
 
+/** The tasks of a pod's group end each other, which signals containers: so all that were started are known before one ends. */
+function matchPodTasks(
+  ctx: Context,
+  framework: FrameworkRecord,
+  found: ReadonlyMap<ContainerId, RecoveredContainer>,
+  rebooted: boolean,
+): void {
+  const taskIds = [...framework.podTasks.keys()];
+  const forEachAlive = (
+    callback: (podTask: PodTaskRecord, container: RecoveredContainer | undefined) => void,
+  ): void => {
+    for (const taskId of taskIds) {
+      const podTask = framework.podTasks.get(taskId);
+      if (podTask !== undefined && podTask.state !== 'ended') callback(podTask, found.get(podTask.containerId));
+    }
+  };
+  forEachAlive((podTask, container) => adoptContainer(ctx, framework, podTask, container));
+  forEachAlive((podTask, container) => settleRun(ctx, framework, podTask, container, rebooted));
+}
+
 function matchContainer(
   ctx: Context,
   framework: FrameworkRecord,
@@ -289,29 +307,51 @@ function matchContainer(
   container: RecoveredContainer | undefined,
   rebooted: boolean,
 ): void {
-  const { containerId } = run;
-  const neverRan = container?.state === 'ended' && container.status.kind === 'unknown' && run.state === 'queued';
-  if (container === undefined || neverRan) {
-    endMissingRun(ctx, framework, run, rebooted);
-    return;
-  }
-  if (taskOfRun(framework, run) === undefined) {
-    // The framework was being shut down: the task has no record and no status is sent.
-    if (container.state === 'running') ctx.effects.push({ kind: 'destroy', containerId });
-    else endRun(ctx, { ...framework, state: 'terminating' }, run);
-    return;
-  }
+  adoptContainer(ctx, framework, run, container);
+  settleRun(ctx, framework, taskRunOf(ctx, run.containerId)?.run ?? run, container, rebooted);
+}
+
+const neverRan = (run: TaskRun, container: RecoveredContainer): boolean =>
+  container.state === 'ended' && container.status.kind === 'unknown' && run.state === 'queued';
+
+/** The run continues with the container that was found. */
+function adoptContainer(
+  ctx: Context,
+  framework: FrameworkRecord,
+  run: TaskRun,
+  container: RecoveredContainer | undefined,
+): void {
+  if (container === undefined || neverRan(run, container) || taskOfRun(framework, run) === undefined) return;
   if (run.state === 'queued') {
     // The process ended between the start of the container and the write of its record.
     setRun(framework, { ...run, state: 'launching' });
     const { pid, networks } = container.state === 'running' ? container : { pid: 0, networks: undefined };
-    handleContainerEvent(ctx, { kind: 'started', containerId, pid, networks });
+    handleContainerEvent(ctx, { kind: 'started', containerId: run.containerId, pid, networks });
   } else if (container.state === 'running') startChecks(ctx, framework, run);
-  const now = taskRunOf(ctx, containerId)?.run ?? run;
-  if (container.state === 'running') setKillTimer(ctx, now);
-  else if (container.status.kind === 'unknown' && container.limitation === undefined)
-    endMissingRun(ctx, framework, now, rebooted);
-  else handleExited(ctx, framework, now, container);
+}
+
+/** Ends the run if its container has ended or is missing. */
+function settleRun(
+  ctx: Context,
+  framework: FrameworkRecord,
+  run: TaskRun,
+  container: RecoveredContainer | undefined,
+  rebooted: boolean,
+): void {
+  const { containerId } = run;
+  if (container === undefined || neverRan(run, container)) {
+    endMissingRun(ctx, framework, run, rebooted);
+  } else if (taskOfRun(framework, run) === undefined) {
+    // The framework was being shut down: the task has no record and no status is sent.
+    if (container.state === 'running') ctx.effects.push({ kind: 'destroy', containerId });
+    else endRun(ctx, { ...framework, state: 'terminating' }, run);
+  } else if (container.state === 'running') {
+    setKillTimer(ctx, run);
+  } else if (container.status.kind === 'unknown' && container.limitation === undefined) {
+    endMissingRun(ctx, framework, run, rebooted);
+  } else {
+    handleExited(ctx, framework, run, container);
+  }
 }
 
 /** RECOVERY-1: ends a task whose exit status is not known. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type Pid, pidOf } from '@meseta/base';
+import { addressOfPid, type Pid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import {
@@ -109,7 +109,6 @@ test('REGISTRATION-8: an accepted registration links to the master again, as the
     if (index === 0) world.input({ kind: 'start', checkpoint: [], containers: [] });
     world.input({ kind: 'masterDetected', master: MASTER });
     world.pass(1000);
-    world.input({ kind: 'peerLost', address: '10.0.0.1:5050' });
     const before = world.effects.length;
     answer(world);
     assert.deepEqual(
@@ -142,6 +141,23 @@ test('REGISTRATION-6: all attempts over a connection have one new resource versi
   assert.deepEqual([...(framework?.executors.keys() ?? [])], ['new']);
   const [dropped] = sentOf(world, 'StatusUpdateMessage').filter((it) => it.update.status.task_id.value === 'late');
   assert.equal(dropped?.update.status.reason, 'REASON_INVALID_OFFERS');
+});
+
+test('REGISTRATION-9: an answer to an attempt over an earlier connection does not register the agent', () => {
+  const world = registeredWorld();
+  const agent_id = world.core.state.info.id ?? assert.fail('the agent has no id');
+  world.input({ kind: 'peerLost', address: addressOfPid(MASTER) });
+  const before = world.sent.length;
+  for (const name of ['AgentReregisteredMessage', 'AgentRegisteredMessage'] as const) {
+    world.message({ name, body: { agent_id } });
+    assert.deepEqual([world.core.state.registration.registered, world.sent.length], [false, before], name);
+  }
+  world.pass(2_000);
+  const { resource_version_uuid } =
+    sentOf(world, 'ReregisterAgentMessage').at(-1) ?? assert.fail('it does not register');
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id } });
+  assert.equal(world.core.state.registration.registered, true);
+  assert.deepEqual(sentOf(world, 'UpdateAgentMessage').at(-1)?.resource_version_uuid, resource_version_uuid);
 });
 
 test('pings at intervals keep the agent registered', () => {
@@ -185,6 +201,7 @@ for (const checkpoint of [true, false]) {
   test(`a task that only the master knows is reported as dropped once upon re-registration, ${kind}`, () => {
     const world = registeredWorld();
     world.message({ name: 'PingAgentMessage', body: { connected: false } }, OBSERVER);
+    world.pass(1_000);
     world.message({
       name: 'AgentReregisteredMessage',
       body: {

@@ -16,6 +16,9 @@
 //     may be that of an earlier attempt while the next one is on its way.
 // REGISTRATION-8: a registered agent watches its connection to the master. The connection may have broken between request
 //     and answer, so an accepted registration links again.
+// REGISTRATION-9: an answer registers the agent only if the agent has sent an attempt since its connection broke. The answer to
+//     an earlier attempt says nothing of what the master sent before and after it: an operation that the agent ignored in
+//     between would stay in the master's total, as no new attempt with the agent's own would follow.
 
 import {
   addressOfPid,
@@ -189,6 +192,7 @@ export function handleRegistered(ctx: Context, message: AgentRegisteredMessage):
     exitForWrongId(ctx, message.agent_id);
     return;
   }
+  if (isLateAnswer(ctx)) return;
   const problem = checkAgentId('agent_id', message.agent_id.value);
   if (problem !== undefined) {
     log(ctx, 'warning', `ignored a registration: ${problem}`);
@@ -209,10 +213,18 @@ export function handleReregistered(ctx: Context, message: AgentReregisteredMessa
     exitForWrongId(ctx, message.agent_id);
     return;
   }
+  if (isLateAnswer(ctx)) return;
   log(ctx, 'info', `registered again as agent ${message.agent_id.value}`);
   acceptRegistration(ctx, message.connection);
   afterCommit(ctx, { kind: 'announceRegistered' });
   for (const reconciliation of message.reconciliations ?? []) reconcile(ctx, reconciliation);
+}
+
+/** REGISTRATION-9. */
+function isLateAnswer(ctx: Context): boolean {
+  if (ctx.state.registration.hasReported) return false;
+  log(ctx, 'info', 'ignored an answer to a registration over an earlier connection');
+  return true;
 }
 
 /** The description with the id; its fields are in the order of their numbers. */

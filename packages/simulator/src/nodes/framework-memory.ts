@@ -23,6 +23,8 @@ export interface Memory {
   nextTask: number;
   /** Ids under which the master removed this framework, which then subscribed without an id. */
   readonly formerIds: string[];
+  /** The name of the process that was started last. */
+  newestProcess: string | undefined;
 }
 
 export const createMemory = (): Memory => ({
@@ -30,6 +32,7 @@ export const createMemory = (): Memory => ({
   tasks: new Map(),
   nextTask: 0,
   formerIds: [],
+  newestProcess: undefined,
 });
 
 /** Whether the framework does not know that the task ended. TASK_UNKNOWN counts as an end. */

@@ -154,3 +154,23 @@ test('SIMULATED-SCHEDULER-2: it reconciles its tasks at each subscription, and e
   runUntil(205_000);
   assert.deepEqual(takeReconciled(), ['SUBSCRIBE', 'all', 'launched running unreachable']);
 });
+
+/** The frameworks of the master after two processes with one memory were started together. */
+function frameworksAfterStart(seed: number): number | undefined {
+  const world = createWorld({ seed, encoded: false, network: { ...QUIET_NETWORK, meanDelayMs: 500 } });
+  const masters = createMasters(world, 1, DEFAULT_MASTER_OPTIONS, [1]);
+  const memory = createMemory();
+  for (const [name, address] of [
+    ['framework', '10.0.3.1:8000'],
+    ['framework.2', '10.0.3.2:8000'],
+  ] as const) {
+    const info = { user: 'root', name: 'framework' };
+    startScheduler({ world, masters, name, address, memory, info, acknowledges: true, reconciles: false, script: {} });
+  }
+  world.timeline.runUntil(30_000);
+  return masters.leader()?.core.state.frameworks.size;
+}
+
+test('processes that share a memory without an id subscribe as one framework, whichever is first', () => {
+  for (let seed = 0; seed < 10; seed++) assert.equal(frameworksAfterStart(seed), 1, `seed ${seed}`);
+});

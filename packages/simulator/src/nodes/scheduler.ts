@@ -123,6 +123,7 @@ interface Client extends SchedulerClient {
 
 export function startScheduler(options: SchedulerOptions): SchedulerClient {
   const client = createClient(options);
+  client.memory.newestProcess = client.name;
   const watcher = {
     address: client.address,
     isListening: () => !client.stopped,
@@ -212,8 +213,13 @@ function connect(client: Client): void {
   subscribe(client, session);
 }
 
+/** Only the newest process subscribes without an id, or the master would take the processes for several frameworks. */
 function subscribe(client: Client, session: Session): void {
-  const id = client.memory.frameworkId;
+  const { frameworkId: id, newestProcess } = client.memory;
+  if (id === undefined && client.name !== newestProcess) {
+    kill(client);
+    return;
+  }
   const framework_info = id === undefined ? client.info : { ...client.info, id: { value: id } };
   const call: SchedulerCall = {
     ...(id === undefined ? {} : { framework_id: { value: id } }),
