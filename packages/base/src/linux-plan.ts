@@ -42,6 +42,7 @@ export interface LinuxPlan {
   readonly seccomp: string | undefined;
   /** Absolute, in its root; undefined: its sandbox on the machine. */
   readonly workingDirectory: string | undefined;
+  /** Needs a uts namespace; undefined: the machine's. */
   readonly hostname: string | undefined;
   /** The file of the network namespace that it enters, which needs a mount namespace; undefined: the agent's. */
   readonly network: string | undefined;

@@ -7,7 +7,7 @@ import { closeSync, constants, fchmodSync, fchownSync, openSync, readFileSync } 
 import type { ChildRequest } from '@meseta/base';
 import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
 import type { Streams } from './child-steps.js';
-import { type OpenedIsolation, openIsolation } from './isolation-steps.js';
+import { type OpenedIsolation, openIsolation, requireNamespaces } from './isolation-steps.js';
 import * as libc from './libc.js';
 import { Refused, statOfDescriptor, systemError } from './system-results.js';
 
@@ -81,6 +81,8 @@ export function openRequest(request: ChildRequest, devNull: number, descriptors:
     return descriptor;
   };
   const { record, startDirectory, linux, enter } = request;
+  const ownLinux = enter === undefined ? linux : undefined;
+  if (ownLinux !== undefined) requireNamespaces(ownLinux);
   const directory = closeLater(openDirectory(request.directory));
   const openStream = (name: string): number =>
     request.output === 'files' ? closeLater(openOutput(directory, name, request.user)) : devNull;
@@ -92,10 +94,10 @@ export function openRequest(request: ChildRequest, devNull: number, descriptors:
     record: record === undefined ? undefined : closeLater(openSync(record, O_WRONLY | O_APPEND)),
     cgroups: request.cgroups.map((cgroup) => closeLater(openSync(`${cgroup}/cgroup.procs`, O_WRONLY))),
     isolation:
-      linux === undefined || enter !== undefined || linux.namespaces.length === 0
+      ownLinux === undefined || ownLinux.namespaces.length === 0
         ? undefined
         : openIsolation(
-            linux,
+            ownLinux,
             directory,
             request.directory.path,
             closeLater(openSync('/dev/null', O_RDONLY)),

@@ -24,7 +24,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from './mounts.js';
-import { statOfDescriptor } from './system-results.js';
+import { Refused, statOfDescriptor } from './system-results.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 const AT_FDCWD = -100;
@@ -80,6 +80,21 @@ export interface OpenedIsolation {
 const ownNamespaces = ({ namespaces }: LinuxPlan): readonly Namespace[] => namespaces.filter((name) => name !== 'pid');
 
 export const hasNamespace = ({ namespaces }: LinuxPlan, name: Namespace): boolean => namespaces.includes(name);
+
+/** ISOLATION-1: without the namespace that it needs, a part of a plan would be carried out on the machine, or not at all. */
+export function requireNamespaces(plan: LinuxPlan): void {
+  const { root, mounts, network, hostname } = plan;
+  const needed: readonly (readonly [field: string, namespace: Namespace, isGiven: boolean])[] = [
+    ['root', 'mount', root !== undefined],
+    ['mounts', 'mount', mounts.length > 0],
+    ['network', 'mount', network !== undefined],
+    ['hostname', 'uts', hostname !== undefined],
+  ];
+  for (const [field, namespace, isGiven] of needed) {
+    if (isGiven && !hasNamespace(plan, namespace))
+      throw new Refused(`${field}: expected with the namespace ${namespace}`);
+  }
+}
 
 /**
  * Opens what the plan names. `directory`: the open sandbox, at `directoryPath`. The descriptors are passed to

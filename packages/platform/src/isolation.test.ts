@@ -360,6 +360,24 @@ test('root in a root file system of its own changes nothing of the kernel, and r
   assert.equal(await run(path, script, linux), 'readable\nno umount\n');
 });
 
+test(
+  'ISOLATION-1: a plan that lacks a namespace for what it asks is refused, so that nothing of it reaches the machine',
+  asRoot,
+  async () => {
+    const before = readlinkSync('/proc/self/ns/uts');
+    const name = read('/proc/sys/kernel/hostname');
+    const path = newDirectory();
+    const plans: readonly [Partial<LinuxPlan>, RegExp][] = [
+      [{ namespaces: ['mount'], hostname: name.trim() }, /^hostname: expected with the namespace uts$/],
+      [{ namespaces: ['ipc'], root: path }, /^root: expected with the namespace mount$/],
+      [{ namespaces: [], mounts: [bind(path, path)] }, /^mounts: expected with the namespace mount$/],
+      [{ namespaces: ['uts'], network: '/proc/self/ns/net' }, /^network: expected with the namespace mount$/],
+    ];
+    for (const [plan, expected] of plans) assert.match(await run(path, 'exit 0', plan), expected);
+    assert.deepEqual([read('/proc/sys/kernel/hostname'), readlinkSync('/proc/self/ns/uts')], [name, before]);
+  },
+);
+
 test('CHILDREN-7: a container sees nothing of this process while a process enters it', asRoot, async () => {
   const path = newDirectory();
   const linux: Partial<LinuxPlan> = {

@@ -8,7 +8,7 @@
 import { err, type Files, ok, type Processes, type Result, type SystemResult } from '@meseta/base';
 import type { CgroupHierarchy, CgroupLayout } from './layout.js';
 import { MAX_CONTROL_FILE_BYTES, parseKeyed, parseProcessIds } from './parse.js';
-import { listCgroups, namesInCgroup, removeCgroup } from './tree.js';
+import { listCgroups, removeCgroup } from './tree.js';
 
 const SIGKILL = 9;
 const FIRST_PAUSE_MS = 1;
@@ -28,8 +28,6 @@ export interface ProcessCgroups {
   kill(containerId: string, timeoutMs: number): Promise<Result<void, string>>;
   /** Removes the container's cgroup, which has no processes, and those in it. */
   remove(containerId: string): Promise<SystemResult<void>>;
-  /** The containers that have a cgroup. */
-  containers(): Promise<readonly string[]>;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -137,6 +135,5 @@ export async function createProcessCgroups(
     processes: (containerId) => cgroupProcesses(files, directoryOf(containerId)),
     kill: (containerId, timeoutMs) => kill(ports, directoryOf(containerId), timeoutMs),
     remove: (containerId) => removeCgroup(files, directoryOf(containerId)),
-    containers: () => namesInCgroup(files, root),
   });
 }

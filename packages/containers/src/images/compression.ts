@@ -1,5 +1,5 @@
 // Unpacks a compressed blob as a stream. The kind of compression is found in its first bytes, whatever the manifest says.
-import { pipeline, Readable } from 'node:stream';
+import { type Duplex, pipeline, Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { err, ok, type Result } from '@meseta/base';
 
@@ -18,7 +18,7 @@ const MAGICS: readonly (readonly [hex: string, kind: 'gzip' | 'zstd' | 'bzip2' |
 
 /** Node has it since 22.15 and 23.8. */
 const { createZstdDecompress } = zlib as {
-  readonly createZstdDecompress?: (options: object) => NodeJS.ReadWriteStream;
+  readonly createZstdDecompress?: (options: object) => Duplex;
 };
 
 /** The first bytes, and everything with them. */
@@ -43,10 +43,10 @@ async function peek(bytes: Bytes): Promise<{ readonly first: Buffer; readonly al
   return { first: Buffer.concat(parts).subarray(0, MAGIC_BYTES), all: all() };
 }
 
-const through = (bytes: Bytes, unpack: NodeJS.ReadWriteStream): Bytes => {
+const through = (bytes: Bytes, unpack: Duplex): Bytes => {
   // The error reaches the reader of `unpack`.
   pipeline(Readable.from(bytes), unpack, () => {});
-  return unpack as unknown as Bytes;
+  return unpack;
 };
 
 /** The unpacked bytes; `isCompressed` tells whether they differ. Reading them throws if the data is damaged. */

@@ -2,7 +2,7 @@
 import { type AbortSignalLike, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import type { NetworkInfo } from '@meseta/wire';
 import { type Network, typeOf } from './config.js';
-import { isObject, type Json, type JsonObject, MAX_JSON_BYTES, parseObject } from './json.js';
+import { isObject, type JsonObject, MAX_JSON_BYTES, parseObject } from './json.js';
 import { errorOf } from './results.js';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -59,7 +59,7 @@ function configFor(plugin: JsonObject, { network, info }: Attachment, result: Js
     ...(takesPortMappings(plugin) && mappings.length > 0 ? { runtimeConfig: { [PORT_MAPPINGS]: portMappings } } : {}),
     args: {
       ...(isObject(own['args']) ? own['args'] : {}),
-      'org.apache.mesos': { network_info: info as unknown as Json },
+      'org.apache.mesos': { network_info: { ...info } as JsonObject },
     },
     ...(result === undefined ? {} : { prevResult: result }),
   };
