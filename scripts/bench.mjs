@@ -5,7 +5,8 @@
 // (wire/offers), which prints its own output. --full uses the sizes that the targets name, and five runs.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { loadavg } from 'node:os';
+import { machine } from './machine.mjs';
 import { setup } from './setup.mjs';
 
 setup();
@@ -13,8 +14,8 @@ const { globSync } = await import('./glob.mjs');
 const { bundleNode, root } = await import('./lib.mjs');
 
 const argv = process.argv.slice(2);
-const names = argv.filter((word) => !word.startsWith('--'));
-const options = argv.filter((word) => word.startsWith('--'));
+const names = argv.filter((argument) => !argument.startsWith('--'));
+const options = argv.filter((argument) => argument.startsWith('--'));
 const sources = globSync(['bench'], '.ts')
   .map((file) => file.replaceAll('\\', '/'))
   .filter((file) => !file.endsWith('.test.ts') && file.split('/').length === 3);
@@ -35,17 +36,6 @@ const wanted = [...known].filter(([name, file]) => {
   if (onlyTable) return false;
   return names.length === 0 ? isWhole(file) : names.some((it) => name === it || name.startsWith(`${it}/`));
 });
-
-/** Enough to judge a figure by, but nothing that identifies the machine. */
-const machine = () => {
-  const model = /** @type {{model: string} | undefined} */ (cpus()[0])?.model ?? 'unknown';
-  return {
-    cores: cpus().length,
-    processor: model.replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-  };
-};
 
 /** The machine's load average before the run: above the number of cores, times are unreliable and ratios less so. */
 const loadBefore = Math.round(loadavg()[0] * 10) / 10;

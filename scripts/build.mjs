@@ -2,39 +2,45 @@
 // A daemon that runs from dist/ loads some chunks late, so a build does not remove the chunks of an earlier build: chunk
 // names contain hashes, the entry is replaced last and atomically, and only chunks unused for a day are deleted.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './lib.mjs';
 
-const outdir = process.argv.find((word) => word.startsWith('--outdir='))?.slice('--outdir='.length);
+const outdir = process.argv.find((argument) => argument.startsWith('--outdir='))?.slice('--outdir='.length);
 const dist = resolve(outdir ?? join(root, 'dist'));
 const dayMs = 86_400_000;
 const startedAt = new Date();
 
 /** The newest modification time below some paths of the checkout, folders included (deleting a file changes its folder). */
-function newest(paths, skipped) {
+function newest(paths) {
   let latest = 0;
   const visit = (path) => {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return;
     if (stat.mtimeMs > latest) latest = stat.mtimeMs;
-    if (!stat.isDirectory()) return;
-    for (const name of readdirSync(path)) if (!skipped.has(name)) visit(join(path, name));
+    if (stat.isDirectory()) for (const name of readdirSync(path)) visit(join(path, name));
   };
   for (const path of paths) visit(join(root, path));
   return latest;
 }
 
 async function generateIfStale() {
-  const sources = newest(['packages/wire/proto', 'packages/wire/codegen'], new Set());
-  const made = readdirSync(join(root, 'packages/wire'), { withFileTypes: true }).some((e) => e.name === 'generated')
-    ? readdirSync(join(root, 'packages/wire/generated')).map(
-        (f) => statSync(join(root, 'packages/wire/generated', f)).mtimeMs,
-      )
-    : [];
-  if (made.length === 0 || Math.min(...made) < sources) await import('./generate.mjs');
+  const folder = join(root, 'packages/wire/generated');
+  const times = existsSync(folder) ? readdirSync(folder).map((file) => statSync(join(folder, file)).mtimeMs) : [];
+  const isStale = times.length === 0 || Math.min(...times) < newest(['packages/wire/proto', 'packages/wire/codegen']);
+  if (isStale) await import('./generate.mjs');
 }
 
 /** The output of a git command; undefined outside a git checkout. */

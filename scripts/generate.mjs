@@ -1,6 +1,4 @@
 // Usage: npm run generate. Bundles and runs the generators of packages/wire.
-import { pathToFileURL } from 'node:url';
-import { bundleNode } from './lib.mjs';
+import { runTypeScript } from './lib.mjs';
 
-const [file] = await bundleNode(['packages/wire/codegen/main.ts'], '.build/codegen');
-await import(pathToFileURL(file).href);
+await runTypeScript('packages/wire/codegen/main.ts', 'codegen');

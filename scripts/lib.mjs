@@ -1,10 +1,12 @@
 // Shared by the scripts: the checkout's root, bundling TypeScript for Node, and running commands.
 import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { root } from './setup.mjs';
 
-export const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+export { root };
 
 /** Bundles entry points for Node without npm packages. Returns the files written, in the order of the entry points. */
 export async function bundleNode(entries, outdir) {
@@ -28,6 +30,17 @@ export async function bundleNode(entries, outdir) {
     if (output.entryPoint) written.set(output.entryPoint, resolve(root, file));
   }
   return entries.map((entry) => written.get(entry));
+}
+
+/** Bundles a TypeScript program into a folder below .build, runs it in this process and removes the folder. */
+export async function runTypeScript(entry, name) {
+  const folder = `.build/${name}-${process.pid}`;
+  const [file] = await bundleNode([entry], folder);
+  try {
+    await import(pathToFileURL(file).href);
+  } finally {
+    rmSync(`${root}/${folder}`, { recursive: true, force: true });
+  }
 }
 
 /** Bundles workspace packages (they are TypeScript) and keeps imports of npm packages. */

@@ -14,6 +14,10 @@ const argv = process.argv.slice(2);
 const seeds = Number(argv.find((it) => it.startsWith('--seeds='))?.slice('--seeds='.length) ?? 1000);
 const part = argv.find((it) => !it.startsWith('--'));
 const wanted = mutations.filter(({ name }) => part === undefined || name.includes(part));
+if (wanted.length === 0 || !Number.isSafeInteger(seeds) || seeds < 1) {
+  console.error(`expected a part of a mutation's name and --seeds=N with N of at least 1, got '${argv.join(' ')}'`);
+  process.exit(2);
+}
 const out = join(root, `.build/mutations-${process.pid}`);
 
 /** Replaces the text in its file, where it must occur exactly once. */
@@ -29,7 +33,8 @@ const mutating = ({ file, find, replace }) => ({
   },
 });
 
-async function hunt(mutation, index) {
+/** The first failure of the simulator with the mutation; null if no seed finds it. */
+async function findFailure(mutation, index) {
   const outfile = join(out, `${index}.mjs`);
   await build({
     absWorkingDir: root,
@@ -48,13 +53,13 @@ async function hunt(mutation, index) {
   return JSON.parse(text);
 }
 
-async function all() {
+async function runAll() {
   const found = new Map();
   const queue = [...wanted.entries()];
   const work = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, mutation] = next;
-      const failure = await hunt(mutation, index);
+      const failure = await findFailure(mutation, index);
       found.set(mutation, failure);
       console.log(
         failure === null
@@ -87,9 +92,9 @@ function table(found) {
   ].join('\n');
 }
 
-const found = await all();
+const found = await runAll();
 rmSync(out, { recursive: true, force: true });
 if (part === undefined) writeFileSync(join(root, 'docs/simulator-mutations.md'), table(found));
-const away = [...found.values()].filter((failure) => failure === null).length;
-console.log(`${found.size - away} of ${found.size} found`);
-process.exitCode = away === 0 ? 0 : 1;
+const missed = [...found.values()].filter((failure) => failure === null).length;
+console.log(`${found.size - missed} of ${found.size} found`);
+process.exitCode = missed === 0 ? 0 : 1;

@@ -77,9 +77,9 @@ function writeTypes(home) {
   mkdirSync(dirname(config), { recursive: true });
   // By their paths, because the compiler emits no declarations for packages found in node_modules.
   const paths = Object.fromEntries(
-    ['api', 'base', 'coordination', 'wire'].flatMap((room) => [
-      [`@meseta/${room}`, [`../packages/${room}/src/index.ts`]],
-      [`@meseta/${room}/*`, [`../packages/${room}/src/*.ts`]],
+    ['api', 'base', 'coordination', 'wire'].flatMap((name) => [
+      [`@meseta/${name}`, [`../packages/${name}/src/index.ts`]],
+      [`@meseta/${name}/*`, [`../packages/${name}/src/*.ts`]],
     ]),
   );
   const compilerOptions = {
@@ -106,8 +106,8 @@ function writeTypes(home) {
     if (!path.endsWith('.d.ts')) continue;
     const text = readFileSync(join(packages, path), 'utf8').replace(
       /(['"])@meseta\/([a-z]+)(?:\/([^'"]+))?\1/g,
-      (_, quote, room, file = 'index') => {
-        const to = relative(dirname(path), `${room}/src/${file}.js`).replaceAll('\\', '/');
+      (_, quote, name, file = 'index') => {
+        const to = relative(dirname(path), `${name}/src/${file}.js`).replaceAll('\\', '/');
         return `${quote}${to.startsWith('.') ? to : `./${to}`}${quote}`;
       },
     );

@@ -4,7 +4,7 @@
 // hold and load with N agents only and keeps their results with other numbers of agents.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { machine } from './machine.mjs';
 import { setup } from './setup.mjs';
 
 setup();
@@ -12,7 +12,7 @@ const { bundleNode, root } = await import('./lib.mjs');
 
 const results = 'bench/scale/results';
 const options = process.argv.slice(2);
-const optionOf = (name) => options.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+const optionOf = (name) => options.find((option) => option.startsWith(`--${name}=`))?.slice(name.length + 3);
 const outdir = `.build/plots-${process.pid}`;
 const [program] = await bundleNode(['bench/scale/plots.ts'], outdir);
 
@@ -29,27 +29,19 @@ function node(...args) {
   process.exit(done.status ?? 1);
 }
 
-/** Describes the machine well enough to judge a figure, without identifying it. */
-const machine = () => ({
-  cores: cpus().length,
-  processor: (cpus()[0]?.model ?? 'unknown').replace(/\(R\)|\(TM\)|@.*/g, '').trim(),
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  node: process.version,
-});
-
 /** Keeps the results of the sizes that are not measured again. */
 function measure(name, sizes) {
   const path = `${root}/${results}/${name}.json`;
   const commit = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim();
   let measured;
   // Sizes may be from different commits: each says which.
-  const signed = (result) => (Array.isArray(result) ? result.map(signed) : { commit, ...result });
-  if (sizes === null) measured = signed(JSON.parse(node('run', name, '0')));
+  const withCommit = (result) => (Array.isArray(result) ? result.map(withCommit) : { commit, ...result });
+  if (sizes === null) measured = withCommit(JSON.parse(node('run', name, '0')));
   else {
     const only = optionOf('agents');
     const wanted = only === undefined ? sizes : [Number(only)];
     const kept = existsSync(path) && only !== undefined ? JSON.parse(readFileSync(path, 'utf8')).results : [];
-    const fresh = wanted.map((agents) => signed(JSON.parse(node('run', name, String(agents)))));
+    const fresh = wanted.map((agents) => withCommit(JSON.parse(node('run', name, String(agents)))));
     measured = [...kept.filter(({ agents }) => !wanted.includes(agents)), ...fresh].sort((a, b) => a.agents - b.agents);
   }
   writeFileSync(path, `${JSON.stringify({ machine: machine(), results: measured })}\n`);

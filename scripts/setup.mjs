@@ -5,7 +5,8 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+/** The root of the checkout. */
+export const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const oldestNodeMajor = 20;
 
 export function setup() {

@@ -1,10 +1,7 @@
 // Usage: npm start [-- OPTION...]. Installs missing npm packages, builds, and runs `meseta up`.
 import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { setup } from './setup.mjs';
+import { root, setup } from './setup.mjs';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 setup();
 // The cluster handles Ctrl-C; this process waits until it has exited.
 process.on('SIGINT', () => undefined);

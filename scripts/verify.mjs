@@ -4,11 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { setup } from './setup.mjs';
+import { root, setup } from './setup.mjs';
 import { hasZooKeeper, installSystemPackages } from './system-packages.mjs';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 process.chdir(root);
 setup();
 installSystemPackages();
@@ -25,6 +23,9 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 
+/**
+ * Runs a command and adds its result to the counts: one passed or failed, or the numbers that `count.read` finds in its output.
+ */
 function step(name, argv, count) {
   const started = Date.now();
   const { MESETA_TEST_COUNTS: _, ...env } = process.env;
@@ -48,7 +49,7 @@ step('tests', [process.execPath, 'scripts/test.mjs'], {
   env: { MESETA_TEST_COUNTS: countsFile },
   read: () => {
     const text = existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '';
-    const number = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+    const number = (label) => Number(new RegExp(`^# ${label} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
     skipped += number('skipped');
     return [number('pass'), number('fail') + number('cancelled')];
   },

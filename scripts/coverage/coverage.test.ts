@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { COVERAGE_FILE, coverageDocument } from './document.js';
 import { agentMetricKinds, generalName, masterMetricKinds } from './metric-names.js';
 
-test('docs/coverage.md says what there is', () => {
+test('docs/coverage.md lists what the declarations and the code support', () => {
   assert.ok(
     readFileSync(COVERAGE_FILE, 'utf8') === coverageDocument(),
     `${COVERAGE_FILE} is out of date: run node scripts/coverage.mjs`,

@@ -77,7 +77,8 @@ function sourcesBelow(folder: string): string {
     .join('\n');
 }
 
-interface Kind {
+/** A kind of call or event of an API. */
+interface ApiKind {
   readonly name: string;
   readonly proto: string;
   readonly message: string;
@@ -85,7 +86,7 @@ interface Kind {
   readonly servedBy: readonly string[];
 }
 
-const kinds: readonly Kind[] = [
+const apiKinds: readonly ApiKind[] = [
   {
     name: 'master call',
     proto: 'master',
@@ -112,7 +113,7 @@ const kinds: readonly Kind[] = [
   { name: 'resource provider event', proto: 'resource_provider', message: 'Event', servedBy: [] },
 ];
 
-const kindRows = ({ name, proto, message, servedBy }: Kind): readonly Row[] => {
+const kindRows = ({ name, proto, message, servedBy }: ApiKind): readonly Row[] => {
   const sources = servedBy.map(sourcesBelow).join('\n');
   return typesOf(proto, message).map((type) => {
     const isNamed = new RegExp(`'${type}'|^\\s*${type}: `, 'm').test(sources);
@@ -143,11 +144,11 @@ function flagRows(component: Component): readonly Row[] {
 }
 
 function metricRows(): readonly Row[] {
-  const kinds = new Map([...masterMetricKinds(), ...agentMetricKinds()]);
+  const metrics = new Map([...masterMetricKinds(), ...agentMetricKinds()]);
   const mesos = (factsOf('metrics.csv') ?? []).map(([, , metric = '']) => generalName(metric));
-  const names = [...new Set([...mesos, ...committed('Metrics'), ...kinds.keys()])].sort();
+  const names = [...new Set([...mesos, ...committed('Metrics'), ...metrics.keys()])].sort();
   return names.map((name) => {
-    const kind = kinds.get(name);
+    const kind = metrics.get(name);
     if (kind === undefined) return [code(name), '', '', whyNot(`metric ${name}`)];
     return [code(name), kind, code(sampleOf(name, kind).name), 'done'];
   });
@@ -168,7 +169,7 @@ export function coverageDocument(): string {
     head,
     section('Master: endpoints', endpointHead, endpointRows('master')),
     section('Agent: endpoints', endpointHead, endpointRows('agent')),
-    ...kinds.map((kind) =>
+    ...apiKinds.map((kind) =>
       section(`${kind.name[0]?.toUpperCase()}${kind.name.slice(1)}s`, ['name', ''], kindRows(kind)),
     ),
     section('Master: flags', flagHead, flagRows('master')),

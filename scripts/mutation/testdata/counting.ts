@@ -1,4 +1,4 @@
-// What mutation.test.ts mutates: a rule that counting.test.ts tests, one that it only reaches, one that it does not, and
+// The source that mutation.test.ts mutates: a rule that counting.test.ts tests, one that it only reaches, one that it does not, and
 // one whose mutant ends the process.
 export function sumTo(last: number): number {
   let sum = 0;

@@ -1,4 +1,4 @@
-// The configuration of examples/hardened, as it is kept there: a task runs, and a stranger gets nothing.
+// A cluster with the configuration of examples/hardened: a task runs, and clients without a certificate or secret get nothing.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -226,7 +226,7 @@ test('a framework with a certificate and a secret runs a task as the user that i
   assert.match(states[1] ?? '', /^TASK_(STARTING|RUNNING|FINISHED)/);
 });
 
-test('without a certificate of the cluster nobody is answered', async () => {
+test('a connection without a certificate of the cluster gets no response', async () => {
   for (const port of [masterPort, agentPort]) {
     const plain = new Promise((resolve, reject) => {
       plainRequest({ host: '127.0.0.1', port, path: '/health', agent: false }, resolve).on('error', reject).end();
@@ -236,12 +236,12 @@ test('without a certificate of the cluster nobody is answered', async () => {
       // With TLS 1.3 the client hears of it with the first bytes that it reads.
       const closed = new Promise<string>((resolve) => {
         const socket = connectTls({ host: '127.0.0.1', port, ...certificateOf(certificate) });
-        let said = '';
+        let received = '';
         socket.on('data', (bytes) => {
-          said += bytes.toString('latin1');
+          received += bytes.toString('latin1');
         });
         socket.on('error', () => {});
-        socket.on('close', () => resolve(said));
+        socket.on('close', () => resolve(received));
         socket.write('GET /health HTTP/1.1\r\nHost: x\r\n\r\n');
       });
       assert.equal(await closed, '', certificate ?? 'no certificate');
@@ -249,7 +249,7 @@ test('without a certificate of the cluster nobody is answered', async () => {
   }
 });
 
-test('with a certificate alone nothing is shown or changed', async () => {
+test('a client with a certificate but no secret can read and change nothing', async () => {
   const subscribe = JSON.stringify({ type: 'SUBSCRIBE', subscribe: { framework_info: { user, name: 'x' } } });
   const launch = JSON.stringify({
     type: 'LAUNCH_CONTAINER',
@@ -274,7 +274,7 @@ test('with a certificate alone nothing is shown or changed', async () => {
   for (const [asked, status] of table) assert.equal(await statusOf(asked), status, JSON.stringify(asked));
 });
 
-test('messages in the name of others reach nobody and are counted', async () => {
+test('messages with a forged sender are dropped and counted', async () => {
   const master = `master@127.0.0.1:${masterPort}`;
   const agent = `slave(1)@127.0.0.1:${agentPort}`;
   const stranger = `slave(1)@127.0.0.1:${await freePort()}`;
@@ -304,7 +304,7 @@ test('messages in the name of others reach nobody and are counted', async () => 
   );
 });
 
-test('a master that is started again is shown who the agent is, and shows it over which connection it speaks', async () => {
+test('an agent authenticates again with a restarted master, over a new connection', async () => {
   await end('master', 'SIGKILL');
   await start('master', /master at http(?:.|\n)*master at http/, ['--allocation_interval=100ms']);
   await until('the agent to register again', () => /registered again as agent/.test(logOf('agent')));

@@ -53,13 +53,13 @@ const send = (address: string, bytes: string): Promise<string> =>
   new Promise((resolve) => {
     const [host, port] = address.split(':');
     const socket = connect({ host, port: Number(port) });
-    let said = '';
+    let received = '';
     socket.on('data', (part) => {
-      said += part.toString('latin1');
-      if (said.includes('\r\n\r\n')) socket.destroy();
+      received += part.toString('latin1');
+      if (received.includes('\r\n\r\n')) socket.destroy();
     });
     socket.on('error', () => {});
-    socket.on('close', () => resolve(said));
+    socket.on('close', () => resolve(received));
     socket.setTimeout(30_000, () => socket.destroy());
     socket.write(bytes, 'latin1');
   });

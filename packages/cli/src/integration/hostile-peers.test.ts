@@ -44,11 +44,11 @@ function open(address: string): Socket {
 function exchange(address: string, ...parts: readonly (Buffer | string)[]): Promise<string> {
   return new Promise((resolve) => {
     const socket = open(address);
-    let said = '';
+    let received = '';
     socket.on('data', (bytes) => {
-      said += bytes.toString('latin1');
+      received += bytes.toString('latin1');
     });
-    socket.on('close', () => resolve(said));
+    socket.on('close', () => resolve(received));
     for (const part of parts) socket.write(part);
     socket.end();
   });

@@ -1,5 +1,5 @@
-// Messages and calls at the size limits, generated from the schema, against a real master and a real agent with a small heap. A minute here; `node scripts/nightly-hostile.mjs` goes on for longer and
-// with seeds of its own. MESETA_HOSTILE_SEED and MESETA_HOSTILE_DURATION repeat a run: one seed gives one order of requests.
+// Messages and calls at the size limits, generated from the schema, against a real master and a real agent with a small heap, for
+// a minute. `node scripts/nightly-hostile.mjs` runs longer and with other seeds. MESETA_HOSTILE_SEED and MESETA_HOSTILE_DURATION repeat a run: one seed gives one order of requests.
 //
 // SIZES-1: no turn of a daemon's event loop takes longer than 250 ms of processor time.
 // SIZES-2: memory stays within the heap's limit and the bodies that may be in flight.

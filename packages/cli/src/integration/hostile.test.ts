@@ -72,7 +72,7 @@ async function attack(address: string, requests: Iterable<HostileRequest>): Prom
   if (warmRss.size === 0) for (const name of ['master', 'agent'] as const) warmRss.set(name, rssOf(name));
 }
 
-function* spoiled(calls: readonly HostileCall[]): Generator<HostileRequest> {
+function* mutationsOf(calls: readonly HostileCall[]): Generator<HostileRequest> {
   const all = new Map<string, ReturnType<SchemaPlaces['placesOf']>>();
   for (const call of calls) {
     const known = all.get(call.message) ?? places.placesOf(call.message);
@@ -85,10 +85,10 @@ function* spoiled(calls: readonly HostileCall[]): Generator<HostileRequest> {
 test("HOSTILE-1, HOSTILE-2: an agent's v0 endpoints", () => attack(agent, v0Requests('agent')));
 test("HOSTILE-1, HOSTILE-2: a master's v0 endpoints", () => attack(cluster.master, v0Requests('master')));
 test("HOSTILE-1, HOSTILE-2, HOSTILE-4: operators' calls to a master", () =>
-  attack(cluster.master, spoiled(masterCalls(witness))));
-test("HOSTILE-1, HOSTILE-2, HOSTILE-4: operators' calls to an agent", () => attack(agent, spoiled(agentCalls())));
+  attack(cluster.master, mutationsOf(masterCalls(witness))));
+test("HOSTILE-1, HOSTILE-2, HOSTILE-4: operators' calls to an agent", () => attack(agent, mutationsOf(agentCalls())));
 test("HOSTILE-1, HOSTILE-2, HOSTILE-4: a scheduler's calls", () =>
-  attack(cluster.master, spoiled(schedulerCalls(witness))));
+  attack(cluster.master, mutationsOf(schedulerCalls(witness))));
 test('HOSTILE-1, HOSTILE-2: unsuitable headers', async () => {
   await attack(cluster.master, headerRequests('/api/v1'));
   await attack(cluster.master, headerRequests('/api/v1/scheduler'));

@@ -60,6 +60,7 @@ test('a framework that reads with a pause gets the answer for each of 60,000 tas
     body: JSON.stringify(body),
   });
   assert.equal(answer.status, 202, await answer.text());
+  // Time in which the master would fill its buffers and close the stream, if it did not wait for the reader.
   await pause(1_000);
   assert.equal(hasEnded, false);
   response.resume();

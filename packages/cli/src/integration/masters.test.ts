@@ -141,6 +141,7 @@ for (const kind of ['zookeeper', 'etcd'] as const) {
     assert.match(readFileSync(daemon.logFile, 'utf8'), /this master no longer leads/);
     assert.deepEqual([await launched, (await written).ok], ['failed', false]);
     await until('the first task ends', () => steadyEvents.seen.states.get('across') === 'TASK_FINISHED');
+    // Time in which a launch of the deposed leader would start.
     await pause(1000);
     assert.equal(existsSync(runFile('deposed')), false);
     for (const id of ['across', 'after']) assert.equal(readFileSync(runFile(id), 'utf8'), 'ran\n');

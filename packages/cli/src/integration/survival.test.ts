@@ -124,26 +124,27 @@ async function survives(cut: (cluster: TestCluster, restart: () => Promise<void>
 if (process.env['SURVIVOR_DIRECTORY'] !== undefined) {
   await framework(process.env['SURVIVOR_DIRECTORY'], process.env['SURVIVOR_MASTER'] as string);
 } else {
-  test('the agent is killed and comes back after its tasks have ended', () =>
+  test('no task is lost or runs twice when the agent is killed and comes back after its tasks have ended', () =>
     survives(async (cluster) => {
       await cluster.kill('agent');
       await pause(1000 * RUN_SECONDS);
       await cluster.startAgent();
     }));
 
-  test('the agent is killed and comes back while its tasks run', () =>
+  test('no task is lost or runs twice when the agent is killed and comes back while its tasks run', () =>
     survives(async (cluster) => {
       await cluster.kill('agent');
       await pause(200);
       await cluster.startAgent();
     }));
 
-  test('the master is killed and comes back', () =>
+  test('no task is lost or runs twice when the master is killed and comes back', () =>
     survives(async (cluster) => {
       await cluster.kill('master');
       await pause(500);
       await cluster.startMaster();
     }));
 
-  test('the framework is killed and comes back', () => survives((_, restart) => restart()));
+  test('no task is lost or runs twice when the framework is killed and comes back', () =>
+    survives((_, restart) => restart()));
 }

@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithout } from '@meseta/coordination/testing/servers';
 import { until } from '@meseta/platform/testing/until';
+import { processesWith } from './testing/processes.js';
 
 const TASKS = 12;
-
-/** The pids of processes whose command line contains the text. */
-function processesWith(text: string): readonly string[] {
-  return readdirSync('/proc').filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text);
-    } catch {
-      return false;
-    }
-  });
-}
 
 for (const kind of ['zookeeper', 'etcd'] as const) {
   test(`LOCAL-CLUSTER-1, LOCAL-CLUSTER-2: meseta up --masters=3 elects in ${kind}, starts a killed master again, and leaves no process`, {

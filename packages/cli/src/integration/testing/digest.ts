@@ -1,4 +1,4 @@
-// The whole cluster in a word: what must not change when nothing that was asked was taken.
+// The state of a whole cluster as one text, which must not change when every call was refused.
 import assert from 'node:assert/strict';
 import type { TestCluster } from '../testing.js';
 

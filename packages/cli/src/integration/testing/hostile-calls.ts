@@ -1,5 +1,6 @@
-// Calls to spoil: one of each kind that would be refused anyhow, so that whatever is done to the rest of it, nothing
-// may change. What makes it refused (its seals) is looked at after what is spoiled, where the order of checks allows.
+// Calls whose fields get hostile values, one of each type. Each is invalid already by its `invalidFields`, which keep their values,
+// so the state may not change whatever values the other fields have. Where the order of checks allows, the other fields are
+// checked first.
 import type { Plain } from '@meseta/wire/testing/schema-places';
 import type { Witness } from './witness.js';
 
@@ -8,11 +9,11 @@ export interface HostileCall {
   readonly target: string;
   readonly message: 'SchedulerCall' | 'MasterCall' | 'AgentCall';
   readonly call: Plain;
-  /** Places (and what is in them) that stay as they are; on the way to them only values of a wrong kind are put. */
-  readonly seals: readonly string[];
-  /** Where in the call things are spoiled, all below included. */
-  readonly below: readonly string[];
-  /** One in so many of the hostile values is taken, another one at each place; 1 unless given. */
+  /** The fields that make the call invalid. Fields that contain one of them get only values of a wrong type. */
+  readonly invalidFields: readonly string[];
+  /** The fields that get hostile values, with everything in them. */
+  readonly mutatedFields: readonly string[];
+  /** Each field gets one in so many of the hostile values, and the next field others; 1 unless given. */
   readonly oneIn?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -37,20 +38,29 @@ const volume = (value: number) =>
 export function schedulerCalls({ frameworkId, streamId, agentId }: Witness): HostileCall[] {
   const framework_id = id(frameworkId);
   const info = { user: 'root', name: 'witness', roles: ['witness'], capabilities: [{ type: 'MULTI_ROLE' }] };
-  const of = (type: string, body: Plain, seals: readonly string[] = [], below = [type.toLowerCase()]): HostileCall => ({
+  const of = (
+    type: string,
+    body: Plain,
+    invalidFields: readonly string[] = [],
+    mutatedFields = [type.toLowerCase()],
+  ): HostileCall => ({
     name: type,
     target: '/api/v1/scheduler',
     message: 'SchedulerCall',
     call: { framework_id, type, ...body },
-    seals,
-    below: ['framework_id', 'type', ...below],
+    invalidFields,
+    mutatedFields: ['framework_id', 'type', ...mutatedFields],
     headers: { 'Mesos-Stream-Id': streamId },
   });
   const accept = (operation: Plain, oneIn: number): HostileCall => ({
     // The offer is nobody's; what operations hold is spoiled against real offers in the core's own test.
     ...of('ACCEPT', { accept: { offer_ids: [id('none')], operations: [operation] } }),
     name: `ACCEPT ${String(operation['type'])}`,
-    below: ['accept.offer_ids', 'accept.filters', `accept.operations.${String(operation['type']).toLowerCase()}`],
+    mutatedFields: [
+      'accept.offer_ids',
+      'accept.filters',
+      `accept.operations.${String(operation['type']).toLowerCase()}`,
+    ],
     oneIn,
   });
   const task = {
@@ -109,15 +119,15 @@ export function schedulerCalls({ frameworkId, streamId, agentId }: Witness): Hos
 
 /** Calls of an operator. */
 export function masterCalls({ agentId }: Witness): HostileCall[] {
-  const of = (type: string, body?: Plain, seals: readonly string[] = []): HostileCall => {
+  const of = (type: string, body?: Plain, invalidFields: readonly string[] = []): HostileCall => {
     const field = type.toLowerCase();
     return {
       name: type,
       target: '/api/v1',
       message: 'MasterCall',
       call: body === undefined ? { type } : { type, [field]: body },
-      seals: seals.map((seal) => `${field}.${seal}`),
-      below: ['type', field],
+      invalidFields: invalidFields.map((name) => `${field}.${name}`),
+      mutatedFields: ['type', field],
     };
   };
   const agent_id = id(agentId);
@@ -181,13 +191,13 @@ export function masterCalls({ agentId }: Witness): HostileCall[] {
 
 /** An agent's calls: its files are read, nothing is launched. */
 export function agentCalls(): HostileCall[] {
-  const of = (type: string, body?: Plain, seals: readonly string[] = []): HostileCall => ({
+  const of = (type: string, body?: Plain, invalidFields: readonly string[] = []): HostileCall => ({
     name: `agent ${type}`,
     target: '/api/v1',
     message: 'AgentCall',
     call: body === undefined ? { type } : { type, [type.toLowerCase()]: body },
-    seals: seals.map((seal) => `${type.toLowerCase()}.${seal}`),
-    below: ['type', type.toLowerCase()],
+    invalidFields: invalidFields.map((name) => `${type.toLowerCase()}.${name}`),
+    mutatedFields: ['type', type.toLowerCase()],
   });
   const container_id = id('nobody');
   const command = { value: 'true' };

@@ -12,33 +12,33 @@ export interface HostileRequest extends RawRequest {
   readonly names?: string | undefined;
 }
 
-const isWithin = (place: string, seal: string): boolean => place === seal || place.startsWith(`${seal}.`);
-const isAbove = (place: string, seal: string): boolean => seal.startsWith(`${place}.`);
+const isWithin = (place: string, field: string): boolean => place === field || place.startsWith(`${field}.`);
+const isAbove = (place: string, field: string): boolean => field.startsWith(`${place}.`);
 
-/** The places of a call that may be spoiled, and whether only by values of a wrong kind. */
+/** The places of a call that get hostile values, and whether only values of a wrong type. */
 function* placesOf(call: HostileCall, all: readonly Place[]): Generator<[Place, boolean]> {
   for (const place of all) {
     // Another type is another call.
-    if (place.text === 'type' || !call.below.some((part) => isWithin(place.text, part))) continue;
-    // A list's seal is in its last element, and the first one is spoiled.
-    const sealed = call.seals.find((seal) => isWithin(place.text, seal));
+    if (place.text === 'type' || !call.mutatedFields.some((part) => isWithin(place.text, part))) continue;
+    // A list of many is invalid by its last element, and the first one gets the values.
+    const invalid = call.invalidFields.find((name) => isWithin(place.text, name));
     const field = place.steps.at(-1);
-    const elsewhere = sealed !== undefined && isListOfMany(call, sealed) && place.text !== sealed;
-    if (sealed !== undefined && !elsewhere) {
+    const elsewhere = invalid !== undefined && isListOfMany(call, invalid) && place.text !== invalid;
+    if (invalid !== undefined && !elsewhere) {
       if (field !== undefined) yield [place, true];
       continue;
     }
-    yield [place, call.seals.some((seal) => isAbove(place.text, seal))];
+    yield [place, call.invalidFields.some((name) => isAbove(place.text, name))];
   }
 }
 
-function isListOfMany({ call }: HostileCall, seal: string): boolean {
+function isListOfMany({ call }: HostileCall, path: string): boolean {
   let at: unknown = call;
-  for (const name of seal.split('.')) at = (at as Record<string, unknown> | undefined)?.[name];
+  for (const name of path.split('.')) at = (at as Record<string, unknown> | undefined)?.[name];
   return Array.isArray(at) && at.length > 1;
 }
 
-/** All of a call's spoiled forms. */
+/** The call with each hostile value in each of its places. */
 export function* requestsOf(places: SchemaPlaces, call: HostileCall, all: readonly Place[]): Generator<HostileRequest> {
   const common = { method: 'POST', target: call.target };
   const { oneIn = 1 } = call;

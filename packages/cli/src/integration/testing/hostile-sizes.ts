@@ -1,4 +1,4 @@
-// Requests at the size limits for every door of a daemon: calls of schedulers, executors, operators, messages between
+// Requests at the size limits for every entry of a daemon: calls of schedulers, executors, operators, messages between
 // processes, and v0 endpoints.
 import { agentEndpoints, type EndpointDefinition, masterEndpoints } from '@meseta/api';
 import { below, LIMITS, type Random } from '@meseta/base';
@@ -15,7 +15,7 @@ export interface SizedRequest extends RawRequest {
   readonly what: string;
 }
 
-/** Of what is really there, so that calls are taken. */
+/** The ids of existing objects, so that calls are accepted. */
 export type Names = Pick<Witness, 'frameworkId' | 'streamId' | 'agentId' | 'offerId'>;
 
 const pick = <T>(random: Random, list: readonly T[]): T => list[below(random, list.length)] as T;
@@ -127,7 +127,7 @@ function v0({ random, names }: Drawing, daemon: Daemon): SizedRequest {
 /** Draws one after the other. */
 export function createSizedRequests(places: SchemaPlaces, random: Random, names: Names): () => SizedRequest {
   const drawing: Drawing = { places, random, names, oversized: createOversized(places, random) };
-  const doors: readonly (() => SizedRequest)[] = [
+  const kinds: readonly (() => SizedRequest)[] = [
     () => call(drawing, 'master', '/api/v1/scheduler', 'SchedulerCall', { 'Mesos-Stream-Id': names.streamId }),
     () => call(drawing, 'master', '/api/v1/scheduler', 'SchedulerCall', { 'Mesos-Stream-Id': names.streamId }),
     () => call(drawing, 'master', '/api/v1', 'MasterCall'),
@@ -138,5 +138,5 @@ export function createSizedRequests(places: SchemaPlaces, random: Random, names:
     () => v0(drawing, 'master'),
     () => v0(drawing, 'agent'),
   ];
-  return () => pick(random, doors)();
+  return () => pick(random, kinds)();
 }

@@ -13,7 +13,8 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-const AHEAD = 24;
+/** Requests that wait for their responses on one connection. */
+const MAX_UNANSWERED = 24;
 
 /** The bytes of one request. */
 function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
@@ -25,40 +26,40 @@ function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
 
 /** Takes answers off a connection's bytes. */
 function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buffer) => void {
-  let held: Buffer = Buffer.alloc(0);
+  let buffered: Buffer = Buffer.alloc(0);
   const next = (): boolean => {
-    const end = held.indexOf('\r\n\r\n');
+    const end = buffered.indexOf('\r\n\r\n');
     if (end < 0) return false;
-    const head = held.toString('latin1', 0, end);
+    const head = buffered.toString('latin1', 0, end);
     const status = Number(head.slice(9, 12));
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
     const start = end + 4;
     if (length !== undefined) {
       const stop = start + Number(length);
-      if (held.length < stop) return false;
-      onAnswer({ status, body: held.toString('utf8', start, stop) });
-      held = held.subarray(stop);
+      if (buffered.length < stop) return false;
+      onAnswer({ status, body: buffered.toString('utf8', start, stop) });
+      buffered = buffered.subarray(stop);
       return true;
     }
     let at = start;
     let body = '';
     for (;;) {
-      const line = held.indexOf('\r\n', at);
+      const line = buffered.indexOf('\r\n', at);
       if (line < 0) return false;
-      const size = Number.parseInt(held.toString('latin1', at, line), 16);
+      const size = Number.parseInt(buffered.toString('latin1', at, line), 16);
       const stop = line + 2 + size;
-      if (held.length < stop + 2) return false;
-      body += held.toString('utf8', line + 2, stop);
+      if (buffered.length < stop + 2) return false;
+      body += buffered.toString('utf8', line + 2, stop);
       at = stop + 2;
       if (size === 0) break;
     }
     onAnswer({ status, body });
-    held = held.subarray(at);
+    buffered = buffered.subarray(at);
     return true;
   };
   return (bytes) => {
-    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
-    while (held.length > 0 && next());
+    buffered = buffered.length === 0 ? bytes : Buffer.concat([buffered, bytes]);
+    while (buffered.length > 0 && next());
   };
 }
 
@@ -79,23 +80,23 @@ function sendOver<R extends RawRequest>(
   onAnswer: (request: R, answer: RawAnswer) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const under: R[] = [];
+    const unanswered: R[] = [];
     let done = false;
     const [host = '', port = ''] = address.split(':');
     const socket: Socket = connect({ host, port: Number(port), noDelay: true });
     const fill = (): void => {
-      while (!done && under.length < AHEAD) {
+      while (!done && unanswered.length < MAX_UNANSWERED) {
         const next = source.next();
         if (next.done === true) done = true;
         else {
-          under.push(next.value);
+          unanswered.push(next.value);
           socket.write(bytesOf(next.value));
         }
       }
-      if (done && under.length === 0) socket.end();
+      if (done && unanswered.length === 0) socket.end();
     };
     const read = createAnswerReader((answer) => {
-      const request = under.shift();
+      const request = unanswered.shift();
       if (request !== undefined) onAnswer(request, answer);
     });
     socket.on('connect', fill);
@@ -109,7 +110,7 @@ function sendOver<R extends RawRequest>(
     });
     socket.on('error', reject);
     socket.on('close', () => {
-      const [lost] = under;
+      const [lost] = unanswered;
       if (lost === undefined) resolve();
       else reject(new Error(`${address} closed the connection on ${lost.method} ${lost.target}: ${String(lost.body)}`));
     });

@@ -1,4 +1,4 @@
-// A framework that subscribes, runs one task and stays: what hostile calls must leave alone, and in whose name they speak.
+// A framework that subscribes, runs one task and stays subscribed. Hostile calls have its ids, and must not affect it.
 import { request } from 'node:http';
 import { recordReader } from '@meseta/wire/recordio';
 
