@@ -2,9 +2,9 @@
 //
 // Boundary: nothing of a program stays in this process; the cgroup holds it.
 import { closeSync, openSync } from 'node:fs';
-import { type DevicePrograms, err, ok, type Result, type SystemResult } from '@meseta/base';
+import { type DevicePrograms, err, ok, type Result } from '@meseta/base';
 import * as libc from './libc.js';
-import { systemError } from './system-results.js';
+import { attemptNow } from './system-results.js';
 
 /** linux/bpf.h */
 const BPF_PROG_LOAD = 5;
@@ -62,18 +62,9 @@ function attach(directory: string, program: Uint8Array): void {
   }
 }
 
-function attempt(call: () => void): SystemResult<void> {
-  try {
-    call();
-    return ok(undefined);
-  } catch (error) {
-    return err(systemError(error));
-  }
-}
-
 /** Why this kernel takes no programs from this process, or the port. */
 export function createDevicePrograms(): Result<DevicePrograms, string> {
-  const tried = attempt(() => closeSync(load(ALLOW_ALL)));
+  const tried = attemptNow(() => closeSync(load(ALLOW_ALL)));
   if (!tried.ok) return err(tried.error.message);
-  return ok({ attach: (directory, program) => attempt(() => attach(directory, program)) });
+  return ok({ attach: (directory, program) => attemptNow(() => attach(directory, program)) });
 }

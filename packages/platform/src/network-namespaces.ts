@@ -4,11 +4,11 @@
 // `within` runs. Other threads, which Node's file system calls use, stay in their own.
 // NETWORK-NAMESPACES-1: after each call the thread is back in its own namespace, or the process ends.
 import { closeSync, constants, openSync, unlinkSync } from 'node:fs';
-import { assert, err, type NetworkNamespaces, ok, type SystemResult } from '@meseta/base';
+import { assert, type NetworkNamespaces } from '@meseta/base';
 import { CLONE_NEWNET } from './isolation-steps.js';
 import * as libc from './libc.js';
 import { createProbes } from './outbound.js';
-import { systemError } from './system-results.js';
+import { attemptNow } from './system-results.js';
 
 const { O_CREAT, O_EXCL, O_RDONLY } = constants;
 const OWN = '/proc/thread-self/ns/net';
@@ -26,8 +26,8 @@ const IFF_UP = 1;
 const IFREQ_WORDS = 20;
 const IFREQ_FLAGS = 8;
 
-/** Calls `run`, and comes back to the own namespace. NETWORK-NAMESPACES-1. */
-function comingBack<T>(run: () => T): T {
+/** Calls `run`, which may change the namespace, and comes back to the own one. NETWORK-NAMESPACES-1. */
+function restoringNamespace<T>(run: () => T): T {
   const own = openSync(OWN, O_RDONLY);
   try {
     return run();
@@ -41,7 +41,7 @@ function comingBack<T>(run: () => T): T {
 function within<T>(path: string, run: () => T): T {
   const file = openSync(path, O_RDONLY);
   try {
-    return comingBack(() => {
+    return restoringNamespace(() => {
       libc.checked(libc.setns(file, CLONE_NEWNET), `${path}: enter the network namespace`);
       return run();
     });
@@ -62,18 +62,9 @@ function raiseLoopback(): void {
   }
 }
 
-function attemptNow(call: () => void): SystemResult<void> {
-  try {
-    call();
-    return ok(undefined);
-  } catch (error) {
-    return err(systemError(error));
-  }
-}
-
 function create(path: string): void {
   closeSync(openSync(path, O_RDONLY | O_CREAT | O_EXCL, FILE_MODE));
-  comingBack(() => {
+  restoringNamespace(() => {
     libc.checked(libc.unshare(CLONE_NEWNET), 'make a network namespace');
     raiseLoopback();
     libc.checked(libc.mount(OWN, path, null, MS_BIND, null), `${path}: bind the network namespace`);

@@ -21,6 +21,16 @@ export async function attempt<T>(call: () => Promise<T>): Promise<SystemResult<T
   }
 }
 
+/** `attempt` for a synchronous call. */
+export function attemptNow(call: () => void): SystemResult<void> {
+  try {
+    call();
+    return ok(undefined);
+  } catch (error) {
+    return err(systemError(error));
+  }
+}
+
 interface KindOf {
   isFile(): boolean;
   isDirectory(): boolean;

@@ -1,7 +1,7 @@
 // Networks as operators configure them: files of the Container Network Interface, with one plugin (.conf, .json) or several
 // (.conflist) (the specification, version 1.0.0, "Network configuration format").
 import { err, type Files, ok, type Result } from '@meseta/base';
-import { isObject, type JsonObject, listOf, MAX_JSON_BYTES, parseObject } from './json.js';
+import { isObject, type JsonObject, listOf, MAX_JSON_BYTES, parseObject } from '../operator-json.js';
 
 /** Those whose results this agent understands. Without one, a configuration is of the first. */
 const VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0'];

@@ -17,10 +17,10 @@ import {
 } from '@meseta/base';
 import type { NetworkInfo } from '@meseta/wire';
 import type { ContainerNetwork } from '../isolators/isolator.js';
+import type { JsonObject } from '../operator-json.js';
 import { listNames } from '../sandbox/directories.js';
 import { within } from '../sandbox/sandbox.js';
 import { removeTree } from '../sandbox/trees.js';
-import type { JsonObject } from './json.js';
 import { hostsText, resolverText } from './name-files.js';
 import { type Attachment, attach, detach, type PluginPorts } from './plugins.js';
 import { type Addressing, addressingOf, isIpv6 } from './results.js';

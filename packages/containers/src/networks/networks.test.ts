@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { createFiles } from '@meseta/platform/files';
+import { parseObject } from '../operator-json.js';
 import { parseNetwork, readNetworks } from './config.js';
-import { MAX_JSON_BYTES, parseObject } from './json.js';
 import { hostsText, resolverText } from './name-files.js';
 import { addressingOf, errorOf } from './results.js';
 
@@ -44,15 +44,6 @@ test('what is no network is refused with the field', () => {
     ['{"name": "n", "type": "a", "cniVersion": "2.0.0"}', /^cniVersion: expected one of .*, got "2\.0\.0"/],
   ];
   for (const [text, expected] of refused) assert.match(problemOf(parseNetwork(text)), expected, text);
-});
-
-test('JSON has limits of size and depth; brackets in strings do not count', () => {
-  const nested = (depth: number): string => `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
-  assert.equal(parseObject(nested(31)).ok, true);
-  assert.match(problemOf(parseObject(nested(32))), /at most 32 lists and objects/);
-  assert.match(problemOf(parseObject(nested(100_000))), /at most 32 lists and objects/);
-  assert.equal(parseObject(`{"a": "\\"${'['.repeat(100)}"}`).ok, true);
-  assert.match(problemOf(parseObject(`{"a": "${'x'.repeat(MAX_JSON_BYTES)}"}`)), /at most 262144 bytes/);
 });
 
 test('the networks of a directory: of several with a name the first file, and what is no network is told', async () => {

@@ -1,8 +1,8 @@
 // Calls the plugins of a network (the specification of CNI, version 1.0.0, "Network attachment protocol").
 import { type AbortSignalLike, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import type { NetworkInfo } from '@meseta/wire';
+import { isObject, type JsonObject, MAX_JSON_BYTES, parseObject } from '../operator-json.js';
 import { type Network, typeOf } from './config.js';
-import { isObject, type JsonObject, MAX_JSON_BYTES, parseObject } from './json.js';
 import { errorOf } from './results.js';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

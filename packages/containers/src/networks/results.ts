@@ -1,7 +1,7 @@
 // Results and errors of plugins (the specification of CNI, version 1.0.0, "Result types"; older versions name addresses by
 // `ip4` and `ip6`).
 import { err, ok, type Result } from '@meseta/base';
-import { isObject, type Json, type JsonObject, listOf, parseObject } from './json.js';
+import { isObject, type Json, type JsonObject, listOf, parseObject } from '../operator-json.js';
 
 const MAX_ADDRESSES = 64;
 const MAX_DNS_ENTRIES = 32;

@@ -16,7 +16,7 @@ import {
   type SeccompRule,
 } from '@meseta/base';
 import { capabilityNumber } from '../isolators/linux-capabilities.js';
-import { isObject, type Json, type JsonObject, parseObject } from '../networks/json.js';
+import { isObject, type Json, type JsonObject, parseObject } from '../operator-json.js';
 
 /** A rule that is in force for containers with some capabilities only. */
 interface ProfileRule extends SeccompRule {

@@ -1,4 +1,5 @@
-// JSON of operators and plugins, with limits on its size and depth.
+// JSON of operators and of programs that they install (networks, results of plugins, seccomp profiles), with limits on its size
+// and depth. Pure.
 import { err, ok, type Result } from '@meseta/base';
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
