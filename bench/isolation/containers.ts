@@ -60,6 +60,7 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
     launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
     images: undefined,
     seccomp: undefined,
+    gpus: undefined,
     random: cryptoRandom(),
     warn: (message) => console.error(message),
     rotation: undefined,

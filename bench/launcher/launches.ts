@@ -31,6 +31,7 @@ const made = await createContainerizer({
   clock: realClock,
   images: undefined,
   seccomp: undefined,
+  gpus: undefined,
   random: cryptoRandom(),
   isolation: isolationOptions,
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },

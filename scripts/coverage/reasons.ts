@@ -39,7 +39,6 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^flag agent xfs_/, 'disk quota comes from btrfs or is measured'],
   [/^flag agent hadoop_home$/, 'the fetcher has no Hadoop client'],
   [/^flag agent perf_/, 'perf counters are not measured'],
-  [/^flag agent nvidia_gpu_devices$/, 'gpus are not isolated yet'],
   [/^flag agent domain_socket_location$|^flag agent http_executor_domain_sockets$/, 'executors connect by TCP'],
   [/^flag agent ip6/, 'IPv4 only as yet'],
   [/^flag /, 'taken, with a warning: no effect yet'],

@@ -14,6 +14,7 @@ export * from './lists.js';
 export * from './log-line.js';
 export * from './loop.js';
 export * from './names.js';
+export * from './nvidia.js';
 export * from './pid.js';
 export * from './ports.js';
 export * from './random.js';

@@ -22,6 +22,13 @@ export type LinuxMount =
   /** A new file system in memory. `bytes`: its limit; undefined: half of the machine's memory. */
   | { readonly kind: 'tmpfs'; readonly target: string; readonly bytes: number | undefined };
 
+/** A character device in `/dev`. */
+export interface DeviceNode {
+  readonly name: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
 /** Numbers of capabilities (capabilities(7)). */
 export interface CapabilitySets {
   readonly effective: readonly number[];
@@ -35,6 +42,8 @@ export interface LinuxPlan {
   readonly root: string | undefined;
   /** In the order in which they are made. They need a mount namespace. */
   readonly mounts: readonly LinuxMount[];
+  /** Of a root file system of its own: devices beside those that every container has. */
+  readonly devices: readonly DeviceNode[];
   /** undefined: those of the agent, where the user is root. */
   readonly capabilities: CapabilitySets | undefined;
   readonly noNewPrivileges: boolean;
@@ -53,6 +62,7 @@ export const SHARED_LINUX: LinuxPlan = {
   namespaces: [],
   root: undefined,
   mounts: [],
+  devices: [],
   capabilities: undefined,
   noNewPrivileges: false,
   seccomp: undefined,

@@ -3,8 +3,10 @@
 import { type ContainerId, err, type Outbound, ok, type Result } from '@meseta/base';
 import { type Backend, type Backends, composeBackends } from './composing.js';
 import type { Containerizer, ContainerizerOptions } from './containerizer.js';
+import { type Gpus, openGpus } from './gpus/gpus.js';
 import { findHostFacts } from './host-facts.js';
 import { type ImageOptions, type Images, openImages } from './images/images.js';
+import { NEEDED_FOR_GPUS } from './isolators/gpu-nvidia.js';
 import type { ContainerNetwork, HostFacts, Isolator, Usage } from './isolators/isolator.js';
 import { createProcessCgroup } from './isolators/linux-launcher.js';
 import { NEEDED_FOR_IMAGES, parseIsolation, selectIsolators } from './isolators/select.js';
@@ -44,6 +46,20 @@ async function openImagesFor(
   return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
 }
 
+/** As in Mesos, an agent that lacks the isolators which GPUs need, or a device of theirs, does not start. */
+async function openGpusFor(
+  { gpus, isolation, files, processes, runtimeDir }: ContainerizerOptions,
+  { linux }: HostFacts,
+): Promise<Result<Gpus | undefined, string>> {
+  if (gpus === undefined) return ok(undefined);
+  if (!linux.ok) return err(`--isolation=gpu/nvidia: ${linux.error}`);
+  const names = parseIsolation(isolation.names);
+  const missing = NEEDED_FOR_GPUS.find((either) => !either.some((name) => names.ok && names.value.includes(name)));
+  if (missing !== undefined) return err(`--isolation=gpu/nvidia: expected ${missing.join(' or ')} in --isolation`);
+  const opened = await openGpus(gpus, `${runtimeDir}/isolators/gpu`, files, processes);
+  return opened.ok ? opened : err(`--isolation=gpu/nvidia: ${opened.error}`);
+}
+
 /** As in Mesos, an agent whose operator chose profiles that it can't use does not start. Without the launcher: why not. */
 async function openSeccompFor(
   { seccomp, files }: ContainerizerOptions,
@@ -68,6 +84,8 @@ async function prepareIsolation(
   if (!images.ok) return images;
   const seccomp = await openSeccompFor(options, host);
   if (!seccomp.ok) return seccomp;
+  const gpus = await openGpusFor(options, host);
+  if (!gpus.ok) return gpus;
   const selected = selectIsolators(
     {
       files,
@@ -79,11 +97,15 @@ async function prepareIsolation(
       images: images.value,
       ...isolation,
       seccomp: seccomp.value,
+      gpus: gpus.value,
       launcher: cgroups.ok ? 'linux' : 'posix',
     },
     host,
   );
   if (!selected.ok) return selected;
+  if (gpus.value !== undefined && !selected.value.isolators.some(({ name }) => name === 'cgroups/devices')) {
+    return err(`--isolation=gpu/nvidia: GPUs can't be limited: ${selected.value.warnings.join('; ')}`);
+  }
   const { destroyTimeoutMs } = launcher;
   const first = cgroups.ok ? [createProcessCgroup({ cgroups: cgroups.value, destroyTimeoutMs, warn })] : [];
   const fallback =

@@ -20,6 +20,7 @@ import { createBackends } from './backends.js';
 import type { BackendName, Backends } from './composing.js';
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
+import type { GpuOptions } from './gpus/gpus.js';
 import type { ImageOptions, Images } from './images/images.js';
 import type { Usage } from './isolators/isolator.js';
 import type { IsolationOptions } from './isolators/select.js';
@@ -102,10 +103,12 @@ export interface ContainerizerOptions {
   readonly supervisor: SupervisorOptions['command'];
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly fetcher: FetcherOptions;
-  readonly isolation: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp'>;
+  readonly isolation: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp' | 'gpus'>;
   readonly launcher: LauncherOptions;
   /** undefined: no image provider. */
   readonly images: ImageOptions | undefined;
+  /** undefined: `--isolation` does not name gpu/nvidia. */
+  readonly gpus: GpuOptions | undefined;
   /** undefined: `--isolation` does not name linux/seccomp. */
   readonly seccomp: SeccompOptions | undefined;
   readonly random: Random;

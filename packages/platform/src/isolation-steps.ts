@@ -135,7 +135,7 @@ export function openIsolation(
   const trees = {
     tree: closeLater(cloneTree(root, false)),
     path: pathOfDescriptor(root),
-    devices: closeLater(createDevices()),
+    devices: closeLater(createDevices(plan.devices)),
   };
   return { ...opened, root: trees };
 }

@@ -305,6 +305,25 @@ test('a container with a root of its own sees that root, with its own /proc, /de
   assert.equal(read(`${path}/written`), 'y\n');
 });
 
+test('a root file system of its own has the devices of the plan, which other users can open', asRoot, async () => {
+  const path = newDirectory();
+  const devices = [
+    { name: 'mine', major: 1, minor: 3 },
+    { name: 'large', major: 4095, minor: 0xfffff },
+  ];
+  const linux: Partial<LinuxPlan> = {
+    namespaces: ['mount'],
+    root: newRoot(),
+    mounts: MACHINE,
+    devices,
+    workingDirectory: '/',
+  };
+  const script = 'cd /dev; stat -c "%n %F %t %T %a" mine large; echo x >mine && echo written';
+  const seen = await run(path, script, linux, { user: { uid: nobody, groups: [nobody] } });
+  const numbers = ['mine character special file 1 3 666', 'large character special file fff fffff 666'];
+  assert.equal(seen, `${[...numbers, 'written'].join('\n')}\n`);
+});
+
 test('CHILDREN-3: a program has exactly its capabilities, and gets no others by its file', asRoot, async () => {
   const path = newDirectory();
   chownSync(path, nobody, nobody);

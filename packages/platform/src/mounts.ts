@@ -6,7 +6,7 @@
 //   to; names below it that a task may replace are never followed (DirectoryBelow).
 // MOUNTS-2: a target in a container's own root is made and opened within that root, whatever links are in it.
 import { closeSync, constants, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
-import { type DirectoryBelow, pathComponents } from '@meseta/base';
+import { type DeviceNode, type DirectoryBelow, pathComponents } from '@meseta/base';
 import { isProtected } from './directory-handles.js';
 import * as libc from './libc.js';
 import { Refused, statOfDescriptor } from './system-results.js';
@@ -171,8 +171,8 @@ const LINKS: readonly (readonly [name: string, target: string])[] = [
   ['ptmx', 'pts/ptmx'],
 ];
 
-/** A detached /dev with the devices that every container has. */
-export function createDevices(): number {
+/** A detached /dev with the devices that every container has, and more. */
+export function createDevices(more: readonly DeviceNode[]): number {
   const config = libc.checked(libc.fsopen('tmpfs', FSOPEN_CLOEXEC), 'make /dev');
   try {
     libc.checked(libc.fsconfig(config, FSCONFIG_SET_STRING, 'mode', '755'), 'make /dev');
@@ -180,7 +180,7 @@ export function createDevices(): number {
     libc.checked(libc.fsconfig(config, FSCONFIG_CMD_CREATE, null, null), 'make /dev');
     const devices = libc.checked(libc.fsmount(config, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID_NOEXEC), 'make /dev');
     try {
-      fillDevices(`/proc/self/fd/${devices}`);
+      fillDevices(`/proc/self/fd/${devices}`, more);
     } catch (error) {
       closeSync(devices);
       throw error;
@@ -191,11 +191,19 @@ export function createDevices(): number {
   }
 }
 
-function fillDevices(path: string): void {
+/** struct stat's number of a device, as makedev(3) of Linux puts it together. */
+const deviceNumber = (major: number, minor: number): number =>
+  ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)) >>> 0;
+
+function fillDevices(path: string, more: readonly DeviceNode[]): void {
   const before = process.umask(0);
   try {
-    for (const [name, major, minor] of DEVICES) {
-      libc.checked(libc.mknod(`${path}/${name}`, S_IFCHR | DEVICE_MODE, (major << 8) | minor), `make /dev/${name}`);
+    const wanted = [...DEVICES, ...more.map(({ name, major, minor }) => [name, major, minor] as const)];
+    for (const [name, major, minor] of wanted) {
+      libc.checked(
+        libc.mknod(`${path}/${name}`, S_IFCHR | DEVICE_MODE, deviceNumber(major, minor)),
+        `make /dev/${name}`,
+      );
     }
     for (const [name, target] of LINKS) symlinkSync(target, `${path}/${name}`);
     for (const name of ['pts', 'shm', 'mqueue']) mkdirSync(`${path}/${name}`, TARGET_MODE);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { createLoop, err, type Files, formatDuration, hostOf, LIMITS, ok, pidOf, type Result } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
+import type { GpuOptions } from '@meseta/containers/gpus/gpus';
 import type { ImageOptions } from '@meseta/containers/images/images';
 import type { RotationLimits } from '@meseta/containers/streams/rotation';
 import { createHost, type Host, hostNoteText, type Logger, realClock } from '@meseta/platform';
@@ -30,8 +31,9 @@ import { dockerOptions, readDockerConfig } from './docker-options.js';
 import { performEffect } from './effects.js';
 import { createExecutorApi } from './executor-api.js';
 import type { AgentFlags } from './flags.js';
+import { offeredGpus } from './gpu-flags.js';
 import { createRequestHandler, type RequestHandler } from './http.js';
-import { isolationOptionsOf, seccompOptionsOf } from './isolation-options.js';
+import { isolationOptionsOf, loadNvidiaDriver, seccompOptionsOf } from './isolation-options.js';
 import { oversubscriptionFlags, watchLoad } from './oversubscription.js';
 import { type AgentPeerGate, createAgentPeerGate } from './peer-gate.js';
 import { agentResources } from './resources.js';
@@ -206,16 +208,19 @@ async function run(
 ): Promise<Result<RunningAgent, string>> {
   const { flags, log } = options;
   const [workDir, startMs, files] = [resolve(flags.work_dir), realClock.now().monoMs, createFiles()];
-  const resources = await agentResources(flags.resources, flags.default_role, workDir, files);
-  if (!resources.ok) return resources;
+  const known = await agentResources(flags.resources, flags.default_role, workDir, files);
+  if (!known.ok) return known;
+  const gpus = await offeredGpus(flags, known.value, loadNvidiaDriver);
+  if (!gpus.ok) return gpus;
+  const resources = [...known.value, ...gpus.value.resources];
   const modules = modulesOf(flags);
   if (!modules.ok) return modules;
   const { oversubscription, thresholds, limits } = modules.value;
-  const made = await openContainerizer(options, inputs, files, limits, resources.value);
+  const made = await openContainerizer(options, inputs, files, limits, resources, gpus.value.options);
   if (!made.ok) return made;
   const containerizer = made.value;
   for (const warning of containerizer.warnings) log.warning(warning);
-  const facts = { localIp, workDir, resources: resources.value, oversubscription, containerizer };
+  const facts = { localIp, workDir, resources, oversubscription, containerizer };
   const config = await configOf(flags, host, files, security, facts);
   const core = createAgent(config, cryptoRandom());
   const entries = checkpoint.read();
@@ -356,6 +361,7 @@ async function openContainerizer(
   files: Files,
   rotation: RotationLimits | undefined,
   resources: readonly Resource[],
+  gpus: GpuOptions | undefined,
 ): Promise<Result<Containerizer, string>> {
   const { flags, supervisor, log } = options;
   const isolation = await isolationOptionsOf(flags, resources);
@@ -377,6 +383,7 @@ async function openContainerizer(
       destroyTimeoutMs: flags.cgroups_destroy_timeout,
     },
     images: imageOptionsOf(options, dockerConfig.value),
+    gpus,
     seccomp: await seccompOptionsOf(flags),
     random: cryptoRandom(),
     warn: log.warning,

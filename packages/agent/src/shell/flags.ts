@@ -27,6 +27,7 @@ import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes, parseResources } from '@meseta/resources';
 import type { CapabilityInfo, DomainInfo, ValueRange } from '@meseta/wire';
 import { CapabilityInfoCodec, DomainInfoCodec } from '@meseta/wire/codecs';
+import { parseGpuIndexes } from './gpu-indexes.js';
 import { backendFlag, imageGcFlag, providersFlag, registryFlag } from './image-flags.js';
 
 function parseEnvironment(text: string): Result<Readonly<Record<string, string>>, string> {
@@ -110,6 +111,8 @@ function parseDevices(text: string): Result<string, string> {
   return devices.ok ? ok(text) : devices;
 }
 const allowedDevicesFlag = (options: { readonly help: string }) => valueFlag(parseDevices, asGiven, options);
+
+const gpusFlag = (options: { readonly help: string }) => valueFlag(parseGpuIndexes, asGiven, options);
 
 const isolationFlag = (options: { readonly default: string; readonly help: string }) =>
   valueFlag(parseNamesOfIsolators, asGiven, options);
@@ -404,7 +407,9 @@ export const agentFlags = {
   network_link_speed: textFlag(ignored),
   network_rate_statistics_interval: textFlag(ignored),
   network_rate_statistics_window: textFlag(ignored),
-  nvidia_gpu_devices: textFlag(ignored),
+  nvidia_gpu_devices: gpusFlag({
+    help: 'With gpu/nvidia: the GPUs to offer, by their numbers in nvidia-smi, such as 0,1; as many as gpus in --resources.',
+  }),
   oversubscribed_resources_interval: durationFlag({
     default: '15secs',
     help: 'How often the revocable resources of --resource_estimator are estimated.',

@@ -1,6 +1,6 @@
 // What the flags say about the isolation of containers, as the containerizer takes it.
 import { resolve } from 'node:path';
-import { type DevicePrograms, err, ok, type Result } from '@meseta/base';
+import { type DevicePrograms, err, type NvidiaDriver, ok, type Result } from '@meseta/base';
 import { readCgroupLayout } from '@meseta/containers/cgroups/host';
 import type { ContainerizerOptions } from '@meseta/containers/containerizer';
 import type { CniOptions } from '@meseta/containers/isolators/network-cni';
@@ -47,6 +47,12 @@ async function devicePrograms(flags: AgentFlags): Promise<Result<DevicePrograms,
   if (!isChosen || isVersion1) return err('they are not needed');
   const { createDevicePrograms } = await import('@meseta/platform/device-programs');
   return createDevicePrograms();
+}
+
+/** Only an agent with GPUs loads NVIDIA's library. */
+export async function loadNvidiaDriver(): Promise<Result<NvidiaDriver, string>> {
+  const { createNvidiaDriver } = await import('@meseta/platform/nvidia');
+  return createNvidiaDriver();
 }
 
 /** The options of the isolator linux/seccomp. Only an agent that has it loads libseccomp. */

@@ -34,7 +34,7 @@ export async function agentResources(
 }
 
 /** The names of all resources in the flag, also of those with the value 0. */
-function namedResources(text: string | undefined): ReadonlySet<string> {
+export function namedResources(text: string | undefined): ReadonlySet<string> {
   const found = new Set<string>();
   if (text === undefined) return found;
   for (const match of text.matchAll(/"name"\s*:\s*"([^"]+)"/g)) found.add(match[1] as string);

@@ -7,6 +7,7 @@ const MEGABYTE = 2 ** 20;
 export interface Demand {
   readonly cpus: number;
   readonly memoryBytes: number;
+  readonly gpus: number;
   readonly hasRevocableCpus: boolean;
   /** Infinity: unlimited; undefined: no limit beside the request is given. */
   readonly cpusLimit: number | undefined;
@@ -22,7 +23,8 @@ export interface Share {
 
 type Limited = 'cpus' | 'mem';
 
-const requestOf = ({ resources }: Share, name: Limited): number => quantity(quantitiesOf(resources), name) / 1000;
+const requestOf = ({ resources }: Share, name: Limited | 'gpus'): number =>
+  quantity(quantitiesOf(resources), name) / 1000;
 
 /** A share without a limit counts with its request. */
 function limitOf(shares: readonly Share[], name: Limited): number | undefined {
@@ -36,6 +38,7 @@ export function demandOf(shares: readonly Share[]): Demand {
   return {
     cpus: requestOf({ resources: all }, 'cpus'),
     memoryBytes: requestOf({ resources: all }, 'mem') * MEGABYTE,
+    gpus: requestOf({ resources: all }, 'gpus'),
     hasRevocableCpus: all.some((resource) => resource.name === 'cpus' && isRevocable(resource)),
     cpusLimit: limitOf(shares, 'cpus'),
     memoryLimitBytes: memoryLimit === undefined ? undefined : memoryLimit * MEGABYTE,

@@ -7,6 +7,7 @@ const demand = (cpus: number, cpusLimit?: number, hasRevocableCpus = false): Dem
   cpus,
   memoryBytes: 0,
   hasRevocableCpus,
+  gpus: 0,
   cpusLimit,
   memoryLimitBytes: undefined,
 });

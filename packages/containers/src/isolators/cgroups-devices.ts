@@ -1,10 +1,11 @@
 // cgroups/devices: a container can open the devices that every program needs, those of `--allowed_devices`, and no others
 // (Mesos: docs/isolators/cgroups-devices.md): by control files of version 1 of cgroups, by a program of the kernel in version 2.
-import { err, type FileStat, type Files, ok, type Result } from '@meseta/base';
+import { type DeviceNode, err, type FileStat, type Files, ok, type Result } from '@meseta/base';
 import type { DeviceAccess } from '@meseta/wire';
 import { DeviceWhitelistCodec } from '@meseta/wire/codecs';
 import { UNIFIED } from '../cgroups/container-cgroups.js';
 import { type DeviceRule, encodeDeviceProgram, textOfRule } from '../cgroups/device-rules.js';
+import type { Gpus } from '../gpus/gpus.js';
 import { type CgroupsPorts, createCgroupIsolator, type Setting, writeSettings } from './cgroups-isolator.js';
 import type { Isolator } from './isolator.js';
 
@@ -74,24 +75,58 @@ async function rulesOf(files: Files, allowed: readonly DeviceAccess[]): Promise<
   return ok(rules);
 }
 
-export function createCgroupsDevices(ports: CgroupsPorts): Isolator {
-  const { files, allowedDevices, devicePrograms: programs } = ports;
+const ruleOfNode =
+  (access: string) =>
+  ({ major, minor }: DeviceNode): DeviceRule => ({ kind: 'c', major, minor, access });
+
+/** A cgroup's GPUs, with the devices that they need. */
+async function rulesOfGpus(
+  gpus: Gpus | undefined,
+  id: string,
+  count: number,
+): Promise<Result<readonly DeviceRule[], string>> {
+  if (gpus === undefined) return ok([]);
+  const own = await gpus.resize(id, count);
+  return own.ok ? ok([...gpus.controls.map(ruleOfNode('rwm')), ...own.value.map(ruleOfNode('rw'))]) : own;
+}
+
+/** Everything is forbidden before the rules are set, for a new cgroup; else the GPUs that it does not have. */
+function settingsOf(rules: readonly DeviceRule[], gpus: Gpus | undefined, isNew: boolean): readonly Setting[] {
+  const isAllowed = (node: DeviceNode): boolean =>
+    rules.some(({ major, minor }) => major === node.major && minor === node.minor);
+  const denied = isNew
+    ? ['a']
+    : (gpus?.all ?? []).filter((node) => !isAllowed(node)).map((node) => textOfRule(ruleOfNode('rwm')(node)));
+  return [
+    ...denied.map((text): Setting => ['devices', 'devices.deny', text]),
+    ...rules.map((rule): Setting => ['devices', 'devices.allow', textOfRule(rule)]),
+  ];
+}
+
+interface DevicePorts extends CgroupsPorts {
+  /** undefined: without the isolator gpu/nvidia. */
+  readonly gpus: Gpus | undefined;
+}
+
+export function createCgroupsDevices(ports: DevicePorts): Isolator {
+  const { files, allowedDevices, devicePrograms: programs, gpus } = ports;
   const allowed = parseAllowedDevices(allowedDevices ?? '{}');
-  const { isolator } = createCgroupIsolator(ports, {
+  const { isolator, cgroups } = createCgroupIsolator(ports, {
     name: 'cgroups/devices',
     controllers: { 1: ['devices'], 2: [UNIFIED] },
-    async setLimits(cgroup, _demand, isNew) {
-      if (!isNew) return ok(undefined);
+    async setLimits(cgroup, demand, isNew) {
+      if (!isNew && gpus === undefined) return ok(undefined);
       const rules = allowed.ok ? await rulesOf(files, allowed.value) : allowed;
       if (!rules.ok) return rules;
+      const ofGpus = await rulesOfGpus(gpus, cgroup.id, demand.gpus);
+      if (!ofGpus.ok) return ofGpus;
       const directory = cgroup.directories.get(UNIFIED);
-      if (directory !== undefined) {
-        if (!programs.ok) return programs;
-        const attached = programs.value.attach(directory, encodeDeviceProgram(rules.value));
-        return attached.ok ? attached : err(attached.error.message);
+      if (directory === undefined) {
+        return writeSettings(files, cgroup, settingsOf([...rules.value, ...ofGpus.value], gpus, isNew));
       }
-      const allow = rules.value.map((rule): Setting => ['devices', 'devices.allow', textOfRule(rule)]);
-      return writeSettings(files, cgroup, [['devices', 'devices.deny', 'a'], ...allow]);
+      if (!programs.ok) return programs;
+      const attached = programs.value.attach(directory, encodeDeviceProgram([...rules.value, ...ofGpus.value]));
+      return attached.ok ? attached : err(attached.error.message);
     },
   });
   const isVersion1 = ports.layout.controllers.get('devices')?.version === 1;
@@ -101,6 +136,15 @@ export function createCgroupsDevices(ports: CgroupsPorts): Isolator {
       const supported = isolator.supports(host);
       if (!supported.ok || isVersion1 || programs.ok) return supported;
       return err(`version 2 of cgroups needs programs of the kernel: ${programs.error}`);
+    },
+    async recover(alive) {
+      await isolator.recover?.(alive);
+      await gpus?.recover((id) => cgroups.cgroupNamed(id) !== undefined);
+    },
+    async cleanUp(containerId) {
+      const id = cgroups.cgroupOf(containerId)?.id ?? containerId;
+      await isolator.cleanUp?.(containerId);
+      if (cgroups.cgroupNamed(id) === undefined) await gpus?.release(id);
     },
   };
 }

@@ -9,6 +9,7 @@ const demand = (request: number, limit?: number): Demand => ({
   cpus: 1,
   memoryBytes: request * MB,
   hasRevocableCpus: false,
+  gpus: 0,
   cpusLimit: undefined,
   memoryLimitBytes: limit === undefined ? undefined : limit * MB,
 });
@@ -140,6 +141,7 @@ test('containers that share a cgroup have the sum of their requests; one without
     cpus: 0.75,
     memoryBytes: 96 * MB,
     hasRevocableCpus: false,
+    gpus: 0,
     cpusLimit: 2.25,
     memoryLimitBytes: Infinity,
   });

@@ -24,6 +24,7 @@ const select = (names: string, changes: Partial<IsolationOptions> = {}) => {
     launcher: 'posix' as const,
     images: undefined,
     seccomp: err('none'),
+    gpus: undefined,
     ...changes,
   };
   const selected = selectIsolators(options, { setpriv: undefined, limits, linux, capabilities: [], bounding: [] });

@@ -2,6 +2,7 @@
 // task asks for them in fields of its own (as Mesos adds filesystem/posix and others to the list).
 import { type Clock, err, type Files, ok, type Processes, type Result } from '@meseta/base';
 import { readCgroupLayout } from '../cgroups/host.js';
+import type { Gpus } from '../gpus/gpus.js';
 import type { Images } from '../images/images.js';
 import type { SeccompProfiles } from '../seccomp/profiles.js';
 import type { Capabilities, Capability } from '../types.js';
@@ -16,6 +17,7 @@ import { createDiskDu } from './disk-du.js';
 import { createDockerRuntime } from './docker-runtime.js';
 import { filesystemLinux } from './filesystem-linux.js';
 import { filesystemPosix } from './filesystem-posix.js';
+import { createGpuNvidia } from './gpu-nvidia.js';
 import type { HostFacts, Isolator } from './isolator.js';
 import { type CapabilityOptions, createLinuxCapabilities } from './linux-capabilities.js';
 import { linuxNnp } from './linux-nnp.js';
@@ -49,6 +51,8 @@ export interface IsolationOptions {
   readonly cni: CniOptions;
   /** undefined: no image provider. */
   readonly images: Images | undefined;
+  /** undefined: `--isolation` does not name gpu/nvidia, or containers have no cgroups. */
+  readonly gpus: Gpus | undefined;
   /** Or why containers have no profiles. */
   readonly seccomp: Result<SeccompProfiles, string>;
 }
@@ -81,7 +85,6 @@ const ALWAYS = ['filesystem/posix', 'volume/sandbox_path', 'posix/rlimits'];
 const CGROUP_ISOLATORS: ReadonlyMap<string, (ports: CgroupsPorts) => Isolator> = new Map([
   ['cgroups/blkio', createCgroupsBlkio],
   ['cgroups/cpu', createCgroupsCpu],
-  ['cgroups/devices', createCgroupsDevices],
   ['cgroups/mem', createCgroupsMem],
   ['cgroups/pids', createCgroupsPids],
   ...MEMBERSHIPS.map((name) => [name, (ports: CgroupsPorts) => createCgroupsMembership(ports, name)] as const),
@@ -113,6 +116,8 @@ const OPTIONAL: ReadonlyMap<string, (options: SelectionPorts) => Isolator> = new
   ['posix/cpu', () => posixCpu],
   ['posix/mem', () => posixMem],
   ['disk/du', createDiskDu],
+  ['cgroups/devices', ({ cgroupPorts, gpus }) => createCgroupsDevices({ ...cgroupPorts, gpus })],
+  ['gpu/nvidia', ({ gpus }) => createGpuNvidia(gpus)],
   ...[...CGROUP_ISOLATORS].map(
     ([name, create]) => [name, ({ cgroupPorts }: SelectionPorts) => create(cgroupPorts)] as const,
   ),
@@ -156,7 +161,6 @@ const MISSING: ReadonlyMap<string, string> = new Map([
   ['disk/xfs', 'this agent uses no quotas of the file system'],
   ['docker/volume', 'this agent has no Docker volume drivers'],
   ['filesystem/shared', 'this agent has filesystem/linux'],
-  ['gpu/nvidia', 'this agent offers no GPUs'],
   ['linux/devices', 'this agent adds no devices to containers'],
   ['network/port_mapping', 'this agent has network/cni'],
   ['volume/csi', 'this agent has no CSI plugins'],
@@ -202,7 +206,7 @@ export function selectIsolators(options: Ports & IsolationOptions, host: HostFac
   const reasons: { [Name in Capability]: string } = { ...ABSENT };
   const provided = new Set<Capability>();
   const ports: SelectionPorts = { ...options, cgroupPorts: cgroupsPorts(options) };
-  const namesOfAll = names.value.includes(ALL_CGROUPS) ? CGROUP_ISOLATORS.keys() : [];
+  const namesOfAll = names.value.includes(ALL_CGROUPS) ? [...CGROUP_ISOLATORS.keys(), 'cgroups/devices'] : [];
   const all = [...new Set([...names.value, ...namesOfAll])];
   const hasMounts = names.value.includes(filesystemLinux.name) && host.linux.ok;
   const optional = all.flatMap((name) => OPTIONAL.get(name)?.(ports) ?? []);

@@ -9,5 +9,6 @@ export function mergeLinuxPlans(plan: LinuxPlan | undefined, patch: Partial<Linu
     ...patch,
     namespaces: [...new Set([...before.namespaces, ...(patch.namespaces ?? [])])],
     mounts: [...before.mounts, ...(patch.mounts ?? [])],
+    devices: [...before.devices, ...(patch.devices ?? [])],
   };
 }

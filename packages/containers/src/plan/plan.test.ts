@@ -63,6 +63,7 @@ test('the parts of several isolators are one plan: lists are added, other values
     namespaces: ['mount', 'pid'],
     root: undefined,
     mounts: patches[2]?.linux?.mounts,
+    devices: [],
     capabilities: undefined,
     noNewPrivileges: true,
     seccomp: undefined,

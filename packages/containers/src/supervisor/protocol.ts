@@ -3,7 +3,7 @@
 import type { ChildRequest, WindowSize } from '@meseta/base';
 import type { ExitStatus } from '../types.js';
 
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** The socket in the directory of the records. */
 export const SOCKET_NAME = 'supervisor';

@@ -21,7 +21,7 @@ export const cgroupsOptions: CgroupsOptions = {
   devicePrograms: err('not loaded'),
 };
 
-export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp'> = {
+export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images' | 'seccomp' | 'gpus'> = {
   names: 'posix/cpu,posix/mem',
   diskWatchIntervalMs: 15_000,
   enforceDiskQuota: false,

@@ -81,6 +81,7 @@ export interface StartOptions {
   readonly launcher?: ContainerizerOptions['launcher']['name'];
   readonly images?: ContainerizerOptions['images'];
   readonly seccomp?: ContainerizerOptions['seccomp'];
+  readonly gpus?: ContainerizerOptions['gpus'];
   readonly docker?: ContainerizerOptions['docker'];
   readonly warn?: ContainerizerOptions['warn'];
 }
@@ -102,6 +103,7 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
     launcher: { name: options.launcher ?? 'posix', destroyTimeoutMs: 10_000 },
     images: options.images,
     seccomp: options.seccomp,
+    gpus: options.gpus,
     random: seededRandom(1),
     warn: options.warn ?? ((message) => assert.fail(message)),
     rotation: undefined,
