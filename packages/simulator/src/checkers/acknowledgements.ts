@@ -13,6 +13,8 @@ export const acknowledgements: CheckerKind = {
   allowances: {
     disconnectedAgent:
       'The acknowledgement of an update of a disconnected agent is dropped, so the update is delivered again.',
+    manyAcknowledged:
+      'The master keeps the latest 32 acknowledgements of a task; an earlier update of it may be delivered again.',
     lostAgent: 'The master forgets what was acknowledged of tasks that are lost with their agent or its connection.',
     unknownTask:
       'An update of a task that the master does not know is forwarded each time: it keeps no acknowledgement of it.',
@@ -62,11 +64,21 @@ function createAcknowledgementsChecker({ world }: Cluster, count: Count): Checke
         );
         if (!isForwarded || !knewTask) return;
         const frameworkId = input.call.framework_id?.value as FrameworkId;
+        known.delete(uuid);
         known.set(uuid, { agentId: agent_id.value as AgentId, frameworkId, taskId: task_id.value as TaskId });
+        forgetEarlier(known, task_id.value as TaskId);
         count('acknowledgements accepted');
       },
     },
   };
+}
+
+/** `manyAcknowledged` */
+const KEPT_PER_TASK = 32;
+
+function forgetEarlier(known: Map<string, Acknowledged>, taskId: TaskId): void {
+  const uuids = [...known].flatMap(([uuid, acknowledged]) => (acknowledged.taskId === taskId ? [uuid] : []));
+  for (const uuid of uuids.slice(0, -KEPT_PER_TASK)) known.delete(uuid);
 }
 
 function isKnown({ core }: MasterProcess, { frameworkId, taskId, agentId }: Acknowledged): boolean {

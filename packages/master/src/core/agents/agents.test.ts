@@ -180,6 +180,25 @@ test('a new agent at the pid of a disconnected agent: that agent is removed', ()
   assert.equal(world.master.state.agents.removed.has(old), true);
 });
 
+test('AGENTS-2: a new process at the pid of a connected agent gets no id until the end of the old process is noticed', () => {
+  const world = createWorld();
+  const agent = world.agent();
+  const { info, id } = agent;
+  const registerAsNewProcess = (): void => {
+    const resource_version_uuid = { value: 'bmV3IHByb2Nlc3MgdXVpZA==' };
+    const body = { agent: { ...info, id: undefined }, version: '1.12.0', resource_version_uuid };
+    agent.send({ name: 'RegisterAgentMessage', body });
+  };
+  agent.received.length = 0;
+  registerAsNewProcess();
+  assert.equal(agent.has('AgentRegisteredMessage'), false);
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [id]);
+  agent.breakConnection();
+  registerAsNewProcess();
+  assert.equal(agent.take('AgentRegisteredMessage').agent_id.value, `${MASTER_ID}-S1`);
+  assert.deepEqual([...world.master.state.agents.registered.keys()], [`${MASTER_ID}-S1`]);
+});
+
 test('after a master failover agents and frameworks return; missing agents are marked unreachable after 10 min', () => {
   const old = createWorld();
   const { agent, scheduler } = running(old, { checkpoint: true, failover_timeout: 600 });

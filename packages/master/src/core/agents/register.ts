@@ -4,10 +4,14 @@
 // Boundary: reregister.ts handles agents that have an id.
 // AGENTS-1: a pid has at most one registered agent, and at most one first registration and one re-registration of a pid
 //     wait for the registry. If both wait, the re-registration wins: its sender has an id, and the other message is older.
+// AGENTS-2: the first registration of a connected agent is answered again only with the resource version that the agent has.
+//     Another one comes from a new process at the pid, whose predecessor's end this master has not noticed yet: with the id of
+//     that one it would take its tasks over without knowing them. It repeats its message until the end is noticed.
 import type { AgentId, Pid } from '@meseta/base';
 import type { RegisterAgentMessage } from '@meseta/wire';
 import { type Context, count, info, note, send } from '../context.js';
 import { propose } from '../registrar.js';
+import type { Agent } from '../state.js';
 import { admit } from './admission.js';
 import { startPings } from './ping.js';
 import {
@@ -34,6 +38,9 @@ export function registerAgent(
   const knownId = agents.byPid.get(from);
   const known = knownId === undefined ? undefined : agents.registered.get(knownId);
   if (known?.connected === true) {
+    if (isOfAnotherProcess(known, message)) {
+      return info(ctx, `ignored a first registration from ${from}: agent ${known.id} is connected there`);
+    }
     const body = { agent_id: known.wireId, connection: connectionOf(ctx) };
     return send(ctx, from, { name: 'AgentRegisteredMessage', body });
   }
@@ -52,6 +59,12 @@ export function registerAgent(
   agents.registering.delete(from);
   agents.transitions.delete(id);
 }
+
+/** AGENTS-2. A message without a version is taken for a repeated one, as before there were versions. */
+const isOfAnotherProcess = ({ resourceVersion }: Agent, { resource_version_uuid }: RegisterAgentMessage): boolean =>
+  resourceVersion !== undefined &&
+  resource_version_uuid !== undefined &&
+  resource_version_uuid.value !== resourceVersion;
 
 /** An agent may re-register with any id, so an id may be in use before the counter reaches it. */
 function nextAgentId({ state }: Context): AgentId {
