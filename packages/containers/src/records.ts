@@ -1,5 +1,7 @@
-// The records of containers on disk: one file each, below the runtime directory. Its first line is the record at the launch,
-// the second the limitation for which the container is destroyed.
+// The records of containers on disk.
+//
+// Owns: one file for each container, below the runtime directory. Its first line is the record at the launch, the second the
+// limitation for which the container is destroyed.
 import type { ContainerId, Files, SystemResult } from '@meseta/base';
 import type { ContainerRecord } from './lifecycle.js';
 import type { Limitation } from './types.js';

@@ -1,5 +1,6 @@
 // Finds the users that containers run as.
 //
+// Owns: the users that were found lately, and the running lookups.
 // USERS-1: a user is a name, as in Mesos, and its uid maps back to that name: access control lists compare names, so numbers
 //   and second names of a uid are refused.
 // USERS-2: a lookup is valid for a limited time: a user that was removed, or whose uid or groups changed, loses its rights.

@@ -1,5 +1,7 @@
 // Collects images automatically (`--image_gc_config`): when the disk of the store is fuller than the headroom allows, images
 // that no container uses are removed (Mesos: docs/container-image.md, ImageGcConfig in flags.proto).
+//
+// Owns: the timer of the next collection, until it is ended.
 import type { Clock, Files } from '@meseta/base';
 import type { Image, ImageGcConfig } from '@meseta/wire';
 import { diskFullness } from '../sandbox/sandbox.js';

@@ -1,4 +1,6 @@
-// The networks that containers can name. The directory is read again for a name that it did not have, as in Mesos.
+// The networks that containers can name.
+//
+// Owns: the networks that were read last. The directory is read again for a name that it did not have, as in Mesos.
 import { err, type Files, ok, type Result } from '@meseta/base';
 import type { NetworkInfo } from '@meseta/wire';
 import { type Network, readNetworks } from './config.js';

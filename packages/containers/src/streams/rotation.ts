@@ -3,6 +3,7 @@
 // and the truncation is lost, as with logrotate's copytruncate.
 //
 // The task may have replaced any of these files: only regular files are read and truncated, and the copy is a new file.
+// Owns: the timer of the next rotation, until it is stopped.
 // ROTATION-1: however long a task has made its file, which may be sparse, no more of it is copied than all rotated files
 //   together may hold.
 import { type Clock, type DirectoryHandle, type FileHandle, type Files, ok, type SystemResult } from '@meseta/base';

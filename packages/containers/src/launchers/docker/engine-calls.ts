@@ -55,23 +55,29 @@ async function readBody(response: LocalResponse, limit: 'engineAnswer' | 'engine
   }
 }
 
-/** Calls `onLine` with each line of a body until its end. */
+/** Calls `onLine` with each line of a body until its end. The time for a line grows with its length, however small its parts are. */
 export async function readLines(
   response: LocalResponse,
   onLine: (line: string) => void,
 ): Promise<Result<void, string>> {
-  let rest: Buffer = Buffer.alloc(0);
+  /** The parts of a line whose end has not arrived. */
+  let begun: Uint8Array[] = [];
+  let begunBytes = 0;
   for (;;) {
     const part = await response.next();
     if (!part.ok) return err(part.error.message);
     if (part.value === undefined) return ok(undefined);
-    rest = rest.length === 0 ? Buffer.from(part.value) : Buffer.concat([rest, part.value]);
+    let rest = Buffer.from(part.value);
     for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
-      const line = rest.subarray(0, end).toString();
+      const line = Buffer.concat([...begun, rest.subarray(0, end)]).toString();
+      begun = [];
+      begunBytes = 0;
       rest = rest.subarray(end + 1);
       if (line.trim() !== '') onLine(line);
     }
-    const problem = overLimit('engineAnswer', 'a line of the engine', rest.length);
+    begun.push(rest);
+    begunBytes += rest.length;
+    const problem = overLimit('engineAnswer', 'a line of the engine', begunBytes);
     if (problem !== undefined) {
       response.close();
       return err(problem);

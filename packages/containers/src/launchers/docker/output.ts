@@ -1,8 +1,10 @@
 // Writes the output of a container from the engine to the files `stdout` and `stderr` of its sandbox.
 //
 // The engine keeps the output, so what a container writes while no agent runs is read by the next one: it continues at the
-// time of the last written message. Boundary: the container may replace the files, so they are opened through the directory of
-// the sandbox, once, and links are refused.
+// time of the last written message.
+//
+// Owns: the open files of a container's output, and how far they are written. Boundary: the container may replace the files, so
+// they are opened through the directory of the sandbox, once, and links are refused.
 // DOCKER-OUTPUT-1: after a restart of the agent the output continues where it was written to; only after a crash are the
 //   messages of the last second repeated.
 import { type DirectoryHandle, type FileHandle, type Files, LIMITS, type LocalResponse } from '@meseta/base';
@@ -38,15 +40,24 @@ const MAX_TIME_BYTES = 64;
 
 /** Splits bytes of the engine's stream into frames. Returns undefined if they are none. */
 function createFrameParser(): (bytes: Uint8Array) => readonly Frame[] | undefined {
-  let rest: Buffer = Buffer.alloc(0);
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  /** Until so many bytes are there, the parts are not put together: a frame may come in very many. */
+  let neededLength = HEADER_BYTES;
   return (bytes) => {
-    rest = rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([rest, bytes]);
+    parts.push(bytes);
+    length += bytes.length;
+    if (length < neededLength) return [];
+    let rest = Buffer.concat(parts);
     const frames: Frame[] = [];
+    neededLength = HEADER_BYTES;
     while (rest.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + rest.readUInt32BE(4);
       const stream = rest[0] ?? 0;
       if (stream > STDERR || end > LIMITS.engineAnswer.most) return undefined;
+      neededLength = end;
       if (rest.length < end) break;
+      neededLength = HEADER_BYTES;
       const message = rest.subarray(HEADER_BYTES, end);
       rest = rest.subarray(end);
       const space = message.subarray(0, MAX_TIME_BYTES).indexOf(SPACE);
@@ -54,6 +65,8 @@ function createFrameParser(): (bytes: Uint8Array) => readonly Frame[] | undefine
       const time = message.subarray(0, space).toString('latin1');
       frames.push({ stream: stream === STDERR ? 'stderr' : 'stdout', time, text: message.subarray(space + 1) });
     }
+    parts = [rest];
+    length = rest.length;
     return frames;
   };
 }
