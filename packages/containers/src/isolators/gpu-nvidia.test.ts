@@ -89,7 +89,7 @@ for (const { version, hierarchy, kernel } of versions) {
       ];
       for (const it of [one, two]) {
         containers.launch(it);
-        await until('the devices of a container', () => read(`${it.sandbox}/stdout`) !== '');
+        await until('the devices of a container', () => read(`${it.sandbox}/stdout`).endsWith('\n'));
       }
       assert.deepEqual(
         [output(one), output(two)],
