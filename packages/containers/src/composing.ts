@@ -42,7 +42,7 @@ export interface Backend {
   close(): Promise<void>;
 }
 
-/** What a backend shares with the others of its agent. */
+/** What all backends of an agent are given. */
 export interface BackendPorts {
   readonly runtimeDir: string;
   readonly files: Files;

@@ -16,7 +16,7 @@ async function findTool(files: Files, name: string): Promise<string | undefined>
   return undefined;
 }
 
-/** What does not depend on the launcher. */
+/** The facts that do not depend on the launcher. */
 export async function findHostFacts(files: Files, processes: Processes): Promise<Omit<HostFacts, 'linux'>> {
   const capabilities = readCapabilities(files, 'CapEff');
   return {

@@ -26,7 +26,7 @@ export interface ContainerRecord {
   readonly containerId: ContainerId;
   readonly sandbox: string;
   readonly user: string | undefined;
-  /** Those at its launch; the agent repeats later changes after a restart (`update`). */
+  /** The resources at its launch; the agent repeats later changes after a restart (`update`). */
   readonly resources: readonly Resource[];
   readonly volumes: readonly PersistentVolume[];
   readonly limits?: ContainerSpec['limits'];
@@ -285,7 +285,7 @@ function recover(
     const found = unmatched.get(containerId);
     unmatched.delete(containerId);
     if (found !== undefined) recovered.push(recoverOne(state, record, found, effects));
-    // It was not started, or its removal was not finished.
+    // The container was not started, or its removal was not finished.
     else effects.push({ kind: 'cleanUp', containerId }, { kind: 'remove', containerId });
   }
   // Launched by a version without records.

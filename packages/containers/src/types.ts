@@ -12,7 +12,7 @@ import type {
   ValueScalar,
 } from '@meseta/wire';
 
-/** What tasks may ask for that not every agent provides, in fields of their own. */
+/** Features that tasks ask for in fields of their own, and that not every agent provides. */
 export type Capability =
   | 'cpusLimits'
   | 'memLimits'
@@ -55,7 +55,7 @@ export interface OuterContainer {
   readonly sandbox: string;
   /** The persistent volumes in its sandbox. */
   readonly volumes: readonly PersistentVolume[];
-  /** Of a task of a pod: its id, and the ContainerInfo of the pod's executor, whose sandbox is made with its first task's. */
+  /** Around a task of a pod: its id, and the ContainerInfo of the pod's executor, whose sandbox is made with that of its first task. */
   readonly pod?: {
     readonly taskId: string;
     readonly container: ContainerInfo | undefined;
@@ -89,7 +89,7 @@ export interface ContainerSpec extends ContainerResources {
   readonly container: ContainerInfo | undefined;
   /** The persistent volumes among its resources. */
   readonly volumes: readonly PersistentVolume[];
-  /** Of a nested container. */
+  /** The container around a nested one. */
   readonly outer?: OuterContainer | undefined;
   /** A session: a nested container to whose input clients write, a pipe or terminal. It starts in the sandbox of its parent. */
   readonly isSession?: boolean | undefined;
@@ -109,7 +109,7 @@ export interface Limitation {
   readonly message: string;
 }
 
-/** What is known of a started container besides its process, for the statuses of its task. */
+/** Facts about a started container for the statuses of its task. */
 export interface StartedFacts {
   /** `TaskStatus.data` of TASK_RUNNING, in base64. */
   readonly data?: string | undefined;
@@ -124,7 +124,7 @@ export type ContainerEvent =
       readonly containerId: ContainerId;
       readonly pid: number;
       readonly facts?: StartedFacts | undefined;
-      /** Of its own network namespace, with its addresses; undefined: it has the agent's. */
+      /** The networks of its own network namespace, with its addresses; undefined: it has the agent's network. */
       readonly networks?: readonly NetworkInfo[] | undefined;
     }
   /** The command never ran. `message` is for the task's status. */

@@ -13,7 +13,7 @@ import * as libc from './libc.js';
 import { Refused, systemError } from './system-results.js';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDWR } = constants;
-/** Of Linux; Node has no name for it. */
+/** The number of Linux; Node has no name for it. */
 const O_CLOEXEC = 0o2000000;
 const F_SETFL = 4;
 const TIOCSWINSZ = 0x5414;
@@ -22,7 +22,7 @@ const PART_BYTES = 65_536;
 const MIN_RETRY_MS = 1;
 const MAX_RETRY_MS = 100;
 
-/** What a child is given of a channel. */
+/** A new channel with the child's end of it. */
 export interface ChildEnd {
   readonly channel: ChildChannel;
   /** A descriptor for the child's standard input, or the path of its terminal. */
@@ -37,7 +37,7 @@ const closed: SystemResult<void> = err({ code: 'EPIPE', message: 'its input is c
 /** A descriptor in non-blocking mode that bytes are written to (CHANNELS-1). */
 interface Writer {
   write(bytes: Uint8Array): Promise<SystemResult<void>>;
-  /** What is being written is given up with EPIPE. */
+  /** Ends a running write with EPIPE. */
   close(): void;
 }
 

@@ -17,7 +17,7 @@ const OPEN_OUTPUT = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const OUTPUT_MODE = 0o644;
-/** Of /proc/PID/stat, after the name: the field 22 of proc(5). */
+/** The index of the start time in /proc/PID/stat, after the name: the field 22 of proc(5). */
 const START_FIELD = 19;
 
 /** CHILDREN-2. */
@@ -56,7 +56,7 @@ function createOutput(path: string, user: ChildRequest['user']): number {
   return output;
 }
 
-/** What a request names, open. */
+/** The open descriptors of all that a request names. */
 export interface OpenedRequest {
   readonly startDirectory: number;
   readonly streams: Streams;

@@ -190,9 +190,9 @@ function rootSteps(arena: Arena, { root, mounts, placeholder }: OpenedIsolation)
   ];
 }
 
-/** What of /proc and /sys a container with a root of its own must not change, as the owner of the files is root in it too. */
+/** Paths that a container with a root of its own must not change. Root in it owns these files too. */
 const READ_ONLY_PATHS = ['proc/bus', 'proc/fs', 'proc/irq', 'proc/sys', 'proc/sysrq-trigger'];
-/** What a container with a root of its own must not read. */
+/** Files that a container with a root of its own must not read. */
 const HIDDEN_FILES = [
   'proc/kcore',
   'proc/key-users',

@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import koffi from 'koffi';
 import { Refused } from './system-results.js';
 
-/** What the process has loaded already: its own C library (glibc or musl). */
+/** The C library that the process has loaded already (glibc or musl). */
 const library = koffi.load(null);
 
 const define = <T extends (...values: never[]) => unknown>(declaration: string): T =>
@@ -131,7 +131,7 @@ export const bpf = (command: number, attributes: Uint8Array): number =>
 const copyMemory: (to: Int32Array, from: Int32Array, bytes: number) => number | bigint = define(
   'uintptr_t memcpy(void *to, void *from, size_t bytes)',
 );
-/** It stays there as long as the array exists. */
+/** The address of an array, valid as long as the array exists. */
 export const addressOf = (numbers: Int32Array): bigint => BigInt(copyMemory(numbers, numbers, 0));
 
 export const strerror: (error: number) => string = define('const char *strerror(int error)');

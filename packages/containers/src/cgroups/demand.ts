@@ -14,7 +14,7 @@ export interface Demand {
   readonly memoryLimitBytes: number | undefined;
 }
 
-/** What one of them may use. */
+/** What one of the containers may use. */
 export interface Share {
   readonly resources: readonly Resource[];
   /** Upper limits beyond the resources, by their names. Infinity: no limit. */

@@ -41,7 +41,7 @@ export interface LayoutTexts {
   readonly unifiedControllers: (mountPoint: string) => string;
 }
 
-/** Of several mounts of a hierarchy the first one counts. */
+/** The hierarchies in the texts. If one is mounted several times, the first mount counts. */
 export function findCgroups({ mountInfo, controllers, hierarchy, unifiedControllers }: LayoutTexts): CgroupLayout {
   const enabled = parseControllers(controllers);
   const found = new Map<string, CgroupHierarchy>();

@@ -87,7 +87,7 @@ function imageOf(description: ImageDescription, layers: readonly BlobSource[]): 
   return ids.ok ? ok({ description, layers }) : ids;
 }
 
-/** Of `manifest.json` of `docker save`. */
+/** The image in the `manifest.json` of `docker save`. */
 async function savedImage(
   members: Members,
   document: Uint8Array,
@@ -114,7 +114,7 @@ async function savedImage(
   return sources.ok ? imageOf(description.value, sources.value) : sources;
 }
 
-/** Of `repositories`, by which Mesos finds images: the tag names the last layer, each layer its parent. */
+/** The image in `repositories`, by which Mesos finds images: the tag names the last layer, each layer its parent. */
 async function layeredImage(
   members: Members,
   document: Uint8Array,
@@ -164,7 +164,7 @@ function entryFor(entries: readonly IndexEntry[], reference: ImageReference): re
   return named.length > 0 || !isUnnamed ? named : entries;
 }
 
-/** Of `index.json` of the OCI layout. */
+/** The image in the `index.json` of the OCI layout. */
 async function layoutImage(
   members: Members,
   document: Uint8Array,

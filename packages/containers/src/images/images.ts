@@ -1,4 +1,4 @@
-// What an agent has for images: the store, the roots of its containers, and their collection.
+// An agent's images: the store, the root file systems of containers, and the collection of unused images.
 import {
   type Clock,
   type ContainerId,

@@ -63,7 +63,7 @@ interface Writer {
   entries: number;
 }
 
-/** What an entry takes on the disk at least. */
+/** An entry takes at least so many bytes on the disk. */
 const ENTRY_BYTES = 512;
 const OPAQUE = 'trusted.overlay.opaque';
 const YES = new Uint8Array([0x79]);

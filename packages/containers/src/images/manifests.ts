@@ -25,7 +25,7 @@ export type Manifest =
   | { readonly kind: 'index'; readonly entries: readonly IndexEntry[] }
   | { readonly kind: 'image'; readonly config: Descriptor; readonly layers: readonly Descriptor[] };
 
-/** What an image says about the processes that run in it. */
+/** How an image wants the processes in it to run. */
 export interface ImageConfig {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];

@@ -51,12 +51,12 @@ export interface RootsOptions {
 }
 
 const OWN_MODE = 0o700;
-/** Of what the root of a file system is, unless an image says otherwise. */
+/** The mode of the root of a file system, unless an image has another. */
 const ROOT_MODE = 0o755;
 const RECORD = 'layers.json';
 const MAX_MOUNTS = 8;
 
-/** Of a layer that is there twice, the upper one hides what the lower one has; overlayfs takes each once. */
+/** Each layer once, as overlayfs needs it: where a layer is repeated, the upper one hides the lower one. */
 const withoutRepeated = (layers: readonly string[]): readonly string[] =>
   layers.filter((layer, at) => layers.lastIndexOf(layer) === at);
 

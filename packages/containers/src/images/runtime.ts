@@ -1,4 +1,4 @@
-// What an image's configuration and a task's command together are (Mesos: docs/isolators/docker-runtime.md). Pure.
+// Merges an image's configuration with a task's command (Mesos: docs/isolators/docker-runtime.md). Pure.
 import { err, ok, type Result } from '@meseta/base';
 import type { ContainerSpec } from '../types.js';
 import type { ImageConfig } from './manifests.js';

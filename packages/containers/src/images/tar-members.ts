@@ -7,7 +7,7 @@ import { createTarReader, type TarEntry } from './tar-reader.js';
 interface Member {
   readonly offset: number;
   readonly sizeBytes: number;
-  /** Of a link: newer archives of `docker save` share a layer between directories. */
+  /** Where a link leads: in newer archives of `docker save` directories share layers by links. */
   readonly target: string | undefined;
 }
 

@@ -14,7 +14,7 @@ export interface TarEntry {
   readonly kind: TarKind;
   /** As the archive has it: absolute, with `..`, or empty. */
   readonly name: string;
-  /** Of links. */
+  /** Where a link leads; empty for other entries. */
   readonly target: string;
   readonly sizeBytes: number;
   /** Where its content is in the archive. */
@@ -27,7 +27,7 @@ export interface TarEntry {
   readonly extended: ReadonlyMap<string, Uint8Array>;
 }
 
-/** What becomes of the entries. A call returns why the archive is refused. */
+/** Takes the entries of an archive. A call returns why the archive is refused. */
 export interface TarConsumer {
   /** `content` follows if the entry is a file, in parts, also of an empty file. */
   entry(entry: TarEntry): string | undefined;
@@ -71,7 +71,7 @@ const META: Readonly<Record<string, Meta>> = {
   V: 'ignored',
 };
 
-/** What meta headers say about the next entry. */
+/** The values of meta headers for the next entry, in place of those in its own header. */
 interface Overrides {
   /** The headers that they are from. */
   count: number;
@@ -96,7 +96,7 @@ interface Reader {
   state: State;
   /** How many bytes have been read. */
   position: number;
-  /** Of the content or meta data that is being read. */
+  /** How many bytes of the present content or meta data have not been read. */
   remainingBytes: number;
   paddingBytes: number;
   readonly header: Uint8Array;

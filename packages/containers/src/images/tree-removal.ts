@@ -4,7 +4,7 @@ import { ok, type SystemResult, type TreeDirectory, type TreeEntryKind } from '@
 interface Level {
   readonly directory: TreeDirectory;
   readonly name: string;
-  /** Those that are to be removed. */
+  /** The entries that are still to be removed. */
   readonly names: string[];
 }
 

@@ -22,7 +22,7 @@ const OPAQUE = '.wh..wh..opq';
 /** The prefix of other files of aufs, which are no part of the content. */
 const AUFS = '.wh..wh.';
 
-/** What a whiteout is about (OCI image specification: layer.md, "Whiteouts"). */
+/** Carries out a whiteout (OCI image specification: layer.md, "Whiteouts"). */
 function writeWhiteout(writer: LayerWriter, components: readonly string[], name: string): string | undefined {
   const around = components.slice(0, -1);
   if (name === OPAQUE) return writer.opaque(around.join('/'));

@@ -40,7 +40,7 @@ function statisticsOf(key: string, serviced: Values, bytes: Values): CgroupInfoB
   return { ...(device === undefined ? {} : { device }), io_serviced: serviced, io_service_bytes: bytes };
 }
 
-/** Of `blkio.throttle.io_serviced` and `blkio.throttle.io_service_bytes`; of all devices the last one. */
+/** The statistics in `blkio.throttle.io_serviced` and `blkio.throttle.io_service_bytes`. The last one is the total of all devices. */
 export function throttlingOfVersion1(
   serviced: string | undefined,
   bytes: string | undefined,
@@ -52,7 +52,7 @@ export function throttlingOfVersion1(
   return keys.map((key) => statisticsOf(key, servicedOf.get(key) ?? [], bytesOf.get(key) ?? []));
 }
 
-/** Of `io.stat`: `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N` a line. */
+/** The statistics in `io.stat`: `MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N` a line. */
 export function throttlingOfVersion2(text: string | undefined): readonly CgroupInfoBlkioThrottlingStatistics[] {
   const all = { serviced: 0, bytes: 0 };
   const devices = (text ?? '').split('\n').flatMap((line) => {

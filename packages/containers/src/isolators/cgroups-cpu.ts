@@ -50,7 +50,7 @@ export function cpuSettings(demand: Demand, options: CpuOptions, version: 1 | 2)
 
 const quotaOf = (cpus: number): number => Math.max(MIN_QUOTA_US, Math.floor(cpus * PERIOD_US));
 
-/** What the control files say of the time; `limit` says whether there is a quota. */
+/** The statistics in the control files. `limit`: the quota in processors; undefined: there is none. */
 export function cpuUsage(
   version: 1 | 2,
   times: string | undefined,

@@ -87,7 +87,7 @@ const limited = (value: number | undefined): number | undefined =>
 const present = (fields: { readonly [Name in keyof Usage]: number | undefined }): Usage =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-/** What the control files say; `limitSwap`: memory and swap are counted together. */
+/** The statistics in the control files. `limitSwap`: memory and swap are counted together. */
 export function memoryUsage(version: 1 | 2, read: Read, limitSwap: boolean): Usage {
   const stat = parseKeyed(read('memory.stat'));
   const numberIn = (file: string): number | undefined => parseNumber(read(file));

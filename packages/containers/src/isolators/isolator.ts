@@ -25,7 +25,7 @@ export interface VolumeLink {
   /** Relative to the sandbox. */
   readonly containerPath: string;
   readonly place: DirectoryBelow;
-  /** It is given to the container's user at each launch; other volumes keep their owner. */
+  /** Whether the volume is given to the container's user at each launch; other volumes keep their owner. */
   readonly isPersistent: boolean;
   /** A symbolic link, or an empty directory or file that the launcher mounts over; `mountOfExisting`: the place is not made. */
   readonly as?: 'link' | 'mount' | 'mountOfExisting';
@@ -46,7 +46,7 @@ export interface PlanPatch {
   readonly root?: { readonly path: string; readonly sandbox: string; readonly sandboxInRoot: string };
 }
 
-/** What `prepare` knows beside the specification. */
+/** What `prepare` is given beside the specification. */
 export interface Preparing {
   /** undefined: the agent's own user. */
   readonly owner: LaunchOwner | undefined;
@@ -86,7 +86,7 @@ export interface Isolator {
    * containers have left.
    */
   recover?(alive: readonly ContainerRecord[]): Promise<void>;
-  /** What the running container uses, of its live processes and of what `watch` has measured. */
+  /** What the running container uses: sums over its live processes, and what `watch` has measured. */
   usage?(containerId: ContainerId, processes: readonly ProcessStat[]): Usage | Promise<Usage>;
   /**
    * What the containers use together that share the cgroup of a container which is no process, such as a pod's executor; `usage`

@@ -26,7 +26,7 @@ export interface PortOptions {
 export interface NetworkPortsOptions extends PortOptions {
   readonly files: Files;
   readonly clock: Pick<Clock, 'setTimer'>;
-  /** Those of the container that live, none if it does not run. */
+  /** The live processes of a container; none if it does not run. */
   readonly processesOf: (containerId: ContainerId) => Promise<readonly ProcessStat[]>;
   readonly warn: (message: string) => void;
 }
@@ -69,7 +69,7 @@ async function listeningPorts(
   const ports = new Set<number>();
   for (const { pid } of processes) {
     const descriptors = await files.openDirectory(`/proc/${pid}/fd`);
-    // It has ended.
+    // The process has ended.
     if (!descriptors.ok) continue;
     await descriptors.value.list(async (entries) => {
       for (const { name } of entries) {

@@ -3,7 +3,7 @@ import { ok } from '@meseta/base';
 import { sumOf } from '../processes/process-table.js';
 import type { Isolator } from './isolator.js';
 
-/** That of x86-64 and of most arm64 (sysconf(_SC_PAGESIZE)). */
+/** The size of a page on x86-64 and most arm64 (sysconf(_SC_PAGESIZE)). */
 const PAGE_BYTES = 4096;
 
 export const posixMem: Isolator = {

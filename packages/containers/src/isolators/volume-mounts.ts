@@ -9,7 +9,7 @@ interface MountedVolume {
   readonly place: DirectoryBelow;
   readonly isPersistent: boolean;
   readonly isReadOnly: boolean;
-  /** It exists outside of the containers: it is not made, and keeps its owner. */
+  /** The place exists outside of the containers: it is not made, and keeps its owner. */
   readonly mustExist?: boolean;
 }
 

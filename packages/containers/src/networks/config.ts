@@ -3,7 +3,7 @@
 import { err, type Files, ok, type Result } from '@meseta/base';
 import { isObject, type JsonObject, listOf, MAX_JSON_BYTES, parseObject } from '../operator-json.js';
 
-/** Those whose results this agent understands. Without one, a configuration is of the first. */
+/** The versions whose results this agent understands. A configuration without a version has the first. */
 const VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0'];
 const SUFFIXES = ['.conf', '.conflist', '.json'];
 const MAX_FILES = 1000;
@@ -39,7 +39,7 @@ export const typeOf = (plugin: JsonObject): string => String(plugin['type']);
 
 export interface Networks {
   readonly byName: ReadonlyMap<string, Network>;
-  /** Of files that are no networks, with the reasons. */
+  /** The files that are no networks, with the reasons. */
   readonly problems: readonly string[];
 }
 

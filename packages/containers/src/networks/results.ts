@@ -23,7 +23,7 @@ export interface Addressing {
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
 const IPV6 = /^[0-9A-Fa-f:.]{2,45}$/;
 const isAddress = (text: string): boolean => IPV4.test(text) || (text.includes(':') && IPV6.test(text));
-/** What is a whole word in resolv.conf(5). */
+/** A word of resolv.conf(5). */
 const WORD = /^[A-Za-z0-9_.:-]{1,255}$/;
 
 export const isIpv6 = (address: string): boolean => address.includes(':');
@@ -64,7 +64,7 @@ function printable(text: string): string {
   return plain.length > MAX_MESSAGE ? `${plain.slice(0, MAX_MESSAGE)}...` : plain;
 }
 
-/** What a plugin says that failed, for people. */
+/** The reason that a plugin gives for its failure, as one short line. */
 export function errorOf(stdout: string, stderr: string): string {
   const parsed = parseObject(stdout);
   if (!parsed.ok) return printable(stdout.trim() === '' ? stderr : stdout) || 'without a message';

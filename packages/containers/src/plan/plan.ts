@@ -143,7 +143,7 @@ function linuxOf(before: LinuxPlan | undefined, { linux, root }: PlanPatch): Lin
     : moveIntoRoot(mergeLinuxPlans(merged, { root: root.path, namespaces: ['mount'] }), root);
 }
 
-/** What is mounted in the sandbox follows it to its place in the root. */
+/** The plan of a container with a root of its own: mounts in the sandbox are moved to the sandbox's place in the root. */
 function moveIntoRoot(plan: LinuxPlan, { sandbox, sandboxInRoot }: NonNullable<PlanPatch['root']>): LinuxPlan {
   const targetOf = (target: string): string =>
     target.startsWith(`${sandbox}/`) ? sandboxInRoot + target.slice(sandbox.length) : target;
@@ -156,7 +156,7 @@ function moveIntoRoot(plan: LinuxPlan, { sandbox, sandboxInRoot }: NonNullable<P
   };
 }
 
-/** What a plan is made with: the same for every container of an agent. */
+/** What plans are made with, the same for every container of an agent. */
 export interface PlanContext {
   readonly isolators: readonly Isolator[];
   readonly capabilities: Capabilities;

@@ -26,7 +26,7 @@ import type {
 import type { Capabilities, Capability } from '../types.js';
 
 interface ContainerKind {
-  /** It has a parent container, whose sandbox it can share. */
+  /** Whether the container has a parent, whose sandbox it can share. */
   readonly isNested: boolean;
   readonly capabilities: Capabilities;
 }

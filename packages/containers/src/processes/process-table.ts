@@ -2,7 +2,7 @@
 // the processes that share a session or a process group with one of them, as Mesos' posix launcher does.
 import type { Files } from '@meseta/base';
 
-/** Of the times of a process: the same on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
+/** The unit of the times of a process, the same on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
 export const TICKS_PER_SECOND = 100;
 
 export interface ProcessStat {

@@ -36,7 +36,7 @@ import {
 } from './sandbox.js';
 import { linkVolume } from './volumes.js';
 
-/** Of the directory of links to pod tasks. */
+/** The mode of the directory with the links to pod tasks. */
 const LINKS_MODE = 0o755;
 
 /** Each preparation of a sandbox holds a few descriptors, and thousands of containers may be launched at the same time. */
@@ -108,17 +108,17 @@ export function createPreparation({ files, removals, resolveOwner, context }: Pr
       await removals.endedAround(spec.sandbox);
       const begun = await limitPreparations(() => begin(spec));
       if (!begun.ok) return begun;
-      // It may take long, to pull an image for instance, and others must not wait for it.
+      // Without the limit: isolators may take long, to pull an image for instance, and other containers must not wait for that.
       const planned = await planAndPrepare(spec, begun.value.owner, context, signal);
       return limitPreparations(() => finish(spec, begun.value, planned));
     },
   };
 }
 
-/** What a container has when its sandbox is made. */
+/** A container whose sandbox is made. */
 interface Begun {
   readonly owner: LaunchOwner | undefined;
-  /** Of the sandbox. */
+  /** The identity of the sandbox. */
   readonly identity: string;
 }
 

@@ -33,7 +33,7 @@ export interface OutputReader {
 
 /** How far a stream has been reported. */
 interface Position {
-  /** Of the file that was read last under the stream's name. */
+  /** The identity of the file that was read last under the stream's name. */
   readonly identity: string | undefined;
   readonly offsetBytes: number;
   /** The identity of the newest rotated file (`stdout.1`) that has been reported, or was there before. */

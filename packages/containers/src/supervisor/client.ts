@@ -30,7 +30,7 @@ export interface SupervisorOptions {
   /** `send` goes before the requests that wait. */
   readonly onReady: (session: number, containers: readonly KnownContainer[], send: SupervisorClient['send']) => void;
   readonly onEvent: (event: LiveEvent) => void;
-  /** What was sent before may not be carried out any more; what is sent from now on waits for the next `onReady`. */
+  /** Requests that were sent before may not be carried out; those that are sent from now on wait for the next `onReady`. */
   readonly onLost: () => void;
   /** No supervisor can be started now; the requests that wait for one are dropped, and it is tried again later. */
   readonly onUnavailable: (reason: string) => void;
@@ -108,7 +108,7 @@ async function startSupervisor({ options }: Client): Promise<Result<() => Superv
   if (!started.ok) return err(`${command.program}: ${started.error.message}`);
   let ended: SupervisorEnd | undefined;
   void started.value.ended.then(({ end, stderr }) => {
-    // It has served another agent, which has left before this one has connected.
+    // It served another agent, which disconnected before this one was connected.
     const wasIdle = end.kind === 'exited' && end.code === 0;
     ended = {
       message: stderr.trim() || `the supervisor ended at its start: ${JSON.stringify(end)}`,

@@ -11,12 +11,12 @@ export const SOCKET_NAME = 'supervisor';
 /** What a process becomes. The supervisor chooses where its output goes. */
 export type ProcessPlan = Omit<ChildRequest, 'output' | 'record' | 'enter'>;
 
-/** What is sent to a container whose plan has an input. */
+/** An input of a container, whose plan must have one. */
 export type ContainerInput =
   | { readonly kind: 'data'; readonly base64: string }
-  /** Of a pipe. */
+  /** Ends a pipe. */
   | { readonly kind: 'end' }
-  /** Of a terminal. */
+  /** Changes the size of a terminal. */
   | { readonly kind: 'window'; readonly window: WindowSize };
 
 /** `refused`: it has no such input; `closed`: nothing reads it any more. */

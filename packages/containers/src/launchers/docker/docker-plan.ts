@@ -27,7 +27,7 @@ export interface DockerPlan {
   readonly image: ImageName;
   readonly forcePull: boolean;
   readonly request: CreateRequest;
-  /** What the task said of its network, for its statuses. */
+  /** The task's NetworkInfo, which its statuses repeat. */
   readonly networkInfo: NetworkInfo | undefined;
   /** Directories below the sandbox that volumes name; made before the container. */
   readonly directories: DirectoryBelow[];

@@ -47,7 +47,7 @@ export interface DockerLauncher extends Omit<Launcher, 'launch' | 'exec' | 'proc
   host(containerId: ContainerId, ipv6: boolean): Promise<Result<string, string>>;
 }
 
-/** Of requests to create and start containers. */
+/** How many containers are created and started at the same time. */
 const MAX_LAUNCHES = 16;
 const MAX_INSPECTIONS = 16;
 /** A start of the machine starts agent and engine at the same time. */

@@ -89,7 +89,7 @@ export async function checkEnd(state: DockerState, container: Container): Promis
 export async function killUntilEnded(state: DockerState, container: Container): Promise<void> {
   while (container.phase === 'running' && !state.isClosed) {
     const killed = await state.engine.kill(nameOf(container.containerId), 'SIGKILL');
-    // It is gone, or doesn't run.
+    // The container is gone, or doesn't run.
     if (!killed.ok && killed.error.kind === 'refused') await checkEnd(state, container);
     if (container.phase === 'running') await pause(state, KILL_RETRY_MS);
     if (container.phase === 'running') await checkEnd(state, container);

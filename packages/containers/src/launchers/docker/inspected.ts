@@ -55,7 +55,7 @@ export function hostOf(container: Inspected, ipv6: boolean): string | undefined 
 
 /** For the status TASK_RUNNING: what `docker inspect` prints, and the addresses with what the task said of its network. */
 export function factsOf(container: Inspected, json: unknown, networkInfo: NetworkInfo | undefined): StartedFacts {
-  // What is too long anyway is not indented, which could make it far longer.
+  // A description that is too long already is not indented, which could make it far longer.
   const isTooLong = JSON.stringify(json).length > MAX_DATA_BYTES;
   const data = Buffer.from(isTooLong ? '' : `${JSON.stringify([json], null, 4)}\n`);
   const addresses = addressesOf(container);

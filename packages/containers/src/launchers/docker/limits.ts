@@ -43,7 +43,7 @@ function memory(bytes: number | undefined, limit: ValueScalar | undefined, total
   const limitBytes = Number.isFinite(limit.value) ? Math.floor(limit.value) * MIB : Number.POSITIVE_INFINITY;
   const hard = Number.isFinite(limitBytes) ? { Memory: atLeast(limitBytes) } : {};
   if (bytes === undefined) return hard;
-  // What uses more than it has is the first to be killed when the machine runs out of memory.
+  // A container that uses more than its request is the first to be killed when the machine runs out of memory.
   const score = bytes < limitBytes ? { OomScoreAdj: 1000 - Math.floor((1000 * bytes) / totalBytes) } : {};
   return { ...hard, MemoryReservation: atLeast(bytes), ...score };
 }

@@ -32,11 +32,11 @@ export interface HostConfig {
   Ulimits: { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
   RestartPolicy: { readonly Name: 'no' };
   AutoRemove: false;
-  /** What parameters add. */
+  /** Fields that parameters add. */
   [field: string]: unknown;
 }
 
-/** Of a container's endpoint in its network. */
+/** The settings of a container's endpoint in its network. */
 export interface Endpoint {
   Aliases?: string[];
   Links?: string[];
@@ -54,7 +54,7 @@ export interface CreateRequest {
   Healthcheck?: Record<string, unknown>;
   readonly HostConfig: HostConfig;
   readonly endpoint: Endpoint;
-  /** What parameters add. */
+  /** Fields that parameters add. */
   [field: string]: unknown;
 }
 

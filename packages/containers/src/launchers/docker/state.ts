@@ -14,7 +14,7 @@ import type { StateFiles } from './state-files.js';
  */
 export type Phase = 'launching' | 'running' | 'ending' | 'ended';
 
-/** It changes; only the functions of this launcher have it. */
+/** A container of this launcher. Only the functions of the launcher change it. */
 export interface Container {
   readonly containerId: ContainerId;
   readonly sandbox: string;
@@ -25,7 +25,7 @@ export interface Container {
   /** Sent once it runs. */
   readonly pendingSignals: number[];
   pid: number | undefined;
-  /** What it is stopped with. */
+  /** The signal that stops it. */
   stopSignal: string;
   /** Its hard limit; 0: none. */
   memoryBytes: number;
