@@ -1,13 +1,11 @@
 // Which GPUs of NVIDIA an agent offers, by --isolation, --nvidia_gpu_devices and --resources (Mesos: docs/gpu-support.md).
 import { err, type NvidiaDriver, ok, type Result } from '@meseta/base';
-import type { GpuOptions } from '@meseta/containers/gpus/gpus';
+import { type GpuOptions, MACHINE } from '@meseta/containers/gpus/gpus';
 import { parseResources, quantitiesOf, quantity } from '@meseta/resources';
 import type { Resource } from '@meseta/wire';
 import type { AgentFlags } from './flags.js';
 import { MAX_GPUS } from './gpu-indexes.js';
 import { namedResources } from './resources.js';
-
-const DEVICES = '/dev';
 
 type GpuFlags = Pick<AgentFlags, 'isolation' | 'resources' | 'default_role' | 'nvidia_gpu_devices'>;
 
@@ -71,7 +69,7 @@ export async function offeredGpus(
   if (!indexes.ok) return indexes;
   const minors = indexes.value?.length === 0 ? ok([]) : minorsOf(indexes.value, await driver());
   if (!minors.ok) return minors;
-  const options = { minors: minors.value, deviceDirectory: DEVICES };
+  const options = { ...MACHINE, minors: minors.value };
   if (indexes.value !== undefined || minors.value.length === 0) return ok({ options, resources: [] });
   const found = parseResources(`gpus:${minors.value.length}`, flags.default_role);
   return found.ok ? ok({ options, resources: found.value }) : err(found.error);

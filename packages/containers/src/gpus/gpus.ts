@@ -4,15 +4,25 @@
 // GPUS-1: no GPU is given to two cgroups. One is free again when no process of its cgroup lives.
 // GPUS-2: a cgroup keeps its GPUs over a restart of the agent.
 import { type DeviceNode, err, type Files, isDeepEqual, ok, type Processes, type Result } from '@meseta/base';
+import { type DriverFile, type DriverPlaces, findDriverFiles } from './driver-files.js';
 
-export interface GpuOptions {
+export interface GpuOptions extends DriverPlaces {
   /** The numbers in the names of their devices: 0 is `/dev/nvidia0`. */
   readonly minors: readonly number[];
   /** `/dev` */
   readonly deviceDirectory: string;
 }
 
+/** What the options say on machines of users. */
+export const MACHINE: Omit<GpuOptions, 'minors'> = {
+  deviceDirectory: '/dev',
+  programDirectories: ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'],
+  libraryCache: { program: '/sbin/ldconfig', arguments: ['-p'] },
+};
+
 export interface Gpus {
+  /** For containers with images that ask for them. */
+  readonly driverFiles: readonly DriverFile[];
   /** Those that every container may use, so that tools of NVIDIA work, also without GPUs. */
   readonly controls: readonly DeviceNode[];
   readonly all: readonly DeviceNode[];
@@ -137,6 +147,7 @@ export async function openGpus(
   const made = await files.makeDirectory(directory, 0o700);
   if (!made.ok) return err(made.error.message);
   const { controls, all } = devices.value;
+  const driverFiles = await findDriverFiles(options, files, processes);
   const state: State = { files, directory, given: new Map() };
   let last: Promise<unknown> = Promise.resolve();
   /** One change at a time. */
@@ -147,6 +158,7 @@ export async function openGpus(
   }
   const nodesOf = (indexes: readonly number[]): readonly DeviceNode[] => indexes.flatMap((index) => all[index] ?? []);
   return ok({
+    driverFiles,
     controls,
     all,
     resize: (id, count) =>

@@ -7,11 +7,13 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { ContainerId } from '@meseta/base';
+import { createDevicePrograms } from '@meseta/platform/device-programs';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
 import { createSeccompCompiler } from '@meseta/platform/seccomp';
 import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo } from '@meseta/wire';
 import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
+import { cgroupsOptions, testCgroup } from '../testing/isolation.js';
 import { next, nextFailure, root, spec, start } from '../testing/launcher.js';
 import type { ContainerSpec } from '../types.js';
 import type { ImageOptions } from './images.js';
@@ -43,12 +45,12 @@ const config = {
 };
 
 /** An archive of `docker save` with the programs and another layer. */
-function archive(name: string, entries: readonly Entry[] = []): void {
+function archive(name: string, entries: readonly Entry[] = [], imageConfig: object = config): void {
   const layers = { low: tarOf(PROGRAMS), high: tarOf([{ name: 'etc/app', content: 'in the image\n' }, ...entries]) };
   const manifest = [{ Config: 'c', RepoTags: [name], Layers: Object.keys(layers) }];
   const documents = [
     { name: 'manifest.json', content: JSON.stringify(manifest) },
-    { name: 'c', content: JSON.stringify({ config }) },
+    { name: 'c', content: JSON.stringify({ config: imageConfig }) },
   ];
   const files = Object.entries(layers).map(([layer, content]) => ({ name: layer, content }));
   fs.mkdirSync(join(root, 'archives'), { recursive: true });
@@ -182,6 +184,52 @@ describe('containers with images', asRoot, () => {
     assert.deepEqual([rootsLeft(), mountsBelow(join(root, 'roots'))], [[], []]);
   });
 });
+
+it(
+  "an image that asks for NVIDIA's driver has its files and devices, another one the devices only",
+  asRoot,
+  async (test) => {
+    const programs = createDevicePrograms();
+    const isVersion1 = fs.existsSync('/sys/fs/cgroup/devices');
+    if (!isVersion1 && !programs.ok) return test.skip(programs.error);
+    archive('app:1');
+    archive('cuda:1', [], { Env: ['NVIDIA_VISIBLE_DEVICES=all', 'PATH=/bin'], WorkingDir: '/' });
+    for (const name of ['dev', 'driver']) fs.mkdirSync(join(root, name));
+    for (const [name, minor] of [
+      ['nvidiactl', 255],
+      ['nvidia-uvm', 254],
+      ['nvidia0', 0],
+    ] as const) {
+      execFileSync('mknod', [join(root, 'dev', name), 'c', '195', String(minor)]);
+    }
+    fs.writeFileSync(join(root, 'driver/nvidia-smi'), '#!/bin/sh\necho smi\n', { mode: 0o755 });
+    fs.writeFileSync(join(root, 'driver/libcuda.so.535.1'), 'of the driver\n');
+    fs.symlinkSync('libcuda.so.535.1', join(root, 'driver/libcuda.so.1'));
+    fs.writeFileSync(join(root, 'cache'), `\tlibcuda.so.1 (libc6,x86-64) => ${join(root, 'driver/libcuda.so.1')}\n`);
+    const containers = await start({
+      isolation: {
+        names: 'filesystem/linux,docker/runtime,cgroups/devices,gpu/nvidia',
+        cgroups: { ...cgroupsOptions, root: testCgroup, devicePrograms: programs },
+      },
+      launcher: 'linux',
+      images: imageOptions({}),
+      gpus: {
+        minors: [0],
+        deviceDirectory: join(root, 'dev'),
+        programDirectories: [join(root, 'driver')],
+        libraryCache: { program: 'cat', arguments: [join(root, 'cache')] },
+      },
+    });
+    const script =
+      'nvidia-smi; echo $LD_LIBRARY_PATH; cat /usr/local/nvidia/lib64/*; echo x >/usr/local/nvidia/lib64/*; ls /dev';
+    const seen = await run(containers, 'c', { value: script }, withImage('cuda:1'));
+    const paths = '/usr/local/cuda/compat:/usr/local/nvidia/lib:/usr/local/nvidia/lib64';
+    assert.match(seen, new RegExp(`^smi\\n${paths}\\nof the driver\\n(?:\\w+\\n)*nvidia-uvm\\nnvidia0\\nnvidiactl\\n`));
+    assert.equal(fs.readFileSync(join(root, 'driver/libcuda.so.535.1'), 'utf8'), 'of the driver\n');
+    const other = await run(containers, 'd', { value: 'ls /usr/local/nvidia /dev' }, withImage('app:1'));
+    assert.ok(other.includes('nvidia0') && !other.includes('lib64'));
+  },
+);
 
 it('a container with an image and a network sees its own names and interfaces', asRoot, async () => {
   archive('app:1', [{ name: 'etc/hosts', content: 'of the image\n' }]);

@@ -33,6 +33,8 @@ export interface ImageConfig {
   readonly env: readonly string[];
   readonly workingDir: string | undefined;
   readonly user: string | undefined;
+  /** The names of its labels. */
+  readonly labels?: readonly string[];
 }
 
 export interface ImageDescription {
@@ -169,9 +171,13 @@ export function parseDescription(bytes: Uint8Array): Result<ImageDescription, st
   const workingDir = textOrNone(fields['WorkingDir']);
   const user = textOrNone(fields['User']);
   return ok({
-    config: { entrypoint: entrypoint.value, cmd: cmd.value, env: env.value, workingDir, user },
+    config: { entrypoint: entrypoint.value, cmd: cmd.value, env: env.value, workingDir, user, ...labelsIn(fields) },
     diffIds: ids.value,
   });
+}
+
+function labelsIn({ Labels: labels }: Fields): Pick<ImageConfig, 'labels'> {
+  return isFields(labels) ? { labels: Object.keys(labels) } : {};
 }
 
 const diffIdIn = (item: unknown, field: string): Result<string, string> =>

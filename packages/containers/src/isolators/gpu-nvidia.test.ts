@@ -12,7 +12,7 @@ import { until } from '@meseta/platform/testing/until';
 import type { Resource } from '@meseta/wire';
 import { readCgroupLayout } from '../cgroups/host.js';
 import type { Containerizer } from '../containerizer.js';
-import { openGpus } from '../gpus/gpus.js';
+import { MACHINE, openGpus } from '../gpus/gpus.js';
 import { cgroupsOptions, testCgroup } from '../testing/isolation.js';
 import { events, next, nextEvent, output, read, root, spec, start } from '../testing/launcher.js';
 import type { ContainerSpec } from '../types.js';
@@ -70,7 +70,7 @@ for (const { version, hierarchy, kernel } of versions) {
         names: 'filesystem/linux,cgroups/devices,gpu/nvidia',
         cgroups: { ...cgroupsOptions, root: testCgroup, hierarchy, devicePrograms: programs },
       },
-      gpus: { minors: [0, 1], deviceDirectory: makeDevices() },
+      gpus: { ...MACHINE, minors: [0, 1], deviceDirectory: makeDevices() },
     });
 
   test(
@@ -140,7 +140,7 @@ const processes = { run: async () => err({ code: 'ENOENT', message: 'nvidia-modp
 
 test('a device that is missing, or no device, is named', { skip: isRoot ? false : 'needs root' }, async () => {
   const open = async (minors: readonly number[]): Promise<string> => {
-    const options = { minors, deviceDirectory: `${root}/dev` };
+    const options = { ...MACHINE, minors, deviceDirectory: `${root}/dev` };
     const opened = await openGpus(options, `${root}/gpus`, createFiles(), processes);
     return opened.ok ? `${opened.value.controls.length} and ${opened.value.all.length}` : opened.error;
   };
@@ -154,7 +154,7 @@ test('a device that is missing, or no device, is named', { skip: isRoot ? false 
 });
 
 test('an agent whose GPUs can not be limited does not start', { skip: isRoot ? false : 'needs root' }, async () => {
-  const options = { minors: [0], deviceDirectory: makeDevices() };
+  const options = { ...MACHINE, minors: [0], deviceDirectory: makeDevices() };
   const failure = async (names: string, launcher: 'linux' | 'posix', hierarchy = '/sys/fs/cgroup'): Promise<string> => {
     const cgroups = { ...cgroupsOptions, root: testCgroup, hierarchy };
     return start({ launcher, isolation: { names, cgroups }, gpus: options }).then(

@@ -137,7 +137,8 @@ const OPTIONAL: ReadonlyMap<string, (options: SelectionPorts) => Isolator> = new
   ['network/ports', ({ ports, ...options }) => createNetworkPorts({ ...options, ...ports })],
   [
     'docker/runtime',
-    ({ images }) => (images === undefined ? withoutImages('docker/runtime', 'images') : createDockerRuntime(images)),
+    ({ images, gpus }) =>
+      images === undefined ? withoutImages('docker/runtime', 'images') : createDockerRuntime(images, gpus),
   ],
   [
     'volume/image',
