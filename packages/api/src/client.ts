@@ -36,6 +36,19 @@ export interface ClientOptions {
   /** Sent with every request, e.g. `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly transport?: Transport;
+  /** Undefined: a request is sent once. */
+  readonly leaderWait?: LeaderWait;
+}
+
+/**
+ * Requests that no master can have carried out are sent again for this time, each to the leader that is known then: those for
+ * which no connection was made, that were only redirected, and that a master without a leader refused. So a command succeeds
+ * during an election.
+ */
+export interface LeaderWait {
+  readonly timeoutMs: number;
+  /** Called when a request waits, with the reason. */
+  onWait(reason: string): void;
 }
 
 /** Events until the server or the caller ends the stream, or the connection breaks, which is not an error. */

@@ -35,14 +35,37 @@ export type Sender = (
   signal?: AbortSignal,
 ) => Promise<Result<IncomingResponse, CallError>>;
 
-/** The status of a master that neither leads nor knows a leader. */
-const NO_LEADER = 503;
+/** The response of a master that neither leads nor knows a leader, as Mesos has it. */
+const NO_LEADER = { status: 503, text: 'No leader elected' } as const;
+const LEADER_PAUSE_MS = 500;
+
+/** Sends requests to the leader as it is known then; see `LeaderWait`. */
+export function senderTo(options: ClientOptions): Sender {
+  const send = singleSenderTo(options);
+  const { leaderWait } = options;
+  if (leaderWait === undefined) return send;
+  return async (method, path, headers, body, signal) => {
+    const untilMs = performance.now() + leaderWait.timeoutMs;
+    for (;;) {
+      const sent = await send(method, path, headers, body, signal);
+      if (sent.ok || !isUnsent(sent.error) || performance.now() + LEADER_PAUSE_MS >= untilMs || signal?.aborted)
+        return sent;
+      leaderWait.onWait(sent.error.text);
+      await new Promise((resolve) => setTimeout(resolve, LEADER_PAUSE_MS));
+    }
+  };
+}
+
+const isUnsent = (error: CallError): boolean =>
+  error.code === 'unreachable'
+    ? error.isUnsent === true
+    : error.code === 'refused' && error.status === NO_LEADER.status && error.text.trim() === NO_LEADER.text;
 
 /**
- * Returns the function that sends requests to the server. After a redirect further requests go to the address of the leader,
- * until one fails.
+ * Returns the function that sends a request once. After a redirect further requests go to the address of the leader, until one
+ * fails.
  */
-export function senderTo(options: ClientOptions): Sender {
+function singleSenderTo(options: ClientOptions): Sender {
   const { transport = fetchTransport, address } = options;
   const find = typeof address === 'string' ? async () => ok(address) : address;
   let origin: string | undefined;
@@ -65,7 +88,7 @@ export function senderTo(options: ClientOptions): Sender {
     }
     const response = sent.value;
     const { status } = response;
-    origin = status === NO_LEADER ? undefined : new URL(response.url).origin;
+    origin = status === NO_LEADER.status ? undefined : new URL(response.url).origin;
     return status < 300 ? ok(response) : err({ code: 'refused', status, text: await errorTextOf(response) } as const);
   };
 }

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { err, ok } from '@meseta/base';
 import { MasterCallCodec, MasterResponseCodec, SchedulerEventCodec } from '@meseta/wire/codecs';
 import { encodeRecord } from '@meseta/wire/recordio';
-import { createMasterClient, createSchedulerClient, type OutgoingRequest, type Transport } from './index.js';
+import {
+  createMasterClient,
+  createSchedulerClient,
+  fetchTransport,
+  type OutgoingRequest,
+  type Transport,
+} from './index.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -123,4 +131,71 @@ test('a response that breaks, or is longer than any text, is an error of the cal
   sent = 0;
   const longError = await clientOf(500, endless(), false).call('GET_HEALTH');
   assert.ok(!longError.ok && longError.error.code === 'refused' && sent < 2);
+});
+
+const refusedBy = (status: number, text: string): Awaited<ReturnType<Transport>> =>
+  ok({
+    status,
+    url: 'http://a:1/api/v1',
+    header: () => undefined,
+    body: (async function* () {
+      yield Buffer.from(text);
+    })(),
+  });
+const lost = (isUnsent: boolean): Awaited<ReturnType<Transport>> =>
+  err({ code: 'unreachable', url: 'http://a:1', text: 'lost', ...(isUnsent && { isUnsent: true }) });
+
+const waits: readonly (readonly [what: string, failure: () => Awaited<ReturnType<Transport>>, isRepeated: boolean])[] =
+  [
+    ['that was not sent', () => lost(true), true],
+    ['that a master without a leader refused', () => refusedBy(503, 'No leader elected'), true],
+    ['whose connection broke', () => lost(false), false],
+    ['that a master refused for a limit', () => refusedBy(503, 'Too many'), false],
+  ];
+for (const [what, failure, isRepeated] of waits) {
+  test(`a request ${what} is ${isRepeated ? '' : 'not '}sent again while a client waits for a leader`, async () => {
+    let sent = 0;
+    let reported = 0;
+    const transport: Transport = async () => {
+      sent++;
+      return sent === 1 ? failure() : refusedBy(200, '');
+    };
+    const leaderWait = { timeoutMs: 5000, onWait: () => void reported++ };
+    const done = await createMasterClient({ address: 'http://a:1', transport, leaderWait }).call('UPDATE_WEIGHTS', {
+      weight_infos: [],
+    });
+    assert.deepEqual([done.ok, sent, reported], isRepeated ? [true, 2, 1] : [false, 1, 0]);
+    sent = 0;
+    await createMasterClient({ address: 'http://a:1', transport }).call('UPDATE_WEIGHTS', { weight_infos: [] });
+    assert.equal(sent, 1, 'without leaderWait');
+  });
+}
+
+test('a client waits for a leader no longer than it was told', async () => {
+  const beganMs = performance.now();
+  const leaderWait = { timeoutMs: 1200, onWait: () => {} };
+  const transport: Transport = async () => lost(true);
+  const done = await createMasterClient({ address: 'http://a:1', transport, leaderWait }).call('GET_HEALTH');
+  assert.equal(!done.ok && done.error.code, 'unreachable');
+  const tookMs = performance.now() - beganMs;
+  assert.ok(tookMs > 900 && tookMs < 2500, `${tookMs} ms`);
+});
+
+test('a request whose connection was not made, or that was only redirected, was carried out by no server', async () => {
+  const server = createServer((request, response) => {
+    if (request.url === '/again') response.writeHead(307, { Location: '/again' }).end();
+    else request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const isUnsent = async (path = '/'): Promise<boolean | undefined> => {
+    const sent = await fetchTransport({ method: 'GET', url: `http://127.0.0.1:${port}${path}`, headers: {} });
+    assert.ok(!sent.ok);
+    return sent.error.isUnsent;
+  };
+  assert.equal(await isUnsent(), undefined);
+  assert.equal(await isUnsent('/again'), true);
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  assert.equal(await isUnsent(), true);
 });

@@ -24,6 +24,8 @@ export interface Unreachable {
   readonly code: 'unreachable';
   readonly url: string;
   readonly text: string;
+  /** No server has carried the request out: no connection was made, or it was only redirected. It may be sent again. */
+  readonly isUnsent?: true;
 }
 
 /** The server's response does not follow the API. */
@@ -57,13 +59,15 @@ export const fetchTransport: Transport = async (request) => {
       const to = METHOD_KEEPING_STATUSES.has(response.status) ? response.headers.get('location') : null;
       if (to === null) return ok(incoming(response, url));
       await response.body?.cancel();
-      if (hops === MAX_REDIRECTS) return err({ code: 'unreachable', url, text: `more than ${hops} redirects` });
+      // A master that was started again at the address of a dead leader redirects to itself until another one is elected.
+      if (hops === MAX_REDIRECTS)
+        return err({ code: 'unreachable', url, text: `more than ${hops} redirects`, isUnsent: true });
       const next = new URL(to, url);
       if (next.protocol !== 'https:' && url.startsWith('https:')) headers = withoutCredentials(headers);
       url = next.href;
     }
   } catch (cause) {
-    return err({ code: 'unreachable', url, text: reasonOf(cause) });
+    return err({ code: 'unreachable', url, text: reasonOf(cause), ...(isUnsent(cause) && { isUnsent: true }) });
   }
 };
 
@@ -106,10 +110,19 @@ async function* chunks(stream: ReadableStream<Uint8Array> | null): AsyncGenerato
   }
 }
 
+const innerCause = (cause: unknown): unknown =>
+  cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+
 const reasonOf = (cause: unknown): string => {
-  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const inner = innerCause(cause);
   return inner instanceof Error ? inner.message : String(inner);
 };
+
+/** Node's codes of connections that were not made. */
+const UNSENT_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+const isUnsent = (cause: unknown): boolean =>
+  UNSENT_CODES.has(String((innerCause(cause) as { readonly code?: unknown } | undefined)?.code));
 
 interface ReadBody {
   /** The beginning of the body, at most as long as allowed. */

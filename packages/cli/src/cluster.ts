@@ -1,15 +1,17 @@
 // The cluster that a command addresses: its client, its JSON, and the errors of failed calls.
 import { randomUUID } from 'node:crypto';
-import { withoutTrailing } from '@meseta/base';
+import { escapeControls } from '@meseta/base';
 import {
   authorizationOf,
   bodyOf,
   type Credential,
   connectMaster,
   fetchTransport,
+  type IncomingResponse,
   type MasterClient,
 } from '@meseta/sdk';
-import { mastersOf, shownMaster } from '@meseta/sdk/masters';
+import { isOneMaster, shownMaster } from '@meseta/sdk/masters';
+import { type LeaderWait, masterSender } from '@meseta/sdk/operator';
 import { CommandError, EXIT, readOptionFile } from './command.js';
 import { printText } from './output.js';
 import { type Column, formatTable } from './table.js';
@@ -26,6 +28,8 @@ export interface Cluster {
   /** As given: of a master, of several, or of the service that elects the leader. */
   readonly address: string;
   readonly credential: Credential | undefined;
+  /** Undefined: the address is that of one master. */
+  readonly leaderWait: LeaderWait | undefined;
   readonly master: MasterClient;
 }
 
@@ -38,7 +42,26 @@ export function clusterOf(values: ClusterValues): Cluster {
     ? readOptionFile('master', given.slice(FILE_PREFIX.length)).trim()
     : given;
   const credential = credentialOf(values);
-  return { address, shown: shownMaster(address), credential, master: connectMaster(address, credential) };
+  const leaderWait = isOneMaster(address) ? undefined : waitForLeader();
+  const master = connectMaster(address, credential, leaderWait);
+  return { address, shown: shownMaster(address), credential, leaderWait, master };
+}
+
+/** Longer than the term of a dead leader by default (`--zk_session_timeout=10secs`), and the election after it. */
+const LEADER_TIMEOUT_MS = 15_000;
+
+/** Reports the first wait to the person at the terminal. */
+function waitForLeader(): LeaderWait {
+  let hasReported = false;
+  return {
+    timeoutMs: LEADER_TIMEOUT_MS,
+    onWait(reason) {
+      if (hasReported) return;
+      hasReported = true;
+      const text = escapeControls(`no master leads (${reason}); waiting up to ${LEADER_TIMEOUT_MS / 1000} s for one`);
+      process.stderr.write(`${text}\n`);
+    },
+  };
 }
 
 function credentialOf(values: ClusterValues): Credential | undefined {
@@ -68,10 +91,8 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
 
 /** The JSON document of a v0 endpoint of the master, for fields that no v1 call returns. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
-  const found = await mastersOf(cluster.address).find();
-  if (!found.ok) throw new CommandError(`no master answers at ${cluster.shown}: ${found.error.text}`, EXIT.unreachable);
-  const url = withoutTrailing(found.value, '/') + path;
-  return fetchJson<T>(url, `the master at ${cluster.shown}`, cluster.credential);
+  const send = masterSender(cluster.address, cluster.credential, cluster.leaderWait);
+  return jsonOf<T>(await answerOf(cluster, send('GET', path, {})), `the master at ${cluster.shown}`);
 }
 
 /**
@@ -80,10 +101,14 @@ export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
 export async function fetchJson<T>(url: string, server: string, credential: Credential | undefined): Promise<T> {
   const response = await fetchTransport({ method: 'GET', url, headers: authorizationOf(credential) });
   if (!response.ok) throw new CommandError(`${server} does not answer: ${response.error.text}`, EXIT.unreachable);
-  const body = await bodyOf(response.value);
+  return jsonOf<T>(response.value, server);
+}
+
+async function jsonOf<T>(response: IncomingResponse, server: string): Promise<T> {
+  const body = await bodyOf(response);
   if (!body.ok) throw new CommandError(`the response of ${server} is not complete: ${body.error.text}`);
   const text = Buffer.from(body.value).toString();
-  if (response.value.status !== 200) throw new CommandError(`${server} answered ${response.value.status} ${text}`);
+  if (response.status !== 200) throw new CommandError(`${server} answered ${response.status} ${text}`);
   try {
     return JSON.parse(text) as T;
   } catch {

@@ -43,7 +43,7 @@ export const clusterOptions = {
     value: 'ADDRESS',
     help: `any master of the cluster, HOST:PORT or several with commas between; or the zk:// or etcd:// address
                            that the masters have; or file:///PATH of a file with it (default: $MESETA_MASTER,
-                           else 127.0.0.1:5050)`,
+                           else 127.0.0.1:5050). With several masters a command waits up to 15 s for one to lead`,
   },
   principal: {
     type: 'string',

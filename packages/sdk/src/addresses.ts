@@ -26,7 +26,9 @@ export function authorizationOf(credential: Credential | undefined): Readonly<Re
 export const clientOptions = (
   address: ClientOptions['address'],
   credential: Credential | undefined,
+  leaderWait?: ClientOptions['leaderWait'],
 ): ClientOptions => ({
   address: typeof address === 'string' ? baseUrlOf(address) : address,
   headers: authorizationOf(credential),
+  ...(leaderWait !== undefined && { leaderWait }),
 });

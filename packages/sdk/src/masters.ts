@@ -30,6 +30,9 @@ const withoutLogin = (address: string): string => address.replace(/^([a-z]+:\/\/
 /** The addresses as they are shown in errors: without passwords. */
 export const shownMaster = (master: string | readonly string[]): string => [master].flat().map(withoutLogin).join(',');
 
+/** Whether it names one master, which may be the only one, and not several or the service that elects the leader. */
+export const isOneMaster = (master: string): boolean => !master.includes(',') && !isCoordinatorAddress(master);
+
 /** `host:port` or a URL, several of them in a list or with commas between, or the address of a service. */
 export function mastersOf(master: string | readonly string[]): Masters {
   const given = [master].flat();
@@ -56,7 +59,7 @@ async function findAmong(urls: readonly string[]): Promise<Result<string, Unreac
     throw new Error(failures.at(-1));
   };
   return Promise.any(urls.map(probe)).then(ok, () =>
-    err({ code: 'unreachable', url: urls.join(','), text: failures.join('; ') } as const),
+    err({ code: 'unreachable', url: urls.join(','), text: failures.join('; '), isUnsent: true } as const),
   );
 }
 
