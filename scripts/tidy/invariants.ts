@@ -32,17 +32,19 @@ export function checkInvariants(sources: readonly Source[]): Violation[] {
   return violations;
 }
 
+/** Test files, and suites of tests that several test files run. */
+const HAS_TESTS = /(?:\.test|-suite)\.ts$/;
 const STRING = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
 
 /** Each invariant is cited in the title of a test, so that searching for the rule finds the test that protects it. */
 export function checkCitations(sources: readonly Source[], stories: readonly Source[]): Violation[] {
   const titles = [
-    ...sources.filter(({ path }) => path.endsWith('.test.ts')).flatMap(({ text }) => text.match(STRING) ?? []),
+    ...sources.filter(({ path }) => HAS_TESTS.test(path)).flatMap(({ text }) => text.match(STRING) ?? []),
     ...stories.map(({ text }) => text.slice(0, text.indexOf('\n'))),
   ];
   const cited = new Set(titles.flatMap((title) => title.match(/(?<![\w-])[A-Z][A-Z-]*-\d+\b/g) ?? []));
   return sources
-    .filter(({ path }) => !path.endsWith('.test.ts'))
+    .filter(({ path }) => !HAS_TESTS.test(path))
     .flatMap(({ path, text }) =>
       [...text.matchAll(DEFINITION)]
         .map(([, module, number]) => `${module}-${number}`)

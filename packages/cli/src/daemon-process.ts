@@ -15,7 +15,10 @@ const LOOPBACK = '127.0.0.1';
 export type DaemonKind = 'master' | 'agent';
 
 /** SIGUSR1 makes an agent end its tasks and unregister (Mesos: docs/agent-recovery.md). */
-const STOP_SIGNALS = { master: 'SIGTERM', agent: 'SIGUSR1' } as const satisfies Record<DaemonKind, NodeJS.Signals>;
+export const STOP_SIGNALS = { master: 'SIGTERM', agent: 'SIGUSR1' } as const satisfies Record<
+  DaemonKind,
+  NodeJS.Signals
+>;
 
 export interface DaemonProcess {
   readonly kind: DaemonKind;

@@ -40,6 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   if (name === 'supervisor') return (await import('@meseta/agent/shell/supervisor-main')).supervisorMain(rest);
+  if (name === 'cluster-guardian') return (await import('./up/guardian.js')).guardianMain(rest);
   if (name === 'image-helper') return (await import('@meseta/agent/shell/image-helper-main')).imageHelperMain();
   const entry = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
   if (entry === undefined) {

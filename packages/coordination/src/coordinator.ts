@@ -1,9 +1,9 @@
-// The coordination services by their addresses: `zk://`, `etcd://` and `etcds://`.
+// The coordination services by their addresses: `zk://` and `etcd://`, and with TLS `zks://` and `etcds://`.
 import { err, ok, type Result } from '@meseta/base';
 import { parseEtcdAddress } from './etcd/address.js';
 import { createEtcdCoordination } from './etcd/coordination.js';
-import { readTlsFiles } from './etcd/tls.js';
 import { isCoordinatorAddress } from './service-address.js';
+import { readTlsFiles } from './tls-files.js';
 import type { Coordination, LogReader } from './types.js';
 import { parseZooKeeperAddress } from './zookeeper/address.js';
 import { createZooKeeperCoordination } from './zookeeper/coordination.js';
@@ -20,14 +20,14 @@ export type OpenCoordinator = (options: CoordinatorOptions) => Coordination & Lo
 
 /** Reads the address and the files that it names. The error says what is expected, and never contains the password. */
 export function coordinatorAt(text: string): Result<OpenCoordinator, string> {
-  if (text.startsWith('zk://')) {
-    const address = parseZooKeeperAddress(text);
-    return address.ok ? ok((options) => createZooKeeperCoordination({ ...options, address: address.value })) : address;
-  }
-  if (!isCoordinatorAddress(text)) return err('expected an address that begins with zk://, etcd:// or etcds://');
-  const address = parseEtcdAddress(text);
+  if (!isCoordinatorAddress(text))
+    return err('expected an address that begins with zk://, zks://, etcd:// or etcds://');
+  const [parse, create] = text.startsWith('zk')
+    ? [parseZooKeeperAddress, createZooKeeperCoordination]
+    : [parseEtcdAddress, createEtcdCoordination];
+  const address = parse(text);
   if (!address.ok) return address;
   const { tls: files, ...rest } = address.value;
   const tls = files === undefined ? ok(undefined) : readTlsFiles(files);
-  return tls.ok ? ok((options) => createEtcdCoordination({ ...options, ...rest, tls: tls.value })) : tls;
+  return tls.ok ? ok((options) => create({ ...options, ...rest, tls: tls.value })) : tls;
 }

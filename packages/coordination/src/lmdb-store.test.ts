@@ -294,7 +294,7 @@ test('LMDBSTORE-6: a missing batch or part of a snapshot is an error', async () 
 test('LMDBSTORE-8: a write without room is refused before it begins; onSpare is called at each change', async () => {
   const environment = await openEnvironment(newDirectory(), FORMATS, assert.fail);
   assert.ok(environment.ok);
-  const heard: boolean[] = [];
+  const reported: boolean[] = [];
   const asked: (readonly [places: number, bytes: number])[] = [];
   let hasSpare = true;
   let timer: (() => void) | undefined;
@@ -308,7 +308,7 @@ test('LMDBSTORE-8: a write without room is refused before it begins; onSpare is 
         return room;
       },
     },
-    (spare) => heard.push(spare),
+    (spare) => reported.push(spare),
     (delayMs, run) => {
       assert.deepEqual([delayMs, timer], [1000, undefined]);
       timer = run;
@@ -330,19 +330,19 @@ test('LMDBSTORE-8: a write without room is refused before it begins; onSpare is 
     // While there is no room, it is checked again without a write.
     assert.equal(timer === undefined, spare);
   }
-  assert.deepEqual(heard, [false, true, false]);
+  assert.deepEqual(reported, [false, true, false]);
   runTimer();
   hasSpare = true;
   runTimer();
-  assert.deepEqual([heard, timer], [[false, true, false, true], undefined]);
+  assert.deepEqual([reported, timer], [[false, true, false, true], undefined]);
   // A check that is due during a write is made after it.
   await store.append(1, bytes('x'));
   hasSpare = false;
   const written = store.append(1, bytes('x'));
   runTimer();
-  assert.equal(heard.length, 4);
+  assert.equal(reported.length, 4);
   await written;
-  assert.deepEqual(heard.slice(4), [false]);
+  assert.deepEqual(reported.slice(4), [false]);
   asked.length = 0;
   await Promise.all([store.append(1, bytes('four')), store.append(1, bytes('sixsix'))]);
   assert.deepEqual(asked, [[4, 10 + 2 * 64]]);

@@ -1,4 +1,4 @@
-// The fenced log on a service that keeps small named records and makes several changes at once, or none (ZooKeeper).
+// The fenced log on a service that keeps small named records and makes several changes at once, or none: ZooKeeper or etcd.
 //
 // Owns: the names of the records
 //   batch.SEQUENCE.PART.PARTS    a part of a batch; a batch counts once all its parts are there
@@ -29,9 +29,9 @@ export interface FencedRecords {
 
 /** With the request around it below ZooKeeper's 1 MiB. */
 const PART_BYTES = 960 * 1024;
-/** Removed in one write. */
+/** Records that one write removes; etcd allows 128 changes in a transaction. */
 const REMOVED_TOGETHER = 100;
-/** Reads under way. */
+/** Concurrent reads. */
 const READ_TOGETHER = 64;
 const MAX_PARTS = 1024;
 const MAX_NUMBER = 1e10;

@@ -9,6 +9,7 @@ export {
   type ExplainRequest,
   type Explanation,
   fetchTransport,
+  type IncomingResponse,
   type KillTaskRequest,
   type MasterClient,
 } from '@meseta/api';

@@ -375,7 +375,7 @@ export const agentFlags = {
   logbufsecs: textFlag({ ...ignored, default: '0' }),
   logging_level: levelFlag({ default: 'INFO', help: 'The lowest level of log lines: INFO, WARNING or ERROR.' }),
   master: urlFlag({
-    help: 'The master: host:port, zk://USER:PASSWORD@HOST:PORT,.../PATH, etcd://USER:PASSWORD@HOST:PORT,.../PREFIX, with TLS etcds://...?ca=FILE&cert=FILE&key=FILE, or file:///path of a file that contains it.',
+    help: 'The master: host:port, zk://USER:PASSWORD@HOST:PORT,.../PATH, etcd://USER:PASSWORD@HOST:PORT,.../PREFIX, with TLS zks:// or etcds://...?ca=FILE&cert=FILE&key=FILE, or file:///path of a file that contains it.',
   }),
   master_detector: textFlag(ignored),
   max_completed_executors_per_framework: countFlag({

@@ -20,6 +20,8 @@ export interface ChaosNetwork extends LocalNetwork {
 const OUTSIDE = 'MESETA_CHAOS_OUTSIDE';
 const ownMountNamespace = (): string => readlinkSync('/proc/self/ns/mnt');
 const UNSHARE = ['--net', '--mount', '--propagation', 'private', '--'] as const;
+/** The process in the namespaces ends its cluster when the one outside was killed. */
+const END_WITH_PARENT = ['setpriv', '--pdeathsig=TERM', '--'] as const;
 const SUBNET = '10.77.0';
 const BRIDGE = 'meseta';
 const FIRST_HOST = 10;
@@ -32,12 +34,13 @@ export const isInside = (): boolean =>
 
 /** Whether this process may make namespaces and has the programs. */
 export const canCutNetworks = (): boolean =>
-  process.getuid?.() === 0 && spawnSync('unshare', [...UNSHARE, 'ip', 'link'], { stdio: 'ignore' }).status === 0;
+  process.getuid?.() === 0 &&
+  spawnSync('unshare', [...UNSHARE, ...END_WITH_PARENT, 'ip', 'link'], { stdio: 'ignore' }).status === 0;
 
 /** Runs this program again in the namespaces; resolves with its exit status. */
 export function runInside(): Promise<number> {
   const [program, ...argv] = process.argv;
-  const child = spawn('unshare', [...UNSHARE, program as string, ...process.execArgv, ...argv], {
+  const child = spawn('unshare', [...UNSHARE, ...END_WITH_PARENT, program as string, ...process.execArgv, ...argv], {
     stdio: 'inherit',
     env: { ...process.env, [OUTSIDE]: ownMountNamespace() },
   });
@@ -61,7 +64,6 @@ export async function openNetwork(): Promise<ChaosNetwork> {
   const hosts = new Map<string, number>();
   const deviceOf = (name: string): string => `v${hosts.get(name)}`;
   return {
-    serverIp: `${SUBNET}.1`,
     async join(name) {
       const host = FIRST_HOST + hosts.size;
       hosts.set(name, host);

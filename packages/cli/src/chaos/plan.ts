@@ -1,13 +1,15 @@
 // The faults of a run, their times and durations, from a seed.
 import { type Random, uniform } from '@meseta/base';
 
+export type Role = 'leader' | 'follower' | 'agent' | 'server';
+
 export interface Fault {
   /** From the beginning of the run. */
   readonly atMs: number;
   /** `kill`: SIGKILL. `pause`: SIGSTOP, later SIGCONT. `cut`: no traffic with other processes of the cluster. */
   readonly kind: 'kill' | 'pause' | 'cut';
-  /** The master that leads at that time, another master, or an agent. The number chooses among them. */
-  readonly target: { readonly role: 'leader' | 'follower' | 'agent'; readonly number: number };
+  /** The master that leads at that time, another master, an agent, or a server of the election. The number chooses among them. */
+  readonly target: { readonly role: Role; readonly number: number };
   /** 0 for `kill`: the daemon is started again at once. */
   readonly durationMs: number;
 }
@@ -15,11 +17,15 @@ export interface Fault {
 export interface PlanOptions {
   readonly totalMs: number;
   readonly canCut: boolean;
+  /** Whether servers of the election have faults. */
+  readonly hasServerFaults: boolean;
 }
 
 const FIRST_FAULT_MS = 3000;
 const LEADER_SHARE = 0.5;
 const FOLLOWER_SHARE = 0.15;
+/** Of the faults that would have another target than the leader. */
+const SERVER_SHARE = 0.5;
 /** Longer than the term of a leader, so that another master replaces it. */
 const LEADER_FAULT_MS: Range = [7000, 10_000];
 /** Shorter than the time after which a master removes an agent. */
@@ -31,22 +37,31 @@ type Range = readonly [least: number, most: number];
 
 const between = (random: Random, [least, most]: Range): number => Math.round(least + uniform(random) * (most - least));
 
-/** One fault after the other; the first is at the leader. */
-export function planFaults(random: Random, { totalMs, canCut }: PlanOptions): readonly Fault[] {
+function drawRole(random: Random, isFirst: boolean): Exclude<Role, 'server'> {
+  const share = uniform(random);
+  if (isFirst || share < LEADER_SHARE) return 'leader';
+  return share < LEADER_SHARE + FOLLOWER_SHARE ? 'follower' : 'agent';
+}
+
+/**
+ * One fault after the other; the first is at the leader. Faults of servers are drawn from a stream of their own, so that a seed
+ * has the same times and kinds with them and without.
+ */
+export function planFaults(
+  random: Random,
+  serverRandom: Random,
+  { totalMs, canCut, hasServerFaults }: PlanOptions,
+): readonly Fault[] {
   const kinds = canCut ? (['kill', 'pause', 'cut'] as const) : (['kill', 'pause'] as const);
   const faults: Fault[] = [];
   for (let atMs = FIRST_FAULT_MS; atMs < totalMs; ) {
     const kind = kinds[random.uint32() % kinds.length] as Fault['kind'];
-    const share = uniform(random);
-    const role =
-      faults.length === 0 || share < LEADER_SHARE
-        ? 'leader'
-        : share < LEADER_SHARE + FOLLOWER_SHARE
-          ? 'follower'
-          : 'agent';
-    const range = role === 'leader' ? LEADER_FAULT_MS : OTHER_FAULT_MS;
+    const drawn = drawRole(random, faults.length === 0);
+    const isServer = hasServerFaults && drawn !== 'leader' && uniform(serverRandom) < SERVER_SHARE;
+    const range = drawn === 'leader' ? LEADER_FAULT_MS : OTHER_FAULT_MS;
     const durationMs = kind === 'kill' ? 0 : between(random, range);
-    faults.push({ atMs, kind, target: { role, number: random.uint32() }, durationMs });
+    const target = { role: isServer ? 'server' : drawn, number: random.uint32() } as const;
+    faults.push({ atMs, kind, target, durationMs });
     atMs += durationMs + between(random, PAUSE_MS);
   }
   return faults;

@@ -16,6 +16,12 @@ const options = {
   masters: { type: 'string', default: '3', value: 'N', help: 'the number of masters, at least 2 (default 3)' },
   agents: { type: 'string', default: '5', value: 'N', help: 'the number of agents (default 5)' },
   coordinator: { type: 'string', value: 'NAME', help: 'zookeeper or etcd (default: the one that is installed)' },
+  servers: {
+    type: 'string',
+    default: '1',
+    value: 'N',
+    help: 'the number of ZooKeeper or etcd servers (default 1); three go on while one of them has a fault',
+  },
   for: { type: 'string', default: '2mins', value: 'DURATION', help: 'how long faults are made (default 2mins)' },
   seed: { type: 'string', value: 'N', help: 'chooses the faults (default: a random one, which is printed)' },
   'work-dir': { type: 'string', value: 'DIR', help: 'keep state and logs in this directory' },
@@ -26,19 +32,32 @@ const FINISH_TIMEOUT_MS = 90_000;
 const INTERRUPTED_TIMEOUT_MS = 10_000;
 const FIRST_PORT = 15_050;
 const MAX_SEED = 2 ** 32 - 1;
+/** Faults of servers have a random stream of their own. */
+const SERVER_STREAM = 0x5e7e7;
+const SERVER_COUNTS = [1, 3, 5];
+
+function parseServers(path: string, text: string): number {
+  const servers = parseInteger(path, 'servers', text, 1, 5);
+  if (SERVER_COUNTS.includes(servers)) return servers;
+  throw usageError(
+    path,
+    `--servers: expected ${SERVER_COUNTS.join(', ').replace(/, (?=[^,]*$)/, ' or ')}, got '${text}'`,
+  );
+}
 
 export const chaos = defineCommand({
   summary: 'Runs a cluster with several masters under kills, pauses and network cuts.',
   positionals: '',
   about: `Starts a cluster on this machine, as 'meseta up --masters=3' does, and a framework that launches batches of tasks. Meanwhile
-it kills, pauses and, as root, cuts off the leader, other masters and agents, one at a time, as the seed says. The report
-tells how many tasks ran, and which were lost, ran twice or never ended; the exit status is 1 if there are any.`,
+it kills, pauses and, as root, cuts off the leader, other masters, agents and the servers that elect the leader, one at a time,
+as the seed says. The report tells how many tasks ran, and which were lost, ran twice or never ended; the exit status is 1 if there are any.`,
   options,
   async run(values, _positionals, path) {
     const masters = parseMasters(path, values.masters);
     if (masters < 2) throw usageError(path, `--masters: expected at least 2, got '${values.masters}'`);
     const coordinator = parseCoordinator(path, values.coordinator);
     const agents = parseInteger(path, 'agents', values.agents, 0, MAX_AGENTS);
+    const servers = parseServers(path, values.servers);
     const totalMs = parseDurationOption(path, 'for', values.for, MAX_TIMER_MS);
     const seed =
       values.seed === undefined
@@ -58,14 +77,19 @@ tells how many tasks ran, and which were lost, ran twice or never ended; the exi
       port: FIRST_PORT,
       workDir: values['work-dir'],
       resources: 'cpus:4;mem:2048;disk:4096;ports:[31000-32000]',
-      restartsAgents: true,
+      servers,
+      restartsAll: true,
       ...(network !== undefined && { network }),
     });
     try {
       return await runFaults(
         cluster,
         network,
-        planFaults(seededRandom(seed), { totalMs, canCut: network !== undefined }),
+        planFaults(seededRandom(seed), seededRandom(seed ^ SERVER_STREAM), {
+          totalMs,
+          canCut: network !== undefined,
+          hasServerFaults: true,
+        }),
         interruption,
       );
     } finally {
@@ -135,10 +159,12 @@ async function runFaults(
   const work = startWork(cluster.address, cluster.workDir, watch.onSubscribed);
   const beganMs = performance.now();
   try {
+    const made: Fault[] = [];
     const faultsMade = (async () => {
       for (const fault of faults) {
         await Promise.race([sleepUntil(beganMs + fault.atMs), interrupted]);
         if (hasHappened()) return;
+        made.push(fault);
         await makeFault(fault, { cluster, network, watch, work, beganMs, interrupted });
       }
     })();
@@ -150,7 +176,7 @@ async function runFaults(
       work.failure,
       failed,
     ]);
-    printText(reportOf(outcome, watch.failovers, faults.length));
+    printText(reportOf(outcome, watch.failovers, made));
     return outcome.lost.length + outcome.doubled.length + outcome.unknown.length === 0 ? EXIT.done : EXIT.failed;
   } finally {
     await watch.close();
@@ -176,7 +202,8 @@ async function makeFault({ kind, target, durationMs }: Fault, run: Run): Promise
   printText(
     `${elapsed(run.beganMs)}  ${kind} ${daemon.name}${isLeader ? ' (leads)' : ''}${span}; ${ended} of ${launched} tasks ended`,
   );
-  if (isLeader) run.watch.beginFailover(performance.now());
+  // A service that is gone for longer than a term costs the leader its lead.
+  if (isLeader || target.role === 'server') run.watch.beginFailover(performance.now());
   const pause = (): Promise<unknown> => Promise.race([sleepUntil(performance.now() + durationMs), run.interrupted]);
   switch (kind) {
     case 'kill':
@@ -192,10 +219,17 @@ async function makeFault({ kind, target, durationMs }: Fault, run: Run): Promise
   }
 }
 
-function targetOf({ role, number }: Fault['target'], { cluster, watch }: Run): LocalDaemon | undefined {
+type Target = Pick<LocalDaemon, 'name' | 'pid'>;
+
+function targetOf({ role, number }: Fault['target'], { cluster, watch }: Run): Target | undefined {
   const leader = watch.leader();
   if (role === 'leader') return cluster.masters.find(({ name }) => name === leader);
-  const among = role === 'agent' ? cluster.agents : cluster.masters.filter(({ name }) => name !== leader);
+  const among: readonly Target[] =
+    role === 'agent'
+      ? cluster.agents
+      : role === 'server'
+        ? cluster.servers
+        : cluster.masters.filter(({ name }) => name !== leader);
   return among[number % Math.max(1, among.length)];
 }
 
@@ -208,7 +242,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function reportOf(outcome: Outcome, failovers: readonly Failover[], faults: number): string {
+function reportOf(outcome: Outcome, failovers: readonly Failover[], faults: readonly Fault[]): string {
   const { started, finished, notStarted, lost, doubled, unknown } = outcome;
   const lines = failovers.map(({ from, to, beganMs, electedMs, subscribedMs }) => {
     const subscribed =
@@ -217,10 +251,11 @@ function reportOf(outcome: Outcome, failovers: readonly Failover[], faults: numb
         : `framework after ${formatSpan(subscribedMs - beganMs)}`;
     return `  ${from} -> ${to}: elected after ${formatSpan(electedMs - beganMs)}, ${subscribed}`;
   });
+  const atServers = faults.filter(({ target }) => target.role === 'server').length;
   const details = [...lost, ...doubled, ...unknown].slice(0, 20).map((line) => `  ${line}`);
   return [
     '',
-    `${faults} faults, ${failovers.length} failovers`,
+    `${faults.length} faults, ${atServers} of them at servers of the election; ${failovers.length} failovers`,
     ...lines,
     `tasks: ${started} started, ${finished} finished, ${notStarted} launches lost and reported so`,
     `       ${lost.length} lost, ${doubled.length} doubled, ${unknown.length} unknown`,

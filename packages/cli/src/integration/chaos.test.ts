@@ -34,20 +34,22 @@ for (const [kind, seed] of [
   });
 }
 
-test('INTERRUPTION-1: meseta chaos that is interrupted while its cluster starts ends it', {
-  skip: skipWithout('etcd'),
-  timeout: 120_000,
-}, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'meseta-chaos-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const argv = ['chaos', '--coordinator=etcd', '--masters=2', '--agents=1', `--work-dir=${directory}`];
-  const chaos = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: 'ignore' });
-  const ended = once(chaos, 'exit');
-  await until('the start of a master', () => processesWith(`${directory}/master`).length > 0);
-  chaos.kill('SIGINT');
-  assert.deepEqual(await ended, [0, null]);
-  await until('the end of all processes', () => processesWith(directory).length === 0);
-});
+for (const [what, signal, status] of [
+  ['INTERRUPTION-1: meseta chaos that is interrupted', 'SIGINT', [0, null]],
+  ['GUARDIAN-1: kill -9 of meseta chaos', 'SIGKILL', [null, 'SIGKILL']],
+] as const) {
+  test(`${what} while its cluster starts ends it`, { skip: skipWithout('etcd'), timeout: 120_000 }, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'meseta-chaos-test-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    const argv = ['chaos', '--coordinator=etcd', '--masters=2', '--agents=1', `--work-dir=${directory}`];
+    const chaos = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: 'ignore' });
+    const ended = once(chaos, 'exit');
+    await until('the start of a master', () => processesWith(`${directory}/master`).length > 0);
+    chaos.kill(signal);
+    assert.deepEqual(await ended, status);
+    await until('the end of all processes', () => processesWith(directory).length === 0, 60_000);
+  });
+}
 
 test('meseta chaos refuses one master, which has no failover', () => {
   const done = spawnSync(process.execPath, ['bin/meseta', 'chaos', '--masters=1'], {

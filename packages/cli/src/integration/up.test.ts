@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -12,7 +12,7 @@ import { processesWith } from './testing/processes.js';
 const TASKS = 12;
 
 for (const kind of ['zookeeper', 'etcd'] as const) {
-  test(`LOCAL-CLUSTER-1, LOCAL-CLUSTER-2: meseta up --masters=3 elects in ${kind}, starts a killed master again, and leaves no process`, {
+  test(`LOCAL-CLUSTER-1, LOCAL-CLUSTER-2: meseta up --masters=3 elects in ${kind}, starts a killed leader again, commands wait for the next one, and no process is left`, {
     skip: skipWithout(kind),
   }, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));
@@ -38,16 +38,25 @@ for (const kind of ['zookeeper', 'etcd'] as const) {
       120_000,
     );
     assert.match(output, /^ *TASK_FINISHED +6$/m);
-    const mastersAt = (): readonly string[] => processesWith(`--work_dir=${directory}/master-2`);
-    const [killed] = mastersAt();
+    const master = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '';
+    const redirected = await fetch(`${master}/redirect`, { redirect: 'manual' });
+    const leaderPort = new URL(redirected.headers.get('location') ?? '', master).port;
+    const leadersAt = (): readonly string[] => {
+      const masters = processesWith(`--work_dir=${directory}/master`);
+      return processesWith(`--port=${leaderPort}\0`).filter((pid) => masters.includes(pid));
+    };
+    const [killed] = leadersAt();
     process.kill(Number(killed), 'SIGKILL');
-    await until('a new process of master-2', () => mastersAt().length === 1 && mastersAt()[0] !== killed);
     const address = /^ +(?:zookeeper|etcd) +(\S+)$/m.exec(output)?.[1] ?? '';
+    // The session of the killed leader lasts some seconds longer.
     const list = ['bin/meseta', 'agent', 'list', `--master=${address}`];
-    // The killed master may have led; its session lasts some seconds longer.
-    await until('the agents are listed', () => {
-      const listed = spawnSync(process.execPath, list, { encoding: 'utf8' });
-      return /-S0 .* active /.test(listed.stdout);
+    const listed = spawnSync(process.execPath, list, { encoding: 'utf8' });
+    assert.equal(listed.status, 0, listed.stderr);
+    assert.match(listed.stderr, /^no master leads \(.*ECONNREFUSED.*\); waiting up to 15 s for one$/m);
+    await until('a new process of the killed leader', () => leadersAt().length === 1 && leadersAt()[0] !== killed);
+    await until('the agent is listed', () => {
+      const again = spawnSync(process.execPath, list, { encoding: 'utf8' });
+      return /-S0 .* active /.test(again.stdout);
     });
     up.kill('SIGINT');
     assert.equal(await ended, 0);
@@ -104,6 +113,24 @@ for (const [what, end] of endings) {
     await until('the end of all processes', () => processesWith(directory).length === 0);
   });
 }
+
+test('GUARDIAN-1: kill -9 of meseta up ends its daemons, also a paused one, and its tasks, and removes its directory', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const argv = ['up', '--tasks=2000', '--agents=1', '--port=15520'];
+  const env = { ...process.env, TMPDIR: directory };
+  const up = spawn(process.execPath, ['bin/meseta', ...argv], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  let output = '';
+  up.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  await until('tasks run', () => /finished [1-9]/.test(output), 120_000);
+  const [master] = processesWith(`/master`).filter((pid) => processesWith(directory).includes(pid));
+  process.kill(Number(master), 'SIGSTOP');
+  up.kill('SIGKILL');
+  await until('the end of all processes', () => processesWith(directory).length === 0, 60_000);
+  assert.deepEqual(readdirSync(directory), []);
+});
 
 test('meseta up that is interrupted while its tasks run ends with status 0', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'meseta-up-test-'));

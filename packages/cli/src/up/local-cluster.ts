@@ -2,18 +2,19 @@
 //
 // Owns: the processes that it started, and the directory of their state if it made that.
 // LOCAL-CLUSTER-1: `stop` leaves no process of the cluster: agents end their tasks first, then the masters and the server end; a
-//     process that does not end in time is killed.
+//     process that does not end in time is killed. If this process is killed before, a guardian does the same (GUARDIAN-1).
 // LOCAL-CLUSTER-2: of several masters one that ends is started again, as a master ends when it loses the lead. An agent is started
-//     again only if the cluster is told so. Otherwise the end of a process is the failure of the cluster.
+//     again only if the cluster is told so, and a server too. Otherwise the end of a process is the failure of the cluster.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   hasServer,
   type LocalServer,
+  type LocalService,
   SERVER_PACKAGES,
   type ServerKind,
-  startLocalServer,
+  startLocalService,
 } from '@meseta/coordination/local-server';
 import { CommandError, EXIT } from '../command.js';
 import {
@@ -25,6 +26,7 @@ import {
   startDaemonProcess,
   untilHealthy,
 } from '../daemon-process.js';
+import { type Guardian, startGuardian } from './guardian.js';
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -34,11 +36,9 @@ const MIN_RUN_MS = 1000;
 /** Shorter than the default, as the processes of one machine answer fast: a dead leader is replaced sooner. */
 const SESSION_TIMEOUT = '4secs';
 
-/** Where the daemons run: on loopback, or each in a network of its own. */
+/** Where the processes run: on loopback, or each in a network of its own. */
 export interface LocalNetwork {
-  /** The address of the server that elects the leader. */
-  readonly serverIp: string;
-  /** The address of a daemon, and the command before its own that puts it there. */
+  /** The address of a daemon or a server, and the command before its own that puts it there. */
   join(name: string): Promise<{ readonly ip: string; readonly command: readonly string[] }>;
 }
 
@@ -53,9 +53,11 @@ export interface LocalClusterOptions {
   readonly resources: string;
   /** For several masters; undefined: the one that is installed. */
   readonly coordinator: ServerKind | undefined;
+  /** Of the service that elects the leader; one unless given. */
+  readonly servers?: number;
   readonly network?: LocalNetwork;
-  /** LOCAL-CLUSTER-2 */
-  readonly restartsAgents?: boolean;
+  /** LOCAL-CLUSTER-2: also agents and servers. */
+  readonly restartsAll?: boolean;
 }
 
 export interface LocalDaemon {
@@ -72,6 +74,8 @@ export interface LocalCluster {
   readonly address: string;
   readonly masters: readonly LocalDaemon[];
   readonly agents: readonly LocalDaemon[];
+  /** Of the service that elects the leader. */
+  readonly servers: readonly Pick<LocalServer, 'name' | 'pid'>[];
   readonly coordinator: ServerKind | undefined;
   readonly workDir: string;
   /** Resolves with the reason when the cluster cannot go on. */
@@ -84,7 +88,8 @@ interface State {
   readonly workDir: string;
   /** The process of each daemon that runs or ran last. */
   readonly processes: Map<string, DaemonProcess>;
-  server: LocalServer | undefined;
+  readonly guardian: Guardian;
+  service: LocalService | undefined;
   isStopping: boolean;
   fail: (reason: string) => void;
 }
@@ -107,11 +112,20 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   const failure = new Promise<string>((resolve) => {
     fail = resolve;
   });
-  const state: State = { options, workDir, processes: new Map(), server: undefined, isStopping: false, fail };
+  const guardian = startGuardian(ownCommand(), options.workDir === undefined ? workDir : undefined);
+  const state: State = {
+    options,
+    workDir,
+    processes: new Map(),
+    guardian,
+    service: undefined,
+    isStopping: false,
+    fail,
+  };
   try {
     const { masters, agents, address } = await startAll(state);
-    const coordinator = state.server?.kind;
-    return { address, masters, agents, coordinator, workDir, failure, stop: () => stopAll(state) };
+    const { kind: coordinator, servers = [] } = state.service ?? {};
+    return { address, masters, agents, servers, coordinator, workDir, failure, stop: () => stopAll(state) };
   } catch (error) {
     await stopAll(state);
     if (error instanceof CommandError) throw error;
@@ -119,8 +133,11 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
+/** The command of this program. */
+const ownCommand = (): [string, ...string[]] => [process.execPath, ...process.execArgv, process.argv[1] as string];
+
 async function startAll(state: State) {
-  const { masters, agents, port, resources, restartsAgents = false } = state.options;
+  const { masters, agents, port, resources, restartsAll = false } = state.options;
   const election = masters > 1 ? await startElection(state) : undefined;
   const ports = await freePorts(port, masters + agents);
   const startNamed = async (
@@ -135,8 +152,8 @@ async function startAll(state: State) {
     return Promise.all(
       names.map(async (name, at) => {
         const { ip, command } = (await state.options.network?.join(name)) ?? { ip: '127.0.0.1', command: [] };
-        const isRestarted = kind === 'master' ? election !== undefined : restartsAgents;
-        const own = [...command, process.execPath, ...process.execArgv, process.argv[1] as string];
+        const isRestarted = kind === 'master' ? election !== undefined : restartsAll;
+        const own = [...command, ...ownCommand()];
         return startDaemon(state, {
           kind,
           name,
@@ -178,14 +195,18 @@ async function startElection(state: State): Promise<{ readonly address: string; 
   const kind = findCoordinator(state.options.coordinator);
   const directory = join(state.workDir, kind);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const ip = state.options.network?.serverIp;
-  const server = await startLocalServer(kind, { directory, ...(ip !== undefined && { ip }) });
-  if (!server.ok) throw new Error(server.error);
-  state.server = server.value;
-  void server.value.ended.then(() => {
-    if (!state.isStopping) state.fail(`the ${kind} server ended; its log is ${join(directory, 'log')}`);
+  const { network, servers = 1, restartsAll = false } = state.options;
+  const service = await startLocalService(kind, {
+    directory,
+    servers,
+    restarts: restartsAll,
+    onProcess: (pid) => state.guardian.guard('server', pid),
+    ...(network !== undefined && { placeOf: network.join }),
   });
-  const address = `${server.value.url}/meseta`;
+  if (!service.ok) throw new Error(service.error);
+  state.service = service.value;
+  void service.value.failure.then(state.fail);
+  const address = `${service.value.url}/meseta`;
   const flag = kind === 'zookeeper' ? 'zk' : 'coordinator';
   return { address, flags: [`--${flag}=${address}`, `--zk_session_timeout=${SESSION_TIMEOUT}`] };
 }
@@ -212,6 +233,7 @@ function spawnDaemon(state: State, plan: DaemonPlan): DaemonProcess {
     hasOwnSession: true,
   });
   state.processes.set(name, daemon);
+  state.guardian.guard(kind, daemon.pid);
   void daemon.ended.then((how) => {
     if (state.isStopping) return;
     if (!isRestarted || performance.now() - startedAtMs < MIN_RUN_MS) {
@@ -232,7 +254,8 @@ async function stopAll(state: State): Promise<void> {
     const daemons = [...state.processes.values()].filter((daemon) => daemon.kind === kind);
     await Promise.all(daemons.map((daemon) => daemon.stop({ timeoutMs: STOP_TIMEOUT_MS })));
   }
-  await state.server?.stop();
+  await state.service?.stop();
+  state.guardian.dismiss();
   if (state.options.workDir === undefined) rmSync(state.workDir, { recursive: true, force: true });
 }
 

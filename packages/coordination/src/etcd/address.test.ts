@@ -41,6 +41,7 @@ for (const text of [
   'etcd://me:secret@/meseta',
   'etcd://me:secret@a:1/../meseta',
   'etcd://me:secret@a:1/meseta?ca=/a',
+  'etcd://me:secret@a:1/meseta?b',
   'etcds://me:secret@a:1/meseta?cert=/a',
   'etcds://me:secret@a:1/meseta?ca=',
   'etcds://me:secret@a:1/meseta?ca=/a&ca=/b',

@@ -9,9 +9,11 @@
 // ETCDCLIENT-3: a reported change carries no data: the caller reads what it watches. Reports arrive at most every
 //     `REPORT_PAUSE_MS`, however many the server sends.
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
-import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions, request as requestHttps } from 'node:https';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '@meseta/base';
 import type { Login, Server } from '../service-address.js';
+import type { TlsContents } from '../tls-files.js';
 import { authenticateCall, type EtcdCall, type Fields, fieldsOf, WATCH_PATH, watchBody } from './protocol.js';
 
 export interface EtcdError {
@@ -24,7 +26,7 @@ export interface EtcdClientOptions {
   readonly servers: readonly Server[];
   readonly login: Login | undefined;
   /** Undefined: plain HTTP. */
-  readonly tls: Pick<HttpsAgentOptions, 'ca' | 'cert' | 'key'> | undefined;
+  readonly tls: TlsContents | undefined;
   /** Of a call with all its attempts. */
   readonly timeoutMs: number;
 }
@@ -91,11 +93,6 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   };
 }
 
-const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
 /** ETCDCLIENT-1 */
 async function callAny<T>(state: State, call: EtcdCall<T>, timeoutMs: number): Promise<Result<T, EtcdError>> {
   const untilMs = performance.now() + timeoutMs;
@@ -149,8 +146,11 @@ async function attemptOnce(state: State, call: EtcdCall<unknown>, timeoutMs: num
   }
 }
 
-/** Sends the request; `onAnswer` gets the answer, whose body is not read yet. */
-function open(
+/**
+ * Sends the request. `onAnswer` gets the answer, whose body is not read yet; `onFailure` is called when the request ends, after
+ * an answer too.
+ */
+function sendRequest(
   state: State,
   path: string,
   body: object,
@@ -165,8 +165,14 @@ function open(
     'Content-Length': bytes.length,
     ...(state.token !== undefined && { Authorization: state.token }),
   };
-  const send = tls === undefined ? requestHttp : requestHttps;
-  const request = send({ host, port, path, method: 'POST', headers, agent: state.agent });
+  const request = (tls === undefined ? requestHttp : requestHttps)({
+    host,
+    port,
+    path,
+    method: 'POST',
+    headers,
+    agent: state.agent,
+  });
   let mayBeDone = false;
   request.on('socket', (socket) => {
     mayBeDone = !socket.connecting;
@@ -201,7 +207,7 @@ function send(state: State, path: string, body: object, timeoutMs: number): Prom
       answer.on('error', () => {});
       answer.on('end', () => resolve(attemptOf(answer.statusCode ?? 0, path, Buffer.concat(chunks))));
     };
-    const request = open(state, path, body, onAnswer, (text, mayBeDone) =>
+    const request = sendRequest(state, path, body, onAnswer, (text, mayBeDone) =>
       resolve({ kind: 'failed', mayBeDone, text }),
     );
     const timer = setTimeout(() => request.destroy(new Error('no answer in time')), Math.max(1, timeoutMs));
@@ -254,7 +260,7 @@ function watchOnce(state: State, prefix: string, onChange: () => void): Promise<
       });
       answer.on('error', () => {});
     };
-    open(state, WATCH_PATH, watchBody(prefix), onAnswer, () => {
+    sendRequest(state, WATCH_PATH, watchBody(prefix), onAnswer, () => {
       clearTimeout(timer);
       resolve();
     });

@@ -2,25 +2,28 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { err } from '@meseta/base';
-import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
-import { etcdSkip, LEASE_MS, newEtcdSite } from '../testing/etcd-server.js';
+import { LONG_TERM_MS } from '../testing/compliance.js';
+import { testElection, testSharedElection } from '../testing/election-suite.js';
+import { contendersAt, etcdSkip, newEtcdSite } from '../testing/etcd-server.js';
 import { testLog, testSharedLog } from '../testing/log-suite.js';
 import type { EtcdClient } from './client.js';
-import { contendersCall, type Fence, writeCall } from './protocol.js';
+import { type Fence, writeCall } from './protocol.js';
 import { createEtcdRecords } from './records.js';
 
-testElection('etcd', newEtcdSite, etcdSkip);
-testSharedElection('etcd', newEtcdSite, etcdSkip);
-testLog('etcd', newEtcdSite, etcdSkip);
-testSharedLog('etcd', newEtcdSite, etcdSkip);
+const newSite = () => newEtcdSite();
+testElection('etcd', newSite, etcdSkip);
+testSharedElection('etcd', newSite, etcdSkip);
+const newLogSite = () => newEtcdSite(LONG_TERM_MS);
+testLog('etcd', newLogSite, etcdSkip);
+testSharedLog('etcd', newLogSite, etcdSkip);
 
 const one = Buffer.from('one');
 const batch = [{ kind: 'create', name: 'batch', value: one }] as const;
 
 const oldestAt = async (client: EtcdClient, path: string) => {
-  const read = await client.call(contendersCall(`${path}/masters/`, `${path}/masters/none`));
-  assert.ok(read.ok && read.value.oldest !== undefined);
-  return read.value.oldest;
+  const { oldest } = await contendersAt(client, path);
+  assert.ok(oldest !== undefined);
+  return oldest;
 };
 
 describe('terms in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
@@ -65,44 +68,5 @@ describe('terms in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
     assert.notEqual((await oldestAt(client, site.path)).key, key);
     client.close();
     await process.close();
-  });
-});
-
-describe('candidates in etcd', { skip: etcdSkip, timeout: 120_000 }, () => {
-  test('ETCDCOORDINATION-2: a candidate whose connections are cut while it contends has one key', async () => {
-    const site = await newEtcdSite();
-    const process = await site.open();
-    const elected = process.contend(one);
-    for (let n = 0; n < 5; n++) {
-      site.setCut(process, true);
-      await new Promise((resolve) => setTimeout(resolve, 40));
-      site.setCut(process, false);
-      await new Promise((resolve) => setTimeout(resolve, 40));
-    }
-    const { epoch } = await elected;
-    const client = site.client();
-    const keys = createEtcdRecords(client, `${site.path}/masters/`, {
-      key: (await oldestAt(client, site.path)).key,
-      createRevision: epoch,
-    });
-    const names = await keys.names();
-    assert.ok(names.ok);
-    assert.equal(names.value.length, 1);
-    client.close();
-    await process.close();
-  });
-
-  test('ETCDCOORDINATION-3: an observer that is out of contact reports that it knows no leader', async () => {
-    const site = await newEtcdSite();
-    const [leader, observer] = [await site.open(), await site.open()];
-    await leader.contend(one);
-    await untilLeader(observer, 'one');
-    const cutAtMs = performance.now();
-    site.setCut(observer, true);
-    await untilLeader(observer, undefined);
-    assert.ok(performance.now() - cutAtMs < 2 * LEASE_MS);
-    site.setCut(observer, false);
-    await untilLeader(observer, 'one');
-    await Promise.all([leader.close(), observer.close()]);
   });
 });

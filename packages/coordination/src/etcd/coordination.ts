@@ -7,12 +7,16 @@
 // ETCDCOORDINATION-2: a candidacy has one lease, and its key is named by the lease, so a repeated request makes no second one.
 //     The next candidacy has a new lease, so its epoch is greater.
 // ETCDCOORDINATION-3: without a read for the time of a lease no leader is known.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Result } from '@meseta/base';
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
 import { createRecordLog, readRecordLog } from '../record-log.js';
 import type { Login, Server } from '../service-address.js';
+import { createTerm } from '../term.js';
+import type { TlsContents } from '../tls-files.js';
 import type { Coordination, LogReader, Term } from '../types.js';
-import { createEtcdClient, type EtcdClient, type EtcdClientOptions, type EtcdError } from './client.js';
+import { createWarnings, type Warnings } from '../warnings.js';
+import { createEtcdClient, type EtcdClient, type EtcdError } from './client.js';
 import { holdLease, type Lease } from './lease.js';
 import { type Contenders, contendCall, contendersCall, type Fence } from './protocol.js';
 import { createEtcdRecords } from './records.js';
@@ -20,7 +24,8 @@ import { createEtcdRecords } from './records.js';
 export interface EtcdOptions {
   readonly servers: readonly Server[];
   readonly login: Login | undefined;
-  readonly tls: EtcdClientOptions['tls'];
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsContents | undefined;
   /** Begins with a slash and does not end with one. */
   readonly path: string;
   readonly sessionTimeoutMs: number;
@@ -49,10 +54,11 @@ interface State {
   /** Until its term begins. */
   candidacy: Candidacy | undefined;
   contending: Contending | undefined;
-  endTerm: ((reason: string) => void) | undefined;
+  /** Of the newest term, which may be over. */
+  endTerm: (reason: string) => void;
   contactMs: number;
   isClosed: boolean;
-  lastWarning: string | undefined;
+  readonly warnings: Warnings;
   /** Ends the current pause. */
   wake: () => void;
 }
@@ -79,10 +85,10 @@ export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
     fences: new WeakMap(),
     candidacy: undefined,
     contending: undefined,
-    endTerm: undefined,
+    endTerm: () => {},
     contactMs: Number.NEGATIVE_INFINITY,
     isClosed: false,
-    lastWarning: undefined,
+    warnings: createWarnings('etcd', options.warn),
     wake: () => {},
   };
   state.client.watch(keyOf(state, MASTERS), () => state.wake());
@@ -114,7 +120,7 @@ export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
       clearInterval(contact);
       state.wake();
       await state.contending?.lease.revoke();
-      state.endTerm?.('closed');
+      state.endTerm('closed');
       state.client.close();
       state.leader.clear();
     },
@@ -132,16 +138,11 @@ async function run(state: State): Promise<void> {
     });
     const failure = await follow(state);
     if (state.isClosed) return;
-    if (failure === undefined) state.lastWarning = undefined;
-    else warn(state, failure);
+    if (failure === undefined) state.warnings.clear();
+    else state.warnings.report(failure);
     await (failure === undefined ? untilChanged(changed, pollMs) : sleep(RETRY_MS));
   }
 }
-
-const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 /** Resolves at the change, or after the time. */
 async function untilChanged(changed: Promise<void>, timeoutMs: number): Promise<void> {
@@ -151,12 +152,6 @@ async function untilChanged(changed: Promise<void>, timeoutMs: number): Promise<
   });
   await Promise.race([changed, timeout]);
   clearTimeout(timer);
-}
-
-function warn(state: State, text: string): void {
-  if (text === state.lastWarning) return;
-  state.lastWarning = text;
-  state.options.warn(`etcd: ${text}`);
 }
 
 /** Looks at the contenders once, and acts on what it sees. Returns what failed. */
@@ -204,7 +199,7 @@ async function createKey(state: State, contending: Contending, info: Uint8Array)
 function endContending(state: State, contending: Contending, reason: string): void {
   if (state.contending !== contending) return;
   state.contending = undefined;
-  if (!state.isClosed) state.endTerm?.(reason);
+  if (!state.isClosed) state.endTerm(reason);
   state.wake();
 }
 
@@ -225,33 +220,18 @@ async function followOwn(
   if (candidacy === undefined || oldest?.key !== contending.key) return undefined;
   // ETCDCOORDINATION-1
   if (oldest.createRevision !== fence.createRevision) return 'the key of this candidate has another revision';
-  const term = createTerm(state, contending, fence);
+  const { term, end } = createTerm({
+    epoch: fence.createRevision,
+    validUntilMonoMs: lease.validUntilMonoMs,
+    async withdraw() {
+      state.contending = undefined;
+      await lease.revoke();
+      state.wake();
+    },
+  });
+  state.endTerm = end;
   state.candidacy = undefined;
   state.fences.set(term, fence);
   candidacy.resolve(term);
   return undefined;
-}
-
-function createTerm(state: State, { lease }: Contending, { createRevision }: Fence): Term {
-  let isOver = false;
-  const lost = new Promise<string>((resolve) => {
-    state.endTerm = (reason) => {
-      isOver = true;
-      state.endTerm = undefined;
-      resolve(reason);
-    };
-  });
-  return {
-    epoch: createRevision,
-    lost,
-    validUntilMonoMs: () => (isOver ? Number.NEGATIVE_INFINITY : lease.validUntilMonoMs()),
-    async resign() {
-      if (isOver) return;
-      isOver = true;
-      state.contending = undefined;
-      await lease.revoke();
-      state.endTerm?.('resigned');
-      state.wake();
-    },
-  };
 }

@@ -159,4 +159,38 @@ export function testSharedElection(kind: string, newSite: () => Promise<SharedSi
       await one.close();
     });
   });
+  testLostContact(kind, newSite, skip);
+}
+
+function testLostContact(kind: string, newSite: () => Promise<SharedSite>, skip: Skip): void {
+  describe(`election ${kind}, out of contact`, { skip, timeout: 120_000 }, () => {
+    test('ZKCOORDINATION-2, ETCDCOORDINATION-2: a candidate whose connections are cut while it contends is one contender', async () => {
+      const site = await newSite();
+      const process = await site.open();
+      const elected = process.contend(infoOf('one'));
+      for (let n = 0; n < 5; n++) {
+        site.setCut(process, true);
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        site.setCut(process, false);
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      await elected;
+      assert.equal(await site.countContenders(), 1);
+      await process.close();
+    });
+
+    test('ZKCOORDINATION-3, ETCDCOORDINATION-3: an observer that is out of contact for the time of a term reports that it knows no leader', async () => {
+      const site = await newSite();
+      const [leader, observer] = [await site.open(), await site.open()];
+      await leader.contend(infoOf('one'));
+      await untilLeader(observer, 'one');
+      const cutAtMs = performance.now();
+      site.setCut(observer, true);
+      await untilLeader(observer, undefined);
+      assert.ok(performance.now() - cutAtMs < 2 * site.termMs);
+      site.setCut(observer, false);
+      await untilLeader(observer, 'one');
+      await Promise.all([leader.close(), observer.close()]);
+    });
+  });
 }

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { createEtcdClient, type EtcdClient } from '../etcd/client.js';
 import { createEtcdCoordination, type EtcdCoordination } from '../etcd/coordination.js';
-import { revokeLeaseCall } from '../etcd/protocol.js';
+import { type Contenders, contendersCall, keysCall, revokeLeaseCall } from '../etcd/protocol.js';
 import type { SharedSite } from './compliance.js';
 import type { CuttableProxy } from './proxy.js';
-import { newProxy, skipWithout, testServer } from './servers.js';
+import { closeAtEnd, newProxy, skipWithout, testServer } from './servers.js';
 
 export const LEASE_MS = 3000;
 
@@ -21,8 +21,14 @@ export interface EtcdSite extends Omit<SharedSite, 'open'> {
   open(): Promise<EtcdCoordination>;
 }
 
+export async function contendersAt(client: EtcdClient, path: string): Promise<Contenders> {
+  const read = await client.call(contendersCall(`${path}/masters/`, `${path}/masters/none`));
+  assert.ok(read.ok);
+  return read.value;
+}
+
 /** A new prefix on the server; each process has a proxy of its own. */
-export async function newEtcdSite(): Promise<EtcdSite> {
+export async function newEtcdSite(termMs = LEASE_MS): Promise<EtcdSite> {
   const { port } = await testServer('etcd');
   paths++;
   const path = `/tests/p${paths}`;
@@ -36,9 +42,19 @@ export async function newEtcdSite(): Promise<EtcdSite> {
     });
   return {
     isSole: false,
+    termMs,
     path,
     port,
     client,
+    async countContenders() {
+      const other = client();
+      const { oldest } = await contendersAt(other, path);
+      assert.ok(oldest !== undefined);
+      const keys = await other.call(keysCall(oldest, `${path}/masters/`, `${path}/masters/`, 10));
+      assert.ok(keys.ok && keys.value !== 'fenced');
+      other.close();
+      return keys.value.length;
+    },
     async open() {
       const proxy = await newProxy(port);
       const coordination = createEtcdCoordination({
@@ -46,9 +62,10 @@ export async function newEtcdSite(): Promise<EtcdSite> {
         login: undefined,
         tls: undefined,
         path,
-        sessionTimeoutMs: LEASE_MS,
+        sessionTimeoutMs: termMs,
         warn: () => {},
       });
+      closeAtEnd(coordination);
       proxyOf.set(coordination, proxy);
       return coordination;
     },

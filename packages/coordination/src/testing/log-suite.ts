@@ -1,6 +1,7 @@
 // The rules of every fenced log (types.ts).
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ok } from '@meseta/base';
 import type { Coordination, FencedLog, Term } from '../types.js';
 import type { SharedSite, Site, Skip } from './compliance.js';
 import { bytes, large, texts } from './stores.js';
@@ -102,13 +103,13 @@ function testTerms(kind: string, newSite: () => Promise<Site>, skip: Skip): void
     test('FENCEDLOG-1, FENCEDLOG-3: the next process reads what the one before has written, and continues it', async () => {
       const site = await newSite();
       const one = await openLog(site);
-      for (const text of ['a', 'b']) await one.log.append(bytes(text));
-      await one.log.snapshot(bytes(large('s')));
-      await one.log.append(bytes('c'));
+      for (const text of ['a', 'b']) assert.deepEqual(await one.log.append(bytes(text)), ok(undefined));
+      assert.deepEqual(await one.log.snapshot(bytes(large('s'))), ok(undefined));
+      assert.deepEqual(await one.log.append(bytes('c')), ok(undefined));
       await one.coordination.close();
       const two = await openLog(site);
       assert.deepEqual(await contentsOf(two.log), { snapshot: large('s'), batches: ['c'] });
-      await two.log.append(bytes('d'));
+      assert.deepEqual(await two.log.append(bytes('d')), ok(undefined));
       await two.coordination.close();
       const three = await openLog(site);
       assert.deepEqual(await contentsOf(three.log), { snapshot: large('s'), batches: ['c', 'd'] });

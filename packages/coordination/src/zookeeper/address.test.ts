@@ -13,6 +13,28 @@ test('an address has servers, a path, and optionally a user and a password', () 
       ],
       login: { user: 'me', password: 'p@ss/w:rd' },
       path: '/mesos/one',
+      tls: undefined,
+    },
+  });
+});
+
+test('a path and a password may contain a question mark, as with Mesos', () => {
+  const address = parseZooKeeperAddress('zk://me:p?ca=ss@a/mesos?one');
+  assert.ok(address.ok);
+  assert.deepEqual([address.value.login?.password, address.value.path], ['p?ca=ss', '/mesos?one']);
+});
+
+test('zks:// is TLS, with the files that it names, and has a port of its own', () => {
+  assert.deepEqual(parseZooKeeperAddress('zks://me:p@ss@a:1,b/mesos?ca=/a@b.pem&cert=/c&key=/k'), {
+    ok: true,
+    value: {
+      servers: [
+        { host: 'a', port: 1 },
+        { host: 'b', port: 2281 },
+      ],
+      login: { user: 'me', password: 'p@ss' },
+      path: '/mesos',
+      tls: { ca: '/a@b.pem', cert: '/c', key: '/k' },
     },
   });
 });
@@ -29,6 +51,9 @@ for (const text of [
   'zk://me:secret@/mesos',
   'zk://me:secret@a:1/../mesos',
   'zk://me:secret@a:1//mesos',
+  'zk://me:secret@a:1/mesos?ca=/a',
+  'zks://me:secret@a:1/mesos?cert=/a',
+  'zks://me:secret@a:1/mesos?password=secret',
   `zk://me:secret@${'a:1,'.repeat(64)}a:1/mesos`,
 ]) {
   test(`${JSON.stringify(text.slice(0, 40))} is refused, without its password`, () => {

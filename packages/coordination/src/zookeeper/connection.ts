@@ -2,8 +2,11 @@
 //
 // Boundary: what the frames mean is the session's. It calls back `onFrame` for each, and `onClosed` once.
 // ZKCONNECTION-1: a frame that claims more than `MAX_FRAME_BYTES` closes the connection before its bytes are stored.
-import { connect } from 'node:net';
+// ZKCONNECTION-2: with TLS nothing is sent before the server's certificate has been verified, its host name or address included.
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Server } from '../service-address.js';
+import type { TlsContents } from '../tls-files.js';
 
 export interface Connection {
   write(frame: Buffer): void;
@@ -24,8 +27,15 @@ export interface ConnectionHandlers {
 const MAX_FRAME_BYTES = 32 * 2 ** 20;
 const LENGTH_BYTES = 4;
 
-export function openConnection({ host, port }: Server, handlers: ConnectionHandlers): Connection {
-  const socket = connect({ host, port, noDelay: true });
+/** ZKCONNECTION-2 */
+const openSocket = ({ host, port }: Server, tls: TlsContents | undefined, onOpen: () => void): Socket =>
+  tls === undefined
+    ? connect({ host, port }, onOpen)
+    : connectTls({ host, port, ...tls, ...(isIP(host) === 0 && { servername: host }) }, onOpen);
+
+/** Without `tls` the connection is not encrypted. */
+export function openConnection(server: Server, tls: TlsContents | undefined, handlers: ConnectionHandlers): Connection {
+  const socket = openSocket(server, tls, handlers.onOpen).setNoDelay();
   let reason = 'the server closed the connection';
   let chunks: Buffer[] = [];
   let buffered = 0;
@@ -56,7 +66,6 @@ export function openConnection({ host, port }: Server, handlers: ConnectionHandl
     return joined.subarray(LENGTH_BYTES, end);
   };
 
-  socket.on('connect', handlers.onOpen);
   socket.on('data', (chunk) => {
     chunks.push(chunk);
     buffered += chunk.length;

@@ -2,27 +2,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { err } from '@meseta/base';
-import { testElection, testSharedElection, untilLeader } from '../testing/election-suite.js';
+import { LONG_TERM_MS } from '../testing/compliance.js';
+import { testElection, testSharedElection } from '../testing/election-suite.js';
 import { testLog, testSharedLog } from '../testing/log-suite.js';
-import { newZooKeeperSite, SESSION_TIMEOUT_MS, zooKeeperSkip } from '../testing/zookeeper-server.js';
+import { contendersAt, newZooKeeperSite, openTestSession, zooKeeperSkip } from '../testing/zookeeper-server.js';
 import { childrenOperation, deleteOperation, getOperation } from './protocol.js';
 import { createZooKeeperRecords } from './records.js';
-import { contendersOf, znodePaths } from './registry-path.js';
-import { openSession, type Session } from './session.js';
+import { znodePaths } from './registry-path.js';
 
 const newSite = () => newZooKeeperSite();
 testElection('ZooKeeper', newSite, zooKeeperSkip);
 testSharedElection('ZooKeeper', newSite, zooKeeperSkip);
-testLog('ZooKeeper', newSite, zooKeeperSkip);
-testSharedLog('ZooKeeper', newSite, zooKeeperSkip);
+const newLogSite = () => newZooKeeperSite(undefined, LONG_TERM_MS);
+testLog('ZooKeeper', newLogSite, zooKeeperSkip);
+testSharedLog('ZooKeeper', newLogSite, zooKeeperSkip);
 
 const one = Buffer.from('one');
-const contendersAt = async (session: Session, path: string) => {
-  const names = await session.read(childrenOperation(path, false));
-  assert.ok(names.ok);
-  return contendersOf(names.value);
-};
-
 describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
   test('ZKRECORDS-1: a write of an older epoch is refused while its session is alive', async () => {
     const site = await newSite();
@@ -62,43 +57,12 @@ describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => 
   });
 });
 
-describe('candidates in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
-  test('ZKCOORDINATION-2: a candidate whose connections are cut while it contends has one znode', async () => {
-    const site = await newSite();
-    const process = await site.open();
-    const elected = process.contend(one);
-    for (let n = 0; n < 5; n++) {
-      site.setCut(process, true);
-      await new Promise((resolve) => setTimeout(resolve, 40));
-      site.setCut(process, false);
-      await new Promise((resolve) => setTimeout(resolve, 40));
-    }
-    await elected;
-    assert.equal((await contendersAt(process.session(), site.path)).length, 1);
-    await process.close();
-  });
-
-  test('ZKCOORDINATION-3: an observer that is out of contact reports that it knows no leader', async () => {
-    const site = await newSite();
-    const [leader, observer] = [await site.open(), await site.open()];
-    await leader.contend(one);
-    await untilLeader(observer, 'one');
-    site.setCut(observer, true);
-    await untilLeader(observer, undefined);
-    site.setCut(observer, false);
-    await untilLeader(observer, 'one');
-    await Promise.all([leader.close(), observer.close()]);
-  });
-
+describe('passwords in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
   test('with a password only its owner reads the registry and removes contenders; everyone sees who leads', async () => {
     const site = await newZooKeeperSite({ user: 'me', password: 'secret' });
     const process = await site.open();
     await process.contend(one);
-    const stranger = openSession({
-      servers: [{ host: '127.0.0.1', port: site.port }],
-      login: undefined,
-      timeoutMs: SESSION_TIMEOUT_MS,
-    });
+    const stranger = openTestSession([site.port]);
     const [name] = await contendersAt(stranger, site.path);
     const path = `${site.path}/${name}`;
     const removed = await stranger.change(deleteOperation(path));

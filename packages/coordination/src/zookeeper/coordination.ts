@@ -7,10 +7,14 @@
 // ZKCOORDINATION-2: a session has at most one znode of this candidate: before it makes one, it looks for one that an
 //     unanswered request has made.
 // ZKCOORDINATION-3: without a session no leader is known.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
 import { createRecordLog, readRecordLog } from '../record-log.js';
+import type { Login, Server } from '../service-address.js';
+import { createTerm } from '../term.js';
+import type { TlsContents } from '../tls-files.js';
 import type { Coordination, FencedLog, LogReader, Term } from '../types.js';
-import type { ZooKeeperAddress } from './address.js';
+import { createWarnings, type Warnings } from '../warnings.js';
 import {
   type Access,
   childrenOperation,
@@ -26,7 +30,12 @@ import { CONTENDER, contendersOf, pathsTo, type ZnodePaths, znodePaths } from '.
 import { openSession, type Session } from './session.js';
 
 export interface ZooKeeperOptions {
-  readonly address: ZooKeeperAddress;
+  readonly servers: readonly Server[];
+  readonly login: Login | undefined;
+  /** Undefined: without TLS. */
+  readonly tls: TlsContents | undefined;
+  /** Begins with a slash and does not end with one. */
+  readonly path: string;
   readonly sessionTimeoutMs: number;
   /** Called at each change of what keeps this process from its work; the text has no secrets. */
   warn(text: string): void;
@@ -46,9 +55,10 @@ interface State {
   candidate: Candidate | undefined;
   /** The name of this candidate's znode in the session. */
   own: string | undefined;
-  endTerm: ((reason: string) => void) | undefined;
+  /** Of the newest term, which may be over. */
+  endTerm: (reason: string) => void;
   isClosed: boolean;
-  lastWarning: string | undefined;
+  readonly warnings: Warnings;
   /** Ends the current pause. */
   wake: () => void;
   /** Calls `wake`. */
@@ -64,16 +74,17 @@ export interface ZooKeeperCoordination extends Coordination, LogReader {
 }
 
 export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeeperCoordination {
+  const warnings = createWarnings('ZooKeeper', options.warn);
   const state: State = {
     options,
-    paths: znodePaths(options.address.path),
+    paths: znodePaths(options.path),
     leader: createLeaderWatch(),
-    session: newSession(options),
+    session: newSession(options, warnings),
     candidate: undefined,
     own: undefined,
-    endTerm: undefined,
+    endTerm: () => {},
     isClosed: false,
-    lastWarning: undefined,
+    warnings,
     wake: () => {},
     onChildren: () => state.wake(),
   };
@@ -98,17 +109,16 @@ export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeepe
       state.isClosed = true;
       state.wake();
       await state.session.close();
-      state.endTerm?.('closed');
+      state.endTerm('closed');
       state.leader.clear();
     },
   };
 }
 
-const newSession = ({ address: { servers, login }, sessionTimeoutMs }: ZooKeeperOptions): Session =>
-  openSession({ servers, login, timeoutMs: sessionTimeoutMs });
+const newSession = ({ servers, login, tls, sessionTimeoutMs }: ZooKeeperOptions, { report }: Warnings): Session =>
+  openSession({ servers, login, tls, timeoutMs: sessionTimeoutMs, warn: report });
 
-const accessOf = ({ options }: State, access: Access): Access =>
-  options.address.login === undefined ? 'open' : access;
+const accessOf = ({ options }: State, access: Access): Access => (options.login === undefined ? 'open' : access);
 
 async function runSessions(state: State, sessions: WeakMap<Term, Session>): Promise<void> {
   while (!state.isClosed) {
@@ -116,8 +126,8 @@ async function runSessions(state: State, sessions: WeakMap<Term, Session>): Prom
     let isEnded = false;
     void session.ended.then((reason) => {
       isEnded = true;
-      if (!state.isClosed) warn(state, `the session has ended: ${reason}`);
-      state.endTerm?.(reason);
+      if (!state.isClosed) state.warnings.report(`the session has ended: ${reason}`);
+      state.endTerm(reason);
       state.own = undefined;
       state.leader.set(undefined);
       state.wake();
@@ -126,32 +136,21 @@ async function runSessions(state: State, sessions: WeakMap<Term, Session>): Prom
       const changed = pauseUntilWoken(state);
       const failure = await follow(state, session, sessions);
       if (isEnded || state.isClosed) break;
-      if (failure === undefined) state.lastWarning = undefined;
-      else warn(state, failure);
+      if (failure === undefined) state.warnings.clear();
+      else state.warnings.report(failure);
       await Promise.race(failure === undefined ? [changed] : [changed, sleep(RETRY_MS)]);
     }
     if (state.isClosed) return;
     // A refused password ends each session at once.
     await sleep(RETRY_MS);
-    if (!state.isClosed) state.session = newSession(state.options);
+    if (!state.isClosed) state.session = newSession(state.options, state.warnings);
   }
 }
-
-const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 
 const pauseUntilWoken = (state: State): Promise<void> =>
   new Promise((resolve) => {
     state.wake = resolve;
   });
-
-function warn(state: State, text: string): void {
-  if (text === state.lastWarning) return;
-  state.lastWarning = text;
-  state.options.warn(`ZooKeeper: ${text}`);
-}
 
 const textOf = (path: string, { text }: ZooKeeperError): string => `${path}: ${text}`;
 
@@ -167,7 +166,7 @@ async function follow(state: State, session: Session, sessions: WeakMap<Term, Se
   const contenders = contendersOf(names.value);
   if (state.own !== undefined && !contenders.includes(state.own)) {
     state.own = undefined;
-    state.endTerm?.('its znode was removed');
+    state.endTerm('its znode was removed');
   }
   const reported = await reportLeader(state, session, contenders[0]);
   if (reported !== undefined || state.candidate === undefined) return reported;
@@ -243,32 +242,17 @@ async function beginTerm(
   if (!begun.ok) return begun.error.code === 'noNode' ? undefined : textOf(epoch, begun.error);
   const version = begun.value[1];
   if (version === undefined) return textOf(epoch, { code: 'other', text: 'the server did not answer with a version' });
-  const term = createTerm(state, session, version, path);
+  const { term, end } = createTerm({
+    epoch: version,
+    validUntilMonoMs: session.validUntilMonoMs,
+    async withdraw() {
+      await session.change(deleteOperation(path));
+      state.own = undefined;
+    },
+  });
+  state.endTerm = end;
   sessions.set(term, session);
   state.candidate = undefined;
   candidate.resolve(term);
   return undefined;
-}
-
-function createTerm(state: State, session: Session, epoch: number, path: string): Term {
-  let isOver = false;
-  const lost = new Promise<string>((resolve) => {
-    state.endTerm = (reason) => {
-      isOver = true;
-      state.endTerm = undefined;
-      resolve(reason);
-    };
-  });
-  return {
-    epoch,
-    lost,
-    validUntilMonoMs: () => (isOver ? Number.NEGATIVE_INFINITY : session.validUntilMonoMs()),
-    async resign() {
-      if (isOver) return;
-      isOver = true;
-      await session.change(deleteOperation(path));
-      state.own = undefined;
-      state.endTerm?.('resigned');
-    },
-  };
 }

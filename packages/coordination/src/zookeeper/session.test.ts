@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { openTestSession } from '../testing/zookeeper-server.js';
 import { createJuteWriter, type JuteWriter } from './jute.js';
 import { childrenOperation, createOperation, getOperation } from './protocol.js';
-import { openSession, type Session } from './session.js';
+import type { Session } from './session.js';
 
 const TIMEOUT_MS = 8000;
 const framed = (writer: JuteWriter): Buffer => createJuteWriter().buffer(writer.bytes()).bytes();
@@ -12,18 +13,18 @@ const connected = (timeoutMs = TIMEOUT_MS): Buffer =>
   framed(createJuteWriter().int(0).int(timeoutMs).long(7n).buffer(Buffer.alloc(16)));
 const header = (xid: number, error = 0): JuteWriter => createJuteWriter().int(xid).long(1n).int(error);
 
-interface Scripted {
-  readonly session: Session;
+/** Gets each frame of a connection after the first: the number of the connection, and the socket. */
+type Answer = (connection: number, socket: Socket, xid: number) => void;
+
+interface ScriptedServer {
+  readonly port: number;
   /** Connections so far. */
   connections(): number;
-  close(): Promise<void>;
+  close(): void;
 }
 
-/** `answer` gets each frame of a connection after the first two: the number of the connection, and the socket. */
-async function scripted(
-  answer: (connection: number, socket: Socket, xid: number) => void,
-  first = connected(),
-): Promise<Scripted> {
+/** `first` is the answer to the first frame of each connection; undefined: none. */
+async function scriptedServer(answer: Answer, first: () => Buffer | undefined = connected): Promise<ScriptedServer> {
   let connections = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -38,20 +39,37 @@ async function scripted(
         const frame = bytes.subarray(4, 4 + bytes.readInt32BE(0));
         bytes = bytes.subarray(4 + frame.length);
         frames++;
-        if (frames === 1) socket.write(first);
+        if (frames === 1) socket.write(first() ?? '');
         else answer(own, socket, frame.readInt32BE(0));
       }
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const session = openSession({ servers: [{ host: '127.0.0.1', port }], login: undefined, timeoutMs: TIMEOUT_MS });
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    connections: () => connections,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+interface Scripted {
+  readonly session: Session;
+  connections(): number;
+  close(): Promise<void>;
+}
+
+/** A session at one such server. */
+async function scripted(answer: Answer, first = connected()): Promise<Scripted> {
+  const server = await scriptedServer(answer, () => first);
+  const session = openTestSession([server.port], TIMEOUT_MS);
   return {
     session,
-    connections: () => connections,
+    connections: server.connections,
     async close() {
-      for (const socket of sockets) socket.destroy();
       server.close();
       await session.close();
     },
@@ -130,4 +148,43 @@ test('a session that the server does not know has ended', async () => {
   assert.equal(await session.ended, 'the session has expired');
   assert.equal((await session.change(creation)).ok, false);
   await close();
+});
+
+test('ZKSESSION-5: a session whose server is silent goes on at another one before its time has passed', async () => {
+  const timeoutMs = 4800;
+  let isSilent = false;
+  const answer: Answer = (_, socket, xid) => void socket.write(framed(header(xid)));
+  const alive = await scriptedServer(answer, () => connected(timeoutMs));
+  // As a stopped process: the kernel accepts its connections.
+  const stopped = await scriptedServer(
+    (...of) => (isSilent ? undefined : answer(...of)),
+    () => (isSilent ? undefined : connected(timeoutMs)),
+  );
+  // The first server of a session is random.
+  const sessions = Array.from({ length: 8 }, () => openTestSession([stopped.port, alive.port], timeoutMs));
+  const reasons: string[] = [];
+  for (const session of sessions) void session.ended.then((reason) => reasons.push(reason));
+  while (sessions.some((session) => session.id() === 0n)) await new Promise((resolve) => setTimeout(resolve, 5));
+  isSilent = true;
+  await new Promise((resolve) => setTimeout(resolve, 2 * timeoutMs));
+  assert.deepEqual(reasons, []);
+  await Promise.all(sessions.map((session) => session.close()));
+  alive.close();
+  stopped.close();
+});
+
+test('ZKSESSION-5: servers that end each connection are tried at most four times a second', async () => {
+  const servers = await Promise.all([1, 2].map(() => scriptedServer((_, socket) => socket.destroy())));
+  const session = openTestSession(
+    servers.map(({ port }) => port),
+    TIMEOUT_MS,
+  );
+  for (const untilMs = performance.now() + 1000; performance.now() < untilMs; ) await session.change(creation);
+  const connections = servers.map((server) => server.connections());
+  assert.ok(
+    connections.every((count) => count > 1 && count <= 5),
+    connections.join(),
+  );
+  await session.close();
+  for (const server of servers) server.close();
 });

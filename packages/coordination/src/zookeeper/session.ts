@@ -9,8 +9,10 @@
 //     Reads are sent again.
 // ZKSESSION-3: answers arrive in the order of the requests. A malformed answer, or one out of order, ends the connection.
 // ZKSESSION-4: a watch is called once: when the server reports a change, and when a connection ends, as the report may be lost.
+// ZKSESSION-5: after a connection the next server is tried, so that one server that is silent or refuses does not end the session.
 import { err, ok, type Result } from '@meseta/base';
 import type { Login, Server } from '../service-address.js';
+import type { TlsContents } from '../tls-files.js';
 import { type Connection, openConnection } from './connection.js';
 import { createJuteReader, type JuteReader, MalformedAnswer } from './jute.js';
 import {
@@ -32,7 +34,11 @@ import {
 export interface SessionOptions {
   readonly servers: readonly Server[];
   readonly login: Login | undefined;
+  /** Undefined: without TLS. */
+  readonly tls: TlsContents | undefined;
   readonly timeoutMs: number;
+  /** Called with the reason when every server has failed. */
+  warn(text: string): void;
 }
 
 export interface Session {
@@ -66,9 +72,12 @@ interface Sent {
 
 interface State {
   readonly options: SessionOptions;
-  /** The servers in the order of the attempts, and the number of attempts. */
+  /** The servers in the order of the attempts. */
   readonly servers: readonly Server[];
-  attempts: number;
+  /** The number of connections that were begun. */
+  begunConnections: number;
+  /** Of the last connections, how many the server did not accept, or ended within `RETRY_MS`. */
+  failures: number;
   connection: Connection | undefined;
   /** Whether the server has accepted the session on this connection. */
   isConnected: boolean;
@@ -111,7 +120,8 @@ export function openSession(options: SessionOptions): Session {
   const state: State = {
     options,
     servers: shuffled(options.servers),
-    attempts: 0,
+    begunConnections: 0,
+    failures: 0,
     connection: undefined,
     isConnected: false,
     name: NEW_SESSION,
@@ -181,22 +191,27 @@ function send(state: State, request: Request): void {
 }
 
 function connectNext(state: State): void {
-  const server = state.servers[state.attempts % state.servers.length] as Server;
-  state.attempts++;
-  state.connectSentAtMs = nowMs();
-  const connection = openConnection(server, {
+  const server = state.servers[state.begunConnections % state.servers.length] as Server;
+  state.begunConnections++;
+  const begunAtMs = nowMs();
+  state.connectSentAtMs = begunAtMs;
+  const connection = openConnection(server, state.options.tls, {
     onOpen() {
       state.connectSentAtMs = nowMs();
       connection.write(connectFrame(state.name, state.lastZxid, state.options.timeoutMs));
       if (state.options.login !== undefined) connection.write(authFrame(state.options.login));
     },
     onFrame: (frame) => takeFrame(state, frame),
-    onClosed: () => afterConnection(state),
+    onClosed(reason) {
+      const hasFailed = !state.isConnected || nowMs() - begunAtMs < RETRY_MS;
+      state.failures = hasFailed ? state.failures + 1 : 0;
+      afterConnection(state, `${server.host}:${server.port}: ${reason}`);
+    },
   });
   state.connection = connection;
 }
 
-function afterConnection(state: State): void {
+function afterConnection(state: State, reason: string): void {
   state.connection = undefined;
   state.isConnected = false;
   state.pings = [];
@@ -208,8 +223,9 @@ function afterConnection(state: State): void {
   for (const { request } of unanswered) if (request.isChange) request.resolve(err(lost));
   for (const path of [...state.watches.keys()]) callWatches(state, path);
   if (state.endReason !== undefined) return;
-  // At once after the first failure, and after a pause when every server was tried.
-  const delayMs = state.attempts % state.servers.length === 0 ? RETRY_MS : 0;
+  const haveAllFailed = state.failures > 0 && state.failures % state.servers.length === 0;
+  if (haveAllFailed) state.options.warn(reason);
+  const delayMs = haveAllFailed ? RETRY_MS : 0;
   setTimeout(() => {
     if (state.endReason === undefined) connectNext(state);
   }, delayMs);
@@ -240,7 +256,6 @@ function takeConnected(state: State, frame: Buffer): void {
   state.name = connected.session;
   state.timeoutMs = Math.min(connected.timeoutMs, state.options.timeoutMs);
   state.isConnected = true;
-  state.attempts = 0;
   state.lastSentMs = nowMs();
   extend(state, state.connectSentAtMs, true);
   for (const request of state.waiting.splice(0)) send(state, request);
@@ -313,6 +328,6 @@ function endSession(state: State, reason: string): void {
   state.end(reason);
   for (const request of state.waiting.splice(0)) submit(state, request);
   // Sent requests are answered when the connection has closed.
-  if (state.connection === undefined) afterConnection(state);
+  if (state.connection === undefined) afterConnection(state, reason);
   else state.connection.destroy(reason);
 }

@@ -263,7 +263,7 @@ export const masterFlags = {
   whitelist: pathFlag({ ...later }),
   work_dir: pathFlag({ help: 'The directory of the registry.' }),
   zk: urlFlag({
-    help: 'The ZooKeeper that elects one of several masters and keeps the registry: zk://USER:PASSWORD@HOST:PORT,.../PATH, or file:///path of a file that contains it.',
+    help: 'The ZooKeeper that elects one of several masters and keeps the registry: zk://USER:PASSWORD@HOST:PORT,.../PATH, with TLS zks://...?ca=FILE&cert=FILE&key=FILE, or file:///path of a file that contains it.',
   }),
   zk_session_timeout: durationFlag({
     default: '10secs',
