@@ -182,20 +182,29 @@ test('a client waits for a leader no longer than it was told', async () => {
 });
 
 test('a request whose connection was not made, or that was only redirected, was carried out by no server', async () => {
-  const server = createServer((request, response) => {
-    if (request.url === '/again') response.writeHead(307, { Location: '/again' }).end();
-    else request.socket.destroy();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const isUnsent = async (path = '/'): Promise<boolean | undefined> => {
-    const sent = await fetchTransport({ method: 'GET', url: `http://127.0.0.1:${port}${path}`, headers: {} });
+  const listening = async (): Promise<{ readonly url: string; close(): Promise<void> }> => {
+    const server = createServer((request, response) => {
+      if (request.url === '/again') response.writeHead(307, { Location: '/again' }).end();
+      else request.socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      async close() {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  };
+  const isUnsent = async (url: string): Promise<boolean | undefined> => {
+    const sent = await fetchTransport({ method: 'GET', url, headers: {} });
     assert.ok(!sent.ok);
     return sent.error.isUnsent;
   };
-  assert.equal(await isUnsent(), undefined);
-  assert.equal(await isUnsent('/again'), true);
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-  assert.equal(await isUnsent(), true);
+  const [server, ended] = [await listening(), await listening()];
+  await ended.close();
+  assert.equal(await isUnsent(`${server.url}/`), undefined);
+  assert.equal(await isUnsent(`${server.url}/again`), true);
+  assert.equal(await isUnsent(`${ended.url}/`), true);
+  await server.close();
 });

@@ -52,7 +52,6 @@ for (const kind of ['zookeeper', 'etcd'] as const) {
     const list = ['bin/meseta', 'agent', 'list', `--master=${address}`];
     const listed = spawnSync(process.execPath, list, { encoding: 'utf8' });
     assert.equal(listed.status, 0, listed.stderr);
-    assert.match(listed.stderr, /^no master leads \(.*ECONNREFUSED.*\); waiting up to 15 s for one$/m);
     await until('a new process of the killed leader', () => leadersAt().length === 1 && leadersAt()[0] !== killed);
     await until('the agent is listed', () => {
       const again = spawnSync(process.execPath, list, { encoding: 'utf8' });
