@@ -10,11 +10,19 @@ export interface DirectoryBelow {
   readonly names: readonly string[];
 }
 
+/** The namespaces that a container can share with its parent container. */
+export type SharedNamespace = 'pid' | 'ipc';
+
 export type LinuxMount =
   /** A directory or file of the machine that the container sees. */
   | {
       readonly kind: 'bind';
       readonly source: DirectoryBelow;
+      /**
+       * An absolute path in the parent container, where the machine's root is that of the parent too. It replaces `source` if the
+       * parent has a view of the file system of its own.
+       */
+      readonly inParent?: string;
       /** Absolute, in the container. Where the container has a root of its own, it is made; else it exists. */
       readonly target: string;
       readonly isReadOnly: boolean;
@@ -38,8 +46,12 @@ export interface CapabilitySets {
 export interface LinuxPlan {
   /** Those that the container has of its own. It shares the others with the agent. */
   readonly namespaces: readonly Namespace[];
+  /** Those of the parent container that it enters. They need a mount namespace. */
+  readonly shared: readonly SharedNamespace[];
   /** The absolute path of its root file system, which needs a mount namespace; undefined: the machine's. */
   readonly root: string | undefined;
+  /** Where the sandbox is seen in the root file system of its own. */
+  readonly sandboxInRoot: string | undefined;
   /** In the order in which they are made. They need a mount namespace. */
   readonly mounts: readonly LinuxMount[];
   /** Of a root file system of its own: devices beside those that every container has. */
@@ -60,7 +72,9 @@ export interface LinuxPlan {
 /** The plan of a container that asks for nothing: it shares all of these with the agent. */
 export const SHARED_LINUX: LinuxPlan = {
   namespaces: [],
+  shared: [],
   root: undefined,
+  sandboxInRoot: undefined,
   mounts: [],
   devices: [],
   capabilities: undefined,

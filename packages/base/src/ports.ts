@@ -282,6 +282,12 @@ export interface ProcessLimit {
   readonly hard: number | undefined;
 }
 
+/** A process, told from a later one with the same id by when it was started, as /proc counts. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
 /** The first process of a container, or a process beside it. */
 export interface ChildRequest {
   /** Looked up in the environment's PATH when it has no slash. */
@@ -308,7 +314,11 @@ export interface ChildRequest {
   /** Namespaces and privileges; undefined: those of this process. */
   readonly linux?: LinuxPlan | undefined;
   /** A process of a container whose namespaces it enters, in place of those of `linux`. */
-  readonly enter?: { readonly pid: number; readonly startTicks: number } | undefined;
+  readonly enter?: ProcessIdentity | undefined;
+  /** A process of the parent container, whose namespaces (`LinuxPlan.shared`) and mounts it shares. */
+  readonly parent?: ProcessIdentity | undefined;
+  /** It runs no program: it is the first process of a pid namespace of its own, which collects orphans. */
+  readonly isPause?: boolean | undefined;
   /** A file that the child appends a line to before it runs the program: its line of /proc/self/stat. */
   readonly record: string | undefined;
 }

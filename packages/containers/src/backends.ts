@@ -16,7 +16,9 @@ import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
 import { isDockerPlan } from './plan/any-plan.js';
 import type { PlanContext } from './plan/plan.js';
+import { createPodContainers, type PodContainers } from './pods.js';
 import { createProber, type ProbeOutbound } from './probes/probes.js';
+import { createRecords } from './records.js';
 import { createPreparation, type Preparation } from './sandbox/prepare.js';
 import type { Removals } from './sandbox/removal.js';
 import { openSeccompProfiles, type SeccompProfiles } from './seccomp/profiles.js';
@@ -127,23 +129,41 @@ export async function createBackends(
   removals: Removals,
   onEvent: (event: LauncherEvent) => void,
 ): Promise<Result<CreatedBackends, string>> {
-  const { files, processes } = options;
+  const { files, processes, runtimeDir } = options;
+  const podsDir = `${runtimeDir}/pods`;
+  const made = await files.makeDirectory(podsDir, 0o700);
+  if (!made.ok) return err(`runtime directory: ${made.error.message}`);
   let running: Launcher | undefined;
+  let pods: PodContainers | undefined;
   const context = await prepareIsolation(options, async (containerId) => running?.processes(containerId) ?? []);
   if (!context.ok) return context;
-  const { isolators, capabilities, warnings, host, images } = context.value;
+  const { capabilities, warnings, host, images } = context.value;
   const resolveOwner = createOwnerLookup(processes);
-  const preparation = createPreparation({ files, removals, resolveOwner, context: context.value });
-  const { makeStreams } = preparation;
-  const launcher = await createPosixLauncher({ ...options, onEvent });
+  const launcher = await createPosixLauncher({
+    ...options,
+    onEvent(event) {
+      if (pods?.handle(event) !== true) onEvent(event);
+    },
+  });
   if (!launcher.ok) return err(`containers: ${launcher.error}`);
   running = launcher.value;
+  const ofPods = context.value.isolators.filter(({ isForPods }) => isForPods === true);
+  const preparePods = { files, removals, resolveOwner, context: { ...context.value, isolators: ofPods } };
+  pods = createPodContainers({
+    launcher: launcher.value,
+    prepare: createPreparation(preparePods).prepare,
+    isolators: ofPods,
+    records: createRecords(files, podsDir),
+  });
+  const isolators = [pods.isolator, ...context.value.isolators];
+  const preparation = createPreparation({ files, removals, resolveOwner, context: { ...context.value, isolators } });
+  const { makeStreams } = preparation;
   const ports = { ...options, removals, resolveOwner, makeStreams, onEvent };
   const docker = options.docker && (await createDockerBackend(options.docker, ports));
   if (docker?.ok === false) return docker;
   const outboundOf = (containerId: ContainerId): ProbeOutbound => outboundTo(isolators, options.outbound, containerId);
   const prober = createProber({ ...options, launcher: launcher.value, outboundOf }, resolveOwner);
-  const mesos = createMesosBackend(launcher.value, isolators, preparation, prober);
+  const mesos = createMesosBackend({ launcher: launcher.value, isolators, pods, prepare: preparation.prepare, prober });
   const all: readonly [Backend, ...Backend[]] = docker === undefined ? [mesos] : [mesos, docker.value.backend];
   return ok({
     backends: composeBackends(all, options.containerizers ?? ['mesos']),
@@ -179,13 +199,16 @@ function outboundTo(isolators: readonly Isolator[], outbound: Outbound, containe
   return isolators.map((it) => it.outboundFrom?.(network.namespace)).find((it) => it !== undefined) ?? outbound;
 }
 
+interface MesosParts {
+  readonly launcher: Launcher;
+  readonly isolators: readonly Isolator[];
+  readonly pods: PodContainers;
+  readonly prepare: Preparation['prepare'];
+  readonly prober: Backend['probe'];
+}
+
 /** The launcher with the isolators of `--isolation`. */
-function createMesosBackend(
-  launcher: Launcher,
-  isolators: PlanContext['isolators'],
-  { prepare }: Preparation,
-  probe: Backend['probe'],
-): Backend {
+function createMesosBackend({ launcher, isolators, pods, prepare, prober }: MesosParts): Backend {
   return {
     name: 'mesos',
     prepare,
@@ -217,7 +240,7 @@ function createMesosBackend(
       for (const isolator of isolators) await isolator.cleanUp?.(containerId);
     },
     networksOf: (containerId) => networkOf(isolators, containerId)?.infos,
-    probe,
+    probe: prober,
     findLimitation(record) {
       for (const isolator of isolators) {
         const found = isolator.findLimitation?.(record);
@@ -225,9 +248,11 @@ function createMesosBackend(
       }
       return undefined;
     },
-    recover: launcher.recover,
+    recover: async () => pods.claim(await launcher.recover()),
     async removeLeftovers(alive) {
-      for (const isolator of isolators) await isolator.recover?.(alive);
+      const withPods = [...alive, ...pods.addRecovered(alive)];
+      for (const isolator of isolators) await isolator.recover?.(isolator.isForPods === true ? withPods : alive);
+      await pods.removeLeftovers();
     },
     async close() {
       for (const isolator of isolators) isolator.close?.();

@@ -32,6 +32,8 @@ export interface ContainerRecord {
   readonly limits?: ContainerSpec['limits'];
   /** The container whose cgroups it shares, and resources that all containers which share them have together. */
   readonly sharedCgroup?: { readonly containerId: ContainerId; readonly resources: readonly Resource[] } | undefined;
+  /** The executor of the pod whose task it is. */
+  readonly pod?: ContainerId | undefined;
   /** The exceeded limit for which the container is destroyed. */
   readonly limitation?: Limitation | undefined;
 }
@@ -120,6 +122,7 @@ export function recordOf(spec: ContainerSpec): ContainerRecord {
     volumes,
     ...(limits === undefined ? {} : { limits }),
     ...(sharedCgroup === false ? {} : { sharedCgroup }),
+    ...(outer?.pod === undefined ? {} : { pod: outer.containerId }),
   };
 }
 

@@ -89,6 +89,8 @@ export interface ContainerSpec extends ContainerResources {
   readonly container: ContainerInfo | undefined;
   /** The persistent volumes among its resources. */
   readonly volumes: readonly PersistentVolume[];
+  /** It is the container of a pod, in a sandbox that exists (pods.ts). */
+  readonly isPod?: true;
   /** The container around a nested one. */
   readonly outer?: OuterContainer | undefined;
   /** A session: a nested container to whose input clients write, a pipe or terminal. It starts in the sandbox of its parent. */

@@ -56,9 +56,11 @@ const x64 = {
     prlimit64: 302,
     setns: 308,
     execveat: 322,
+    open_tree: 428,
     move_mount: 429,
     close_range: 436,
     openat2: 437,
+    mount_setattr: 442,
   },
   // biome-ignore format: one instruction a line
   code: [
@@ -117,9 +119,11 @@ const arm64: Machine = {
     prlimit64: 261,
     setns: 268,
     execveat: 281,
+    open_tree: 428,
     move_mount: 429,
     close_range: 436,
     openat2: 437,
+    mount_setattr: 442,
   },
   // biome-ignore format: one instruction a line
   code: bytesOf([

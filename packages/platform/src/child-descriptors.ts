@@ -4,14 +4,15 @@
 //
 // The functions throw `Refused` or the error of a system call; child-processes.ts has the rules (CHILDREN-2, CHILDREN-6).
 import { closeSync, constants, fchmodSync, fchownSync, openSync, readFileSync } from 'node:fs';
-import type { ChildRequest } from '@meseta/base';
+import type { ChildRequest, ProcessIdentity } from '@meseta/base';
 import { type ChildEnd, openInputPipe, openTerminal } from './child-channels.js';
 import type { Streams } from './child-steps.js';
-import { type OpenedIsolation, openIsolation, requireNamespaces } from './isolation-steps.js';
+import { type OpenedIsolation, type OpenedParent, openIsolation, requireNamespaces } from './isolation-steps.js';
 import * as libc from './libc.js';
 import { Refused, statOfDescriptor, systemError } from './system-results.js';
 
 const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+const O_PATH = 0o10000000;
 /** O_NONBLOCK: the open waits neither for the reader of a fifo nor for the owner of a lease. */
 const OPEN_OUTPUT = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
 const F_SETFL = 4;
@@ -69,6 +70,7 @@ export interface OpenedRequest {
   readonly isolation: OpenedIsolation | undefined;
   /** The process (pidfd_open(2)) whose namespaces it enters. */
   readonly entered: number | undefined;
+  readonly parent: OpenedParent | undefined;
 }
 
 /**
@@ -83,6 +85,7 @@ export function openRequest(request: ChildRequest, devNull: number, descriptors:
   const { record, startDirectory, linux, enter } = request;
   const ownLinux = enter === undefined ? linux : undefined;
   if (ownLinux !== undefined) requireNamespaces(ownLinux);
+  const parent = request.parent && openParent(request.parent, closeLater);
   const directory = closeLater(openDirectory(request.directory));
   const openStream = (name: string): number =>
     request.output === 'files' ? closeLater(openOutput(directory, name, request.user)) : devNull;
@@ -96,13 +99,8 @@ export function openRequest(request: ChildRequest, devNull: number, descriptors:
     isolation:
       ownLinux === undefined || ownLinux.namespaces.length === 0
         ? undefined
-        : openIsolation(
-            ownLinux,
-            directory,
-            request.directory.path,
-            closeLater(openSync('/dev/null', O_RDONLY)),
-            closeLater,
-          ),
+        : openIsolation(ownLinux, { directory, path: request.directory.path, parent }, closeLater),
+    parent,
     entered: enter === undefined ? undefined : closeLater(openProcess(enter)),
   };
   // Last, as the caller releases it and does not close it.
@@ -124,8 +122,14 @@ function duplicate(descriptor: number): number {
   return libc.checked(libc.fcntl(descriptor, F_DUPFD_CLOEXEC, 3), 'duplicate a descriptor');
 }
 
+/** CHILDREN-6: the root directory is that of the process which has the id before and after. */
+function openParent(identity: ProcessIdentity, closeLater: (descriptor: number) => number): OpenedParent {
+  const root = closeLater(openSync(`/proc/${identity.pid}/root`, O_PATH | O_DIRECTORY));
+  return { root, process: closeLater(openProcess(identity)) };
+}
+
 /** CHILDREN-6. */
-function openProcess({ pid, startTicks }: NonNullable<ChildRequest['enter']>): number {
+function openProcess({ pid, startTicks }: ProcessIdentity): number {
   const opened = libc.checked(libc.pidfd_open(pid), `process ${pid}`);
   if (startTicksOf(pid) === startTicks) return opened;
   closeSync(opened);

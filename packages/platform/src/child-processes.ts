@@ -38,14 +38,21 @@ import {
   oomScoreSteps,
   pathsOf,
   programSteps,
-  RECORD_PREFIX,
   recordSteps,
   type Step,
   signalSteps,
+  statIn,
   streamSteps,
 } from './child-steps.js';
 import { createInitProgram } from './init-program.js';
-import { directorySteps, enterSteps, hasNamespace, isolationSteps, nullSteps } from './isolation-steps.js';
+import {
+  directorySteps,
+  enterSteps,
+  hasNamespace,
+  isolationSteps,
+  nullSteps,
+  sharesNamespace,
+} from './isolation-steps.js';
 import * as libc from './libc.js';
 import { pathOfDescriptor } from './mounts.js';
 import {
@@ -120,7 +127,12 @@ function startInNamespaces(
   request: ChildRequest,
   opened: OpenedRequest,
 ): Result<StartAttempt, string> {
-  const { isolation, entered } = opened;
+  const { isolation, entered, parent } = opened;
+  if (isolation !== undefined && sharesNamespace(isolation.plan, 'pid')) {
+    return parent === undefined
+      ? err('Failed to enter the pid namespace of the parent container: it has none')
+      : inPidNamespaceOf(starter, parent.process, () => startProgram(starter, request, opened));
+  }
   if (entered !== undefined) return inPidNamespaceOf(starter, entered, () => startProgram(starter, request, opened));
   if (isolation === undefined || !hasNamespace(isolation.plan, 'pid')) return startProgram(starter, request, opened);
   return startInNewPidNamespace(starter, request, opened, isolation, (process) =>
@@ -139,7 +151,7 @@ function startProgram(starter: Starter, request: ChildRequest, opened: OpenedReq
   });
   if (!run.ok) return run;
   const { pid, errors } = run.value;
-  const child: StartedChild = { pid, stat: line.toString('latin1', RECORD_PREFIX.length).trimEnd() };
+  const child: StartedChild = { pid, stat: statIn(line) };
   const problem = failureOf(steps, errors);
   if (problem !== undefined) {
     libc.collectChild(pid);

@@ -25,7 +25,7 @@ const SIGACTION_BYTES = 32;
 const AT_FDCWD = -100;
 /** More than a line of /proc/PID/stat. */
 const RECORD_BYTES = 512;
-export const RECORD_PREFIX = 'first ';
+const RECORD_PREFIX = 'first ';
 const RLIM_INFINITY = 2n ** 64n - 1n;
 /** execvp of glibc without PATH. */
 const DEFAULT_PATH = '/bin:/usr/bin';
@@ -70,6 +70,9 @@ export function recordSteps(
   ];
   return { steps, line: arena.at(address, RECORD_BYTES) };
 }
+
+/** The child's line of /proc/self/stat in its record. */
+export const statIn = (record: Buffer): string => record.toString('latin1', RECORD_PREFIX.length).trimEnd();
 
 /** CHILDREN-5. The number 0 is the process that writes it (the kernel's admin-guide/cgroup-v2, Processes). */
 export function cgroupSteps(arena: Arena, { cgroups }: ChildRequest, descriptors: readonly number[]): readonly Step[] {

@@ -8,23 +8,25 @@
 // ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
 // ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too.
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import type { LinuxMount, LinuxPlan, Namespace } from '@meseta/base';
+import type { LinuxMount, LinuxPlan, Namespace, SharedNamespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
 import type { Step } from './child-steps.js';
 import {
+  cloneSteps,
   cloneTree,
   createDevices,
   makeTarget,
   OPEN_TARGET,
   openBelow,
   openHow,
+  openInside,
   openTrusted,
   pathOfDescriptor,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from './mounts.js';
-import { Refused, statOfDescriptor } from './system-results.js';
+import { Refused, statOfDescriptor, systemError } from './system-results.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 const AT_FDCWD = -100;
@@ -60,12 +62,24 @@ interface OpenedMount {
   readonly mount: LinuxMount;
   /** A detached mount; undefined: the child makes a new file system. */
   readonly tree: number | undefined;
+  /** The tree is what the parent container has there, of which the child makes a detached mount. */
+  readonly isOfParent: boolean;
   /** The path in the container, without links. */
   readonly target: string;
 }
 
+/** A process of the parent container. */
+export interface OpenedParent {
+  readonly process: number;
+  /** Its root directory. */
+  readonly root: number;
+}
+
 export interface OpenedIsolation {
   readonly plan: LinuxPlan;
+  readonly parent: OpenedParent | undefined;
+  /** The mount namespace of this process. */
+  readonly ownMounts: number;
   readonly root: { readonly tree: number; readonly path: string; readonly devices: number } | undefined;
   readonly mounts: readonly OpenedMount[];
   /** The network namespace that the container enters. */
@@ -81,13 +95,23 @@ const ownNamespaces = ({ namespaces }: LinuxPlan): readonly Namespace[] => names
 
 export const hasNamespace = ({ namespaces }: LinuxPlan, name: Namespace): boolean => namespaces.includes(name);
 
+export const sharesNamespace = ({ shared }: LinuxPlan, name: SharedNamespace): boolean => shared.includes(name);
+
+interface Around {
+  /** The open sandbox, and the path that the plan has for it. */
+  readonly directory: number;
+  readonly path: string;
+  readonly parent: OpenedParent | undefined;
+}
+
 /** ISOLATION-1: without the namespace that it needs, a part of a plan would be carried out on the machine, or not at all. */
 export function requireNamespaces(plan: LinuxPlan): void {
-  const { root, mounts, network, hostname } = plan;
+  const { root, mounts, network, hostname, shared } = plan;
   const needed: readonly (readonly [field: string, namespace: Namespace, isGiven: boolean])[] = [
     ['root', 'mount', root !== undefined],
     ['mounts', 'mount', mounts.length > 0],
     ['network', 'mount', network !== undefined],
+    ['shared', 'mount', shared.length > 0],
     ['hostname', 'uts', hostname !== undefined],
   ];
   for (const [field, namespace, isGiven] of needed) {
@@ -96,39 +120,76 @@ export function requireNamespaces(plan: LinuxPlan): void {
   }
 }
 
-/**
- * Opens what the plan names. `directory`: the open sandbox, at `directoryPath`. The descriptors are passed to
- * `closeLater`, also when a later one can't be opened.
- */
+type CloseLater = (descriptor: number) => number;
+
+/** ISOLATION-2. The path without links of a target on the machine. */
+function realPathOf(target: string): string {
+  const opened = openTarget(target);
+  try {
+    return pathOfDescriptor(opened);
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function openTarget(target: string): number {
+  try {
+    return openTrusted(target);
+  } catch (error) {
+    const { code, message } = systemError(error);
+    throw new Refused(`mount at ${target}: ${code === 'ENOENT' ? 'the machine has no such path' : message}`);
+  }
+}
+
+/** Opens the source of a mount. What it is seen at in the root of the container is made. */
+function openMount(
+  mount: LinuxMount,
+  root: number | undefined,
+  target: string,
+  parent: OpenedParent | undefined,
+  closeLater: CloseLater,
+): OpenedMount {
+  const makeIn = (isDirectory: boolean): void => {
+    if (root !== undefined && target !== SHM) makeTarget(root, target, isDirectory);
+  };
+  if (mount.kind === 'tmpfs') {
+    makeIn(true);
+    return { mount, tree: undefined, isOfParent: false, target };
+  }
+  const isOfParent = mount.inParent !== undefined && parent !== undefined;
+  if (isOfParent) {
+    const source = closeLater(openInside(parent.root, mount.inParent));
+    makeIn(statOfDescriptor(source).kind === 'directory');
+    return { mount, tree: source, isOfParent, target };
+  }
+  const source = openBelow(mount.source);
+  try {
+    makeIn(statOfDescriptor(source).kind === 'directory');
+    return { mount, tree: closeLater(cloneTree(source, mount.isReadOnly)), isOfParent, target };
+  } finally {
+    closeSync(source);
+  }
+}
+
+/** Opens what the plan names. The descriptors are passed to `closeLater`, also when a later one can't be opened. */
 export function openIsolation(
   plan: LinuxPlan,
-  directory: number,
-  directoryPath: string,
-  placeholder: number,
-  closeLater: (descriptor: number) => number,
+  { directory, path, parent }: Around,
+  closeLater: CloseLater,
 ): OpenedIsolation {
+  const open = (name: string): number => closeLater(openSync(name, constants.O_RDONLY));
   const realDirectory = pathOfDescriptor(directory);
   const root = plan.root === undefined ? undefined : closeLater(openTrusted(plan.root));
   const targetOf = ({ target }: LinuxMount): string =>
-    root === undefined && (target === directoryPath || target.startsWith(`${directoryPath}/`))
-      ? realDirectory + target.slice(directoryPath.length)
-      : target;
-  const mounts = plan.mounts.map((mount): OpenedMount => {
-    const target = targetOf(mount);
-    if (mount.kind === 'tmpfs') {
-      if (root !== undefined && target !== SHM) makeTarget(root, target, true);
-      return { mount, tree: undefined, target };
-    }
-    const source = openBelow(mount.source);
-    try {
-      if (root !== undefined) makeTarget(root, target, statOfDescriptor(source).kind === 'directory');
-      return { mount, tree: closeLater(cloneTree(source, mount.isReadOnly)), target };
-    } finally {
-      closeSync(source);
-    }
-  });
-  const network = plan.network === undefined ? undefined : closeLater(openSync(plan.network, constants.O_RDONLY));
-  const opened = { plan, mounts, network, placeholder, directory: realDirectory };
+    root === undefined && (target === path || target.startsWith(`${path}/`))
+      ? realDirectory + target.slice(path.length)
+      : root === undefined
+        ? realPathOf(target)
+        : target;
+  const mounts = plan.mounts.map((mount) => openMount(mount, root, targetOf(mount), parent, closeLater));
+  const network = plan.network === undefined ? undefined : open(plan.network);
+  const others = { placeholder: open('/dev/null'), ownMounts: open('/proc/thread-self/ns/mnt') };
+  const opened = { plan, parent, mounts, network, directory: realDirectory, ...others };
   if (root === undefined) return { ...opened, root: undefined };
   for (const name of ['proc', 'sys', 'dev']) makeTarget(root, name, true);
   if (plan.workingDirectory !== undefined) makeTarget(root, plan.workingDirectory, true);
@@ -268,6 +329,21 @@ function pivotSteps(arena: Arena, { root, placeholder }: OpenedIsolation): reado
   ];
 }
 
+/** Takes from the parent container what is shared with it, and comes back to the mounts of this process. */
+function parentSteps(arena: Arena, { plan, parent, mounts, ownMounts }: OpenedIsolation): readonly Step[] {
+  if (parent === undefined) return [];
+  const what = 'share what its parent container has';
+  const enter = (namespace: number, flag: number): Step => ({ name: 'setns', arguments: [namespace, flag], what });
+  const ipc = sharesNamespace(plan, 'ipc') ? [enter(parent.process, CLONE_FLAGS.ipc)] : [];
+  const copied = mounts.flatMap(({ mount, tree, isOfParent, target }) =>
+    isOfParent && tree !== undefined && mount.kind === 'bind'
+      ? cloneSteps(arena, tree, mount.isReadOnly, `share ${target} with its parent container`)
+      : [],
+  );
+  if (copied.length === 0) return ipc;
+  return [...ipc, enter(parent.process, CLONE_FLAGS.mount), ...copied, enter(ownMounts, CLONE_FLAGS.mount)];
+}
+
 /** Makes the namespaces but that for pids, with what is in them. */
 export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly Step[] {
   const { plan, root, network, placeholder } = opened;
@@ -291,11 +367,12 @@ export function isolationSteps(arena: Arena, opened: OpenedIsolation): readonly 
   const proc =
     root !== undefined
       ? [...openAsZero(arena, placeholder, 'proc', RESOLVE_IN_ROOT, 'open proc'), mountProc(arena)]
-      : hasNamespace(plan, 'pid')
+      : hasNamespace(plan, 'pid') || sharesNamespace(plan, 'pid')
         ? [...openAsZero(arena, AT_FDCWD, '/proc', RESOLVE_NO_SYMLINKS, 'open /proc'), mountProc(arena)]
         : [];
   return [
     ...networking,
+    ...parentSteps(arena, opened),
     unshare,
     { name: 'mount', arguments: [noText, arena.text('/'), noText, flagsOfRoot, noText], what: 'separate its mounts' },
     ...rootSteps(arena, opened),

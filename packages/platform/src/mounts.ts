@@ -7,6 +7,8 @@
 // MOUNTS-2: a target in a container's own root is made and opened within that root, whatever links are in it.
 import { closeSync, constants, mkdirSync, openSync, readlinkSync, symlinkSync } from 'node:fs';
 import { type DeviceNode, type DirectoryBelow, pathComponents } from '@meseta/base';
+import type { Arena } from './child-calls.js';
+import type { Step } from './child-steps.js';
 import { isProtected } from './directory-handles.js';
 import * as libc from './libc.js';
 import { Refused, statOfDescriptor } from './system-results.js';
@@ -78,9 +80,12 @@ export function openTrusted(path: string): number {
   return at;
 }
 
-function linkTarget(directory: number, name: string): string | undefined {
+const linkTarget = (directory: number, name: string): string | undefined =>
+  targetOfLink(`/proc/self/fd/${directory}/${name}`);
+
+function targetOfLink(path: string): string | undefined {
   try {
-    return readlinkSync(`/proc/self/fd/${directory}/${name}`);
+    return readlinkSync(path);
   } catch {
     return undefined;
   }
@@ -114,6 +119,33 @@ export function cloneTree(opened: number, isReadOnly: boolean): number {
   throw new Refused(`set the attributes of a mount: ${reason}`);
 }
 
+/** MOUNTS-1. Opens a path within the root directory of a container, without any link in it. */
+export function openInside(root: number, path: string): number {
+  const how = openHow(OPEN_TARGET, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+  return libc.checked(libc.openat2(root, path, how), `${path} in the parent container`);
+}
+
+/**
+ * The calls of a child in the mount namespace of another container that replace the open `source` there by a detached copy
+ * of it, as `cloneTree` makes it. They use the descriptor 0.
+ */
+export function cloneSteps(arena: Arena, source: number, isReadOnly: boolean, what: string): readonly Step[] {
+  const empty = arena.text('');
+  const attributes = words(MOUNT_ATTR_RDONLY, 0n, 0n, 0n);
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+  const protect: Step = {
+    name: 'mount_setattr',
+    arguments: [0, empty, AT_EMPTY_PATH | AT_RECURSIVE, arena.bytes(attributes), attributes.length],
+    what,
+  };
+  return [
+    { name: 'close', arguments: [0], mayFail: true, what },
+    { name: 'open_tree', arguments: [source, empty, flags], what },
+    ...(isReadOnly ? [protect] : []),
+    { name: 'dup3', arguments: [0, source, O_CLOEXEC], what },
+  ];
+}
+
 /** MOUNTS-2. Opens a path within `root`, undefined if it is missing. */
 function openInRoot(root: number, path: string): number | undefined {
   const opened = libc.openat2(root, path, openHow(OPEN_TARGET, RESOLVE_IN_ROOT));
@@ -137,6 +169,7 @@ export function makeTarget(root: number, path: string, isDirectory: boolean): vo
         const isLast = index === names.length - 1;
         const inDirectory = `/proc/self/fd/${at}/${name}`;
         // Neither follows a link in the name.
+        if (targetOfLink(inDirectory) !== undefined) throw new Refused(`${path}: ${name} is a link to nothing`);
         if (isLast && !isDirectory) closeSync(openSync(inDirectory, O_WRONLY | O_CREAT | O_EXCL, 0o644));
         else mkdirSync(inDirectory, TARGET_MODE);
         // Not from the root again: the time for a path would grow with the square of its depth.

@@ -11,7 +11,16 @@ import { assert, type ChildRequest, err, ok, type Result, type StartedChild } fr
 import { boundingSteps, capabilitySteps, noNewPrivilegesStep } from './capability-steps.js';
 import type { Arena, ChildCalls } from './child-calls.js';
 import type { OpenedRequest } from './child-descriptors.js';
-import { cgroupSteps, executionSteps, failureOf, type Step, signalSteps, streamSteps } from './child-steps.js';
+import {
+  cgroupSteps,
+  executionSteps,
+  failureOf,
+  recordSteps,
+  type Step,
+  signalSteps,
+  statIn,
+  streamSteps,
+} from './child-steps.js';
 import { CLONE_FLAGS, isolationSteps, nullSteps, type OpenedIsolation } from './isolation-steps.js';
 import * as libc from './libc.js';
 
@@ -45,12 +54,14 @@ function initSteps(
   request: ChildRequest,
   { cgroups }: OpenedRequest,
   isolation: OpenedIsolation,
+  recording: readonly Step[],
 ): readonly Step[] {
   const name = arena.texts(['meseta-init']);
   const values = [3, arena.text(''), name, arena.texts([]), AT_EMPTY_PATH];
   return [
     { name: 'setsid', arguments: [], what: 'create a session' },
     ...signalSteps(arena, SIGCHLD),
+    ...recording,
     ...cgroupSteps(arena, request, cgroups),
     ...streamSteps(arena, [devNull, devNull, devNull], undefined),
     ...isolationSteps(arena, isolation),
@@ -65,23 +76,27 @@ function initSteps(
   ];
 }
 
-/** Starts the first process of a new pid namespace, which makes the other namespaces too. Returns its pid. */
+/** Starts the first process of a new pid namespace, which makes the other namespaces too. */
 function startFirstProcess(
   namespaces: PidNamespaces,
   request: ChildRequest,
   opened: OpenedRequest,
   isolation: OpenedIsolation,
-): Result<number, string> {
+): Result<StartedChild, string> {
   let steps: readonly Step[] = [];
+  let line: Buffer = Buffer.alloc(0);
   const run = namespaces.calls.run((arena) => {
-    steps = initSteps(namespaces, arena, request, opened, isolation);
+    // The record is that of the command, if there is one.
+    const recorded = recordSteps(arena, request.isPause === true ? opened.record : undefined);
+    line = recorded.line;
+    steps = initSteps(namespaces, arena, request, opened, isolation, recorded.steps);
     return steps;
   }, CLONE_FLAGS.pid);
   if (!run.ok) return run;
   const { pid, errors } = run.value;
   const execution = steps.findIndex(({ name }) => name === 'execveat');
   const problem = failureOf(steps, errors);
-  if (problem === undefined && errors[execution] === 0) return ok(pid);
+  if (problem === undefined && errors[execution] === 0) return ok({ pid, stat: statIn(line) });
   libc.collectChild(pid);
   return err(problem ?? `Failed to execute its program: ${libc.strerror(errors[execution] ?? 0)}`);
 }
@@ -102,7 +117,10 @@ export function inPidNamespaceOf<T>(
   }
 }
 
-/** Starts a command by `run` in a new pid namespace; `entered` is the first process of that. PID-NAMESPACES-1. */
+/**
+ * Starts a command by `run` in a new pid namespace; `entered` is the first process of that. A pause is that process itself.
+ * PID-NAMESPACES-1.
+ */
 export function startInNewPidNamespace(
   namespaces: PidNamespaces,
   request: ChildRequest,
@@ -111,19 +129,20 @@ export function startInNewPidNamespace(
   run: (entered: number) => Result<StartAttempt, string>,
 ): Result<StartAttempt, string> {
   const first = startFirstProcess(namespaces, request, opened, isolation);
-  if (!first.ok) return first;
-  const process = libc.pidfd_open(first.value);
+  if (!first.ok || request.isPause === true) return first;
+  const { pid } = first.value;
+  const process = libc.pidfd_open(pid);
   let isUsed = false;
   try {
     if (process < 0) return err(`Failed to open its pid namespace: ${libc.strerror(libc.lastError())}`);
     const started = inPidNamespaceOf(namespaces, process, () => run(process));
     isUsed = started.ok && started.value.script === undefined;
-    if (started.ok && isUsed) namespaces.firstProcessOf.set(started.value.pid, first.value);
+    if (started.ok && isUsed) namespaces.firstProcessOf.set(started.value.pid, pid);
     return started;
   } finally {
     if (process >= 0) closeSync(process);
     // Its end waits for those of the processes in its namespace, so it is collected later, as every child is.
-    if (!isUsed) kill(first.value, 'SIGKILL');
+    if (!isUsed) kill(pid, 'SIGKILL');
   }
 }
 

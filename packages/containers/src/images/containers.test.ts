@@ -14,7 +14,7 @@ import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo } from '@meseta/wire';
 import type { Containerizer, ContainerizerOptions } from '../containerizer.js';
 import { cgroupsOptions, testCgroup } from '../testing/isolation.js';
-import { next, nextFailure, root, spec, start } from '../testing/launcher.js';
+import { next, nextFailure, root, spec, start, untilFile } from '../testing/launcher.js';
 import type { ContainerSpec } from '../types.js';
 import type { ImageOptions } from './images.js';
 import { type Entry, tarOf } from './testing/tar.js';
@@ -230,6 +230,73 @@ it(
     assert.ok(other.includes('nvidia0') && !other.includes('lib64'));
   },
 );
+
+describe('mounts of containers with images', asRoot, () => {
+  it('MOUNTS-2: a volume at an absolute path is made in the root of the image, where its links lead', async () => {
+    archive('app:1', [
+      { name: 'below/old', content: '' },
+      { name: 'link', type: '2', target: '/below' },
+      { name: 'dangling', type: '2', target: '/nowhere' },
+    ]);
+    const containers = await startWithImages({}, ',volume/host_path');
+    fs.mkdirSync(join(root, 'host'));
+    fs.writeFileSync(join(root, 'host/file'), 'of the machine\n');
+    const volumes = ['/made/for/it', '/link/here', '/etc/app'].map((container_path, index) => ({
+      container_path,
+      mode: 'RW' as const,
+      host_path: join(root, index === 2 ? 'host/file' : 'host'),
+    }));
+    const command = { value: 'cat /made/for/it/file /below/here/file /etc/app; echo x >/below/here/new' };
+    const seen = await run(containers, 'c', command, withImage('app:1', { volumes }));
+    assert.equal(seen, 'of the machine\n'.repeat(3));
+    assert.deepEqual(fs.readdirSync(join(root, 'host')).sort(), ['file', 'new']);
+    assert.equal(fs.existsSync('/below'), false);
+    const dangling = [{ container_path: '/dangling/here', mode: 'RW' as const, host_path: join(root, 'host') }];
+    containers.launch(spec('d', { value: 'true' }, withImage('app:1', { volumes: dangling })));
+    assert.equal(await nextFailure('d'), '/dangling/here: dangling is a link to nothing');
+    assert.deepEqual([rootsLeft(), mountsBelow(root)], [[], []]);
+  });
+
+  it('a nested container shares the sandbox and namespaces of a parent with an image', async () => {
+    archive('app:1');
+    archive('data:1', [{ name: 'data', content: 'of the volume\n' }]);
+    const containers = await startWithImages({}, ',namespaces/pid,namespaces/ipc');
+    const image = { type: 'DOCKER' as const, docker: { name: 'data:1' } };
+    const own = { volumes: [{ container_path: 'vol', mode: 'RW' as const, image }] };
+    const command = { value: 'echo shm >/dev/shm/file; echo up >/mnt/mesos/sandbox/up; sleep 1000' };
+    const parent = spec('parent', command, withImage('app:1', own));
+    containers.launch(parent);
+    await next('started', 'parent');
+    await untilFile(join(parent.sandbox, 'up'));
+    const container: ContainerInfo = {
+      type: 'MESOS',
+      linux_info: { share_pid_namespace: true, ipc_mode: 'SHARE_PARENT' },
+      volumes: [
+        {
+          container_path: 'a',
+          mode: 'RO',
+          source: { type: 'SANDBOX_PATH', sandbox_path: { type: 'PARENT', path: 'vol' } },
+        },
+      ],
+    };
+    const outer = { containerId: parent.containerId, sandbox: parent.sandbox, volumes: [] };
+    for (const [id, shown] of [
+      ['plain', container],
+      ['image', { ...container, mesos: { image: { type: 'DOCKER', docker: { name: 'app:1' } } } }],
+    ] as const) {
+      const below = id === 'image' ? '/mnt/mesos/sandbox/' : '';
+      const value = `cat ${below}a/data /dev/shm/file /proc/2/comm; (echo x >${below}a/new) 2>/dev/null || echo refused`;
+      const nested = spec(id, { value }, { container: shown, outer, sandbox: join(parent.sandbox, 'containers', id) });
+      containers.launch(nested);
+      await next('exited', id);
+      const text = fs.readFileSync(join(nested.sandbox, 'stdout'), 'utf8');
+      assert.equal(text, 'of the volume\nshm\nsh\nrefused\n', fs.readFileSync(join(nested.sandbox, 'stderr'), 'utf8'));
+    }
+    containers.destroy(parent.containerId);
+    await next('exited', 'parent');
+    assert.deepEqual([rootsLeft(), mountsBelow(root)], [[], []]);
+  });
+});
 
 it('a container with an image and a network sees its own names and interfaces', asRoot, async () => {
   archive('app:1', [{ name: 'etc/hosts', content: 'of the image\n' }]);

@@ -45,6 +45,7 @@ async function prepare(
 /** `gpus`: of the isolator gpu/nvidia, whose containers get the driver's files. */
 export const createDockerRuntime = (images: Images, gpus: Gpus | undefined): Isolator => ({
   name: 'docker/runtime',
+  isForPods: true,
   provides: 'images',
   supports: ({ linux }) => linux,
   prepare: (spec, preparing) => prepare(images, gpus, spec, preparing),

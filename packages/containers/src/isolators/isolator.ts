@@ -22,7 +22,7 @@ export interface HostFacts {
 
 /** A directory outside of the sandbox that is shown in it. */
 export interface VolumeLink {
-  /** Relative to the sandbox. */
+  /** Relative to the sandbox. An absolute one, for a mount, needs nothing in the sandbox. */
   readonly containerPath: string;
   readonly place: DirectoryBelow;
   /** Whether the volume is given to the container's user at each launch; other volumes keep their owner. */
@@ -39,9 +39,13 @@ export interface PlanPatch {
   readonly cgroups?: LaunchPlan['cgroups'];
   readonly oomScoreAdjustment?: number;
   readonly linux?: Partial<LinuxPlan>;
+  /** The running container of which it shares namespaces or mounts. */
+  readonly parent?: ContainerId;
   /** Instead of those of the specification. */
   readonly executable?: Pick<LaunchPlan, 'program' | 'argv'>;
   readonly environment?: LaunchPlan['environment'];
+  /** Variables that `prepare` adds, in the place of those with the same names. */
+  readonly variables?: LaunchPlan['environment'];
   /** A root file system of its own, where the sandbox and what is mounted in it are seen below another path. */
   readonly root?: { readonly path: string; readonly sandbox: string; readonly sandboxInRoot: string };
 }
@@ -71,6 +75,8 @@ export type Usage = Omit<ResourceStatistics, 'timestamp'>;
 export interface Isolator {
   /** The name in `--isolation`. */
   readonly name: string;
+  /** It has a part in the container of a pod (pods.ts), whose members find there what they share. */
+  readonly isForPods?: true;
   readonly provides?: Capability;
   /** Why this machine can't do it, for the start of the agent. */
   supports(host: HostFacts): Result<void, string>;

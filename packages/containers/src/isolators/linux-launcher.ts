@@ -13,6 +13,7 @@ export interface ProcessCgroupOptions {
 
 export const createProcessCgroup = ({ cgroups, destroyTimeoutMs, warn }: ProcessCgroupOptions): Isolator => ({
   name: 'linux launcher',
+  isForPods: true,
   supports: () => ok(undefined),
   async prepare({ containerId }): Promise<Result<PlanPatch, string>> {
     const made = await cgroups.create(containerId);

@@ -1,6 +1,5 @@
-// namespaces/pid: a container sees only its own processes (Mesos: docs/isolators/namespaces-pid.md). A task with
-// `share_pid_namespace` sees those of the machine, unless the operator forbids it. A nested container would share the namespace
-// of its parent, which this agent can't do; it is refused, as it must not see the machine instead.
+// namespaces/pid: a container sees only its own processes (Mesos: docs/isolators/namespaces-pid.md). A nested container with
+// `share_pid_namespace` sees those of its parent; a task with it sees those of the machine, unless the operator forbids it.
 import { err, ok } from '@meseta/base';
 import type { Isolator } from './isolator.js';
 
@@ -11,14 +10,16 @@ export interface PidOptions {
 
 export const createNamespacesPid = ({ mayNotShareAgents }: PidOptions): Isolator => ({
   name: 'namespaces/pid',
+  isForPods: true,
   supports: ({ linux }) => linux,
   plan({ container, outer }) {
-    if (container?.linux_info?.share_pid_namespace !== true) return ok({ linux: { namespaces: ['mount', 'pid'] } });
-    if (outer !== undefined && outer.pod?.container?.linux_info?.share_pid_namespace !== true) {
-      return err('container.linux_info.share_pid_namespace: a container can share the namespace of the agent only');
+    const shares = container?.linux_info?.share_pid_namespace === true;
+    const podShares = outer?.pod?.container?.linux_info?.share_pid_namespace === true;
+    if (mayNotShareAgents && (podShares || (shares && outer === undefined))) {
+      const whose = podShares ? 'executor.container' : 'container';
+      return err(`${whose}.linux_info.share_pid_namespace: --disallow_sharing_agent_pid_namespace forbids it`);
     }
-    return mayNotShareAgents
-      ? err('container.linux_info.share_pid_namespace: --disallow_sharing_agent_pid_namespace forbids it')
-      : ok({});
+    if (!shares) return ok({ linux: { namespaces: ['mount', 'pid'] } });
+    return outer === undefined || podShares ? ok({}) : ok({ linux: { namespaces: ['mount'], shared: ['pid'] } });
   },
 });

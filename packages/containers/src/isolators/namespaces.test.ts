@@ -19,7 +19,9 @@ function namespacesOf(isolator: Isolator, linux: LinuxInfo, outer?: OuterContain
   const container = { type: 'MESOS' as const, linux_info: linux };
   const patch = isolator.plan?.({ ...spec, container, outer }, planContext.host);
   if (patch === undefined) return 'nothing';
-  return patch.ok ? (patch.value.linux?.namespaces ?? []).join() : patch.error;
+  if (!patch.ok) return patch.error;
+  const { namespaces = [], shared = [] } = patch.value.linux ?? {};
+  return [...namespaces, ...shared.map((name) => `${name} of its parent`)].join();
 }
 
 test('a container has its own pid namespace; it shares that of the agent if it asks for it and may', () => {
@@ -30,13 +32,12 @@ test('a container has its own pid namespace; it shares that of the agent if it a
   assert.equal(namespacesOf(pid, shares), '');
   assert.equal(namespacesOf(pid, shares, podOf(shares)), '');
   for (const outer of [parent, podOf({})]) {
-    assert.match(
-      namespacesOf(pid, shares, outer),
-      /^container\.linux_info\.share_pid_namespace: .* of the agent only$/,
-    );
+    assert.equal(namespacesOf(pid, shares, outer), 'mount,pid of its parent');
   }
   const forbidding = createNamespacesPid({ mayNotShareAgents: true });
   assert.match(namespacesOf(forbidding, shares), /--disallow_sharing_agent_pid_namespace forbids it$/);
+  assert.match(namespacesOf(forbidding, {}, podOf(shares)), /^executor\.container\.linux_info\.share_pid_namespace: /);
+  assert.equal(namespacesOf(forbidding, shares, parent), 'mount,pid of its parent');
 });
 
 test('a container has its own IPC namespace; a size of /dev/shm needs one of its own', () => {
@@ -45,10 +46,12 @@ test('a container has its own IPC namespace; a size of /dev/shm needs one of its
   assert.equal(namespacesOf(ipc, {}), 'mount,ipc');
   assert.equal(namespacesOf(ipc, { ipc_mode: 'PRIVATE', shm_size: 1 }), 'mount,ipc');
   assert.equal(namespacesOf(ipc, shares), '');
-  assert.match(namespacesOf(ipc, shares, parent), /^container\.linux_info\.ipc_mode: .* of the agent only$/);
+  for (const outer of [parent, podOf({})]) assert.equal(namespacesOf(ipc, shares, outer), 'mount,ipc of its parent');
+  assert.equal(namespacesOf(ipc, shares, podOf(shares)), '');
   for (const linux of [{ shm_size: 1 }, { ...shares, shm_size: 1 }]) {
     assert.match(namespacesOf(ipc, linux), /^container\.linux_info\.shm_size: expected with ipc_mode PRIVATE only$/);
   }
   const forbidding = createNamespacesIpc({ mayNotShareAgents: true, defaultShmBytes: undefined });
   assert.match(namespacesOf(forbidding, shares), /--disallow_sharing_agent_ipc_namespace forbids SHARE_PARENT$/);
+  assert.match(namespacesOf(forbidding, {}, podOf(shares)), /^executor\.container\.linux_info\.ipc_mode: /);
 });

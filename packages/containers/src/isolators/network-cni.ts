@@ -4,7 +4,7 @@
 // Owns: which containers have which networks, in this process.
 // Boundary: networks/container-networks.ts has them on disk and on the machine.
 // NETWORK-CNI-1: a container that can't be attached to each network that it names is not started.
-// NETWORK-CNI-2: a nested container has the network of its parent.
+// NETWORK-CNI-2: a nested container that names no networks has those of its parent; a task of a pod, those of the pod.
 // NETWORK-CNI-3: a container can take only those ports of the machine that are among its resources.
 import {
   type ContainerId,
@@ -64,12 +64,9 @@ const namedNetworks = ({ container }: ContainerSpec): readonly NetworkInfo[] =>
 
 /** The field that can't be carried out, whatever networks there are. */
 function findProblem(spec: ContainerSpec): string | undefined {
-  const { container, outer } = spec;
+  const { container } = spec;
   const { network_infos: infos = [], hostname } = container ?? {};
   const named = namedNetworks(spec);
-  if (outer !== undefined && named.length > 0) {
-    return 'container.network_infos: a nested container has the network of its parent';
-  }
   if (named.length > MAX_NETWORKS) return `container.network_infos: expected at most ${MAX_NETWORKS} networks`;
   if (new Set(named.map(({ name }) => name)).size < named.length) {
     return 'container.network_infos: expected each network once';
@@ -124,6 +121,15 @@ async function nameMounts(
 const hostnameOf = ({ containerId, container }: ContainerSpec): string =>
   container?.hostname ?? containerId.replace(/[^A-Za-z0-9-]/g, '-').slice(0, MAX_HOSTNAME);
 
+const ADDRESS = 'MESOS_CONTAINER_IP';
+
+/** The executor of a pod tells its tasks their address, which only plugins know. */
+function addressOfPod({ outer, command }: ContainerSpec, { infos }: ContainerNetwork): Pick<PlanPatch, 'variables'> {
+  const address = infos.flatMap(({ ip_addresses = [] }) => ip_addresses)[0]?.ip_address;
+  const isTasks = (command.environment?.variables ?? []).some(({ name }) => name === ADDRESS);
+  return outer?.pod === undefined || address === undefined || isTasks ? {} : { variables: { [ADDRESS]: address } };
+}
+
 type Attachments = ReturnType<typeof createAttachments>;
 
 /** Attaches containers to networks, and remembers their networks. */
@@ -167,7 +173,7 @@ function createAttachments(ports: AttachmentPorts, options: CniOptions & Ports) 
       const joined = await joinNetwork(ports, spec.containerId, network);
       if (!joined.ok) return joined;
       networkOf.set(spec.containerId, network);
-      return ok(spec.isSession === true ? {} : await patchFor(spec, network));
+      return ok(spec.isSession === true ? {} : { ...(await patchFor(spec, network)), ...addressOfPod(spec, network) });
     },
     async recover(alive: ReadonlySet<ContainerId>): Promise<void> {
       const made = await files.makeDirectory(ports.rootDir, DIRECTORY_MODE);
@@ -189,6 +195,7 @@ export function createNetworkCni(options: CniOptions & Ports): Isolator {
     namespaces && createAttachments({ files, plugins, namespaces, rootDir }, options);
   return {
     name: 'network/cni',
+    isForPods: true,
     provides: 'networks',
     supports({ linux }) {
       if (!linux.ok) return linux;
@@ -202,8 +209,8 @@ export function createNetworkCni(options: CniOptions & Ports): Isolator {
     },
     async prepare(spec, { signal }): Promise<Result<PlanPatch, string>> {
       if (attachments === undefined) return ok({});
-      if (spec.outer !== undefined) return attachments.join(spec, spec.outer.containerId);
-      return namedNetworks(spec).length === 0 ? ok({}) : attachments.make(spec, signal);
+      if (namedNetworks(spec).length > 0) return attachments.make(spec, signal);
+      return spec.outer === undefined ? ok({}) : attachments.join(spec, spec.outer.containerId);
     },
     networkOf: (containerId) => attachments?.networkOf.get(containerId),
     outboundFrom: (namespace) => namespaces?.outboundFrom(namespace),

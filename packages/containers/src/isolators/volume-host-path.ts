@@ -13,6 +13,7 @@ function hostPathOf({ host_path: path, source }: Volume): string | undefined {
 
 export const volumeHostPath: Isolator = {
   name: 'volume/host_path',
+  isForPods: true,
   provides: 'hostPathVolumes',
   supports: ({ linux }) => linux,
   plan({ sandbox, container }) {

@@ -21,6 +21,7 @@ async function prepare(images: Images, spec: ContainerSpec, { signal }: Preparin
 /** docker/runtime, without which there are no images, removes what they leave. */
 export const createVolumeImage = (images: Images): Isolator => ({
   name: 'volume/image',
+  isForPods: true,
   provides: 'imageVolumes',
   supports: ({ linux }) => linux,
   prepare: (spec, preparing) => prepare(images, spec, preparing),

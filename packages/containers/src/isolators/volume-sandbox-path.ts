@@ -2,7 +2,8 @@
 // docs/container-volume.md, SANDBOX_PATH).
 //
 // A path within a persistent volume is linked to that volume, because the sandbox only has a link to it, or none where the
-// parent is the executor of a pod. A volume with an invalid path has no link; `plan/supported.ts` refuses its launch.
+// parent is the executor of a pod. Other paths of a parent lead through what is mounted in the parent's sandbox. A volume with an
+// invalid path has no link; `plan/supported.ts` refuses its launch.
 import { checkPathBelow, ok, pathComponents, type Result } from '@meseta/base';
 import type { ContainerSpec } from '../types.js';
 import type { Isolator, PlanPatch } from './isolator.js';
@@ -11,6 +12,7 @@ import { mountVolumes } from './volume-mounts.js';
 /** `areMounts`: volumes are mounts in the sandbox, which may be read-only; else they are links. */
 export const createVolumeSandboxPath = (areMounts: boolean): Isolator => ({
   name: 'volume/sandbox_path',
+  isForPods: true,
   provides: 'sandboxPathVolumes',
   supports: () => ok(undefined),
   plan: (spec) => (areMounts ? planMounts(spec) : planLinks(spec)),
@@ -44,7 +46,8 @@ const sandboxVolumes = ({ sandbox, volumes: own, outer, container }: ContainerSp
             root: within.place.root,
             names: [...within.place.names, ...pathComponents(path.slice(within.containerPath.length))],
           };
-    return [{ containerPath: container_path, place, isPersistent: false, isReadOnly: mode === 'RO' }];
+    const inParent = type === 'PARENT' && within === undefined ? [base, ...pathComponents(path)].join('/') : undefined;
+    return [{ containerPath: container_path, place, isPersistent: false, isReadOnly: mode === 'RO', inParent }];
   });
 
 const isWithin = (directory: string, path: string): boolean => path === directory || path.startsWith(`${directory}/`);

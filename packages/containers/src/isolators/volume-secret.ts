@@ -69,6 +69,7 @@ export function createVolumeSecret({ files, runtimeDir }: SecretOptions): Isolat
 
   return {
     name: 'volume/secret',
+    isForPods: true,
     provides: 'secretVolumes',
     supports: ({ linux }) => linux,
     async prepare(spec, { owner }): Promise<Result<ReturnType<typeof mountVolumes>, string>> {

@@ -66,6 +66,10 @@ export interface LaunchPlan {
   readonly linux: LinuxPlan | undefined;
   /** The running container whose namespaces and privileges it has, in place of `linux`. */
   readonly inside?: ContainerId;
+  /** The running container of which it shares namespaces or mounts, as `linux` says. */
+  readonly parent?: ContainerId;
+  /** It runs no program: it is the container of a pod (pods.ts). */
+  readonly isPause?: true;
 }
 
 /** A plan without the directory, which is made later. */
@@ -130,6 +134,7 @@ export function applyPatch({ command, links }: ContainerPlan, patch: PlanPatch):
       ...(patch.oomScoreAdjustment === undefined ? {} : { oomScoreAdjustment: patch.oomScoreAdjustment }),
       ...patch.executable,
       environment: patch.environment ?? command.environment,
+      ...(patch.parent === undefined ? {} : { parent: patch.parent }),
       linux: linuxOf(command.linux, patch),
     },
     links: [...links, ...(patch.links ?? [])],
@@ -149,6 +154,7 @@ function moveIntoRoot(plan: LinuxPlan, { sandbox, sandboxInRoot }: NonNullable<P
     target.startsWith(`${sandbox}/`) ? sandboxInRoot + target.slice(sandbox.length) : target;
   return {
     ...plan,
+    sandboxInRoot,
     mounts: [
       { kind: 'bind', source: placeOfSandbox(sandbox), target: sandboxInRoot, isReadOnly: false },
       ...plan.mounts.map((mount) => ({ ...mount, target: targetOf(mount.target) })),
@@ -181,15 +187,32 @@ export function planContainer(
   if (unsupported !== undefined) return err(unsupported);
   const command = commandPlan(commandOf(spec), spec.environment, owner);
   if (!command.ok) return command;
-  let plan: ContainerPlan = { command: { ...command.value, ...inputOf(spec) }, links: [] };
+  let plan: ContainerPlan = { command: { ...command.value, ...inputOf(spec), ...parentOf(spec, host) }, links: [] };
   for (const isolator of isolators) {
     const patch = isolator.plan?.(spec, host);
     if (patch === undefined) continue;
     if (!patch.ok) return patch;
     plan = applyPatch(plan, patch.value);
   }
+  if (replacesFiles(spec) && owner !== undefined && owner.uid !== 0) {
+    plan = applyPatch(plan, { linux: { noNewPrivileges: true } });
+  }
   return spec.isSession === true && host.linux.ok ? moveInside(plan, spec.outer) : ok(plan);
 }
+
+/**
+ * Whether a volume replaces files of the machine in the container's view. Programs with setuid trust such files, for instance
+ * /etc/passwd: a user who chooses their content must not run these programs.
+ */
+const replacesFiles = ({ container }: ContainerSpec): boolean =>
+  container?.mesos?.image === undefined &&
+  (container?.volumes ?? []).some(({ container_path }) => container_path.startsWith('/'));
+
+/** The executor of a pod is no container; pods.ts makes one where it is needed. */
+const parentOf = ({ outer, isSession }: ContainerSpec, { linux }: HostFacts): Pick<LaunchPlan, 'parent'> =>
+  outer === undefined || outer.pod !== undefined || isSession === true || !linux.ok
+    ? {}
+    : { parent: outer.containerId };
 
 /** A session sees what its parent sees. The executor of a pod is no container, so there is nothing to see. */
 function moveInside(plan: ContainerPlan, outer: ContainerSpec['outer']): Result<ContainerPlan, string> {

@@ -138,8 +138,9 @@ test('a terminal has at most the rows and columns that the kernel counts', () =>
   assert.match(findUnsupportedField(withWindow(1, 2 ** 32 - 1), outermost) ?? '', /window_size\.columns: expected/);
 });
 
-test("volumes of a pod's executor, which is no container on this agent, are refused", () => {
+test("of a pod's executor, which is no process on this agent, volumes need mounts, and a terminal is refused", () => {
   assert.match(findUnsupportedPodField(parent('SELF'), capabilities) ?? '', /^executor\.container\.volumes: /);
+  assert.equal(findUnsupportedPodField(parent('SELF'), { ...capabilities, mounts: ok(undefined) }), undefined);
   assert.match(
     findUnsupportedPodField({ type: 'MESOS', tty_info: {} }, capabilities) ?? '',
     /^executor\.container\.tty_info: /,
@@ -163,7 +164,7 @@ test('a field that needs an isolator is refused with the reason for which the ag
   }
 });
 
-test('with network/cni a container names networks and itself; the executor of a pod, which is no container, does not', () => {
+test('with network/cni a container names networks and itself, and so does the executor of a pod for its tasks', () => {
   const provided = { ...capabilities, networks: ok(undefined) };
   const named: ContainerInfo = {
     type: 'MESOS',
@@ -171,14 +172,7 @@ test('with network/cni a container names networks and itself; the executor of a 
     network_infos: [{ name: 'n', port_mappings: [{ host_port: 1, container_port: 1 }] }],
   };
   assert.equal(findUnsupportedField(named, { isNested: false, capabilities: provided }), undefined);
-  assert.match(
-    findUnsupportedPodField({ type: 'MESOS', network_infos: [{}, { name: 'n' }] }, provided) ?? '',
-    /^executor\.container\.network_infos\[1\]\.name: the executor of a pod/,
-  );
-  assert.match(
-    findUnsupportedPodField({ type: 'MESOS', hostname: 'own' }, provided) ?? '',
-    /^executor\.container\.hostname: the executor of a pod/,
-  );
+  assert.equal(findUnsupportedPodField(named, provided), undefined);
   const address: ContainerInfo = { type: 'MESOS', network_infos: [{ ip_addresses: [{ ip_address: '10.1.0.5' }] }] };
   assert.match(
     findUnsupportedField(address, { isNested: false, capabilities: provided }) ?? '',
@@ -186,7 +180,7 @@ test('with network/cni a container names networks and itself; the executor of a 
   );
 });
 
-test('images are of Docker, with credentials by value; those of the executor of a pod, which is no container, are refused', () => {
+test('images are of Docker, with credentials by value; those of the executor of a pod, which is no process, are refused', () => {
   const provided = { ...capabilities, images: ok(undefined), imageVolumes: ok(undefined) };
   const docker = { name: 'a' };
   const withImage = (image: Image): ContainerInfo => ({ type: 'MESOS', mesos: { image } });

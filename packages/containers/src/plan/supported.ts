@@ -66,6 +66,15 @@ const items = <ItemRule>(rule: ItemRule) => ({ kind: 'items', rule }) as const;
 
 const isBelow = (path: string): boolean => !path.startsWith('/') && checkPathBelow('', path) === undefined;
 
+/** What every container has of its own. */
+const RESERVED: readonly string[] = ['proc', 'sys', 'dev'];
+
+/** A path on the root file system of the container, which needs a view of its own. */
+function isOnRoot(path: string): boolean {
+  const [first = ''] = path.split('/').filter((name) => name !== '' && name !== '.');
+  return path.startsWith('/') && checkPathBelow('', path) === undefined && !RESERVED.includes(first);
+}
+
 const sandboxPath = fieldsThatNeed<VolumeSourceSandboxPath>('sandboxPathVolumes', {
   type: only((type, { isNested }) => type === 'SELF' || (type === 'PARENT' && isNested), 'PARENT needs a parent'),
   path: only(isBelow, 'expected a relative path below the sandbox'),
@@ -121,7 +130,10 @@ const imageFor = (capability: Capability) =>
   });
 
 const volume = fields<Volume>({
-  container_path: only(isBelow, 'expected a relative path below the sandbox'),
+  container_path: only(
+    (path, { capabilities }) => isBelow(path) || (isOnRoot(path) && capabilities.mounts.ok),
+    'expected a relative path below the sandbox, or with the isolator filesystem/linux an absolute one outside of /proc, /sys and /dev',
+  ),
   host_path: needs('hostPathVolumes'),
   mode: only(
     (mode, { capabilities }) => mode === 'RW' || capabilities.mounts.ok,
@@ -236,17 +248,18 @@ function problemInFields(path: string, rules: AnyRules, message: object, kind: C
 export const findUnsupportedField = (container: ContainerInfo, kind: ContainerKind): string | undefined =>
   problemInFields('container', CONTAINER_RULES, container, kind);
 
-const NO_CONTAINER = 'the executor of a pod has no container of its own on this agent';
+const NO_CONTAINER = 'the executor of a pod is no process on this agent';
 
-/** The same for a pod's executor, which is no container on this agent: its limits have no effect, volumes are refused. */
+/** The same for a pod's executor: what it has in common with its tasks is supported, its limits have no effect. */
 export function findUnsupportedPodField(container: ContainerInfo, capabilities: Capabilities): string | undefined {
   const problem = problemInFields('executor.container', CONTAINER_RULES, container, { isNested: false, capabilities });
   if (problem !== undefined) return problem;
-  if (container.tty_info !== undefined) return 'executor.container.tty_info: the executor of a pod is no process';
+  if (container.tty_info !== undefined) return `executor.container.tty_info: ${NO_CONTAINER}`;
   if (container.mesos?.image !== undefined) return `executor.container.mesos.image: ${NO_CONTAINER}`;
-  const named = (container.network_infos ?? []).findIndex(({ name }) => name !== undefined);
-  if (named >= 0) return `executor.container.network_infos[${named}].name: ${NO_CONTAINER}`;
-  if (container.hostname !== undefined) return `executor.container.hostname: ${NO_CONTAINER}`;
-  if ((container.volumes ?? []).length === 0) return undefined;
-  return `executor.container.volumes: ${NO_CONTAINER}`;
+  const { mounts } = capabilities;
+  const { volumes = [] } = container;
+  const index = volumes.findIndex(({ container_path }) => !isBelow(container_path));
+  if (index >= 0)
+    return `executor.container.volumes[${index}].container_path: ${NO_CONTAINER}: expected a relative path`;
+  return volumes.length === 0 || mounts.ok ? undefined : `executor.container.volumes: ${mounts.error}`;
 }

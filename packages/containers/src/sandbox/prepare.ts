@@ -133,24 +133,31 @@ async function planAndPrepare(
   if (!planned.ok) return planned;
   let plan = planned.value;
   let root: PlanPatch['root'];
+  let variables: PlanPatch['variables'];
   for (const isolator of context.isolators) {
     const patch = await isolator.prepare?.(spec, { owner, host: context.host, signal });
     if (patch?.ok === false) return patch;
     if (patch === undefined) continue;
-    const { root: ownRoot, ...others } = patch.value;
+    const { root: ownRoot, variables: added, ...others } = patch.value;
     root = ownRoot ?? root;
+    variables = added ?? variables;
     plan = applyPatch(plan, others);
   }
+  const environment = { ...plan.command.environment, ...variables };
   // All mounts move into it.
-  return ok(root === undefined ? plan : applyPatch(plan, { root }));
+  return ok(applyPatch(plan, { environment, ...(root === undefined ? {} : { root }) }));
 }
 
 /** Makes a container's sandbox, owned by its user (undefined: the agent's own). Returns its identity. */
 export async function prepareSandbox(
   files: Files,
-  { sandbox: path, outer }: Pick<ContainerSpec, 'sandbox' | 'outer'>,
+  { sandbox: path, outer, isPod }: Pick<ContainerSpec, 'sandbox' | 'outer' | 'isPod'>,
   owner: Owner | undefined,
 ): Promise<Result<string, string>> {
+  if (isPod === true) {
+    const known = await within(await openSandbox(files, path), async ({ stat }) => ok(stat.identity));
+    return known.ok ? known : err(`sandbox: ${known.error.message}`);
+  }
   const isPodTask = outer?.pod !== undefined;
   if (isPodTask) {
     const problem = await serializePods(() => preparePod(files, outer.sandbox, owner));

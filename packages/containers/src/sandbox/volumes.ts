@@ -37,9 +37,11 @@ export async function linkVolume(
   const { containerPath, place, as = 'link' } = link;
   const names = pathComponents(containerPath);
   const name = names.pop();
-  if (name === undefined || containerPath.startsWith('/')) return 'expected a path inside the sandbox';
+  const isAbsolute = containerPath.startsWith('/');
+  if (name === undefined || (isAbsolute && as === 'link')) return 'expected a path inside the sandbox';
   const kind = as === 'mountOfExisting' ? await kindOfExisting(files, place) : await makePlace(files, link, owner);
   if (!kind.ok) return kind.error.message;
+  if (isAbsolute) return undefined;
   const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
     openOrMake(directory, each, { mode: VOLUME_MODE, owner }),
   );
@@ -65,6 +67,8 @@ export async function makePlace(
   const changed = await within(made, async (volume) =>
     isPersistent && owner !== undefined ? volume.changeOwner(owner) : ok(undefined),
   );
+  // Of a parent's sandbox, where files may be mounted.
+  if (!changed.ok && changed.error.code === 'ENOTDIR' && !isPersistent) return ok('file');
   return changed.ok ? ok('directory') : changed;
 }
 

@@ -9,7 +9,7 @@ export const PROTOCOL_VERSION = 6;
 export const SOCKET_NAME = 'supervisor';
 
 /** What a process becomes. The supervisor chooses where its output goes. */
-export type ProcessPlan = Omit<ChildRequest, 'output' | 'record' | 'enter'>;
+export type ProcessPlan = Omit<ChildRequest, 'output' | 'record' | 'enter' | 'parent'>;
 
 /** An input of a container, whose plan must have one. */
 export type ContainerInput =
@@ -26,7 +26,8 @@ export type SupervisorRequest =
   /**
    * Starts the first process of a container: `started` or `failed` follows, and after `started` one `ended`. `cgroup`: the
    * container's processes are those of this cgroup, which the plan joins; without it they are those of its session.
-   * `inside`: the running container whose namespaces and privileges it has.
+   * `inside`: the running container whose namespaces and privileges it has. `parent`: the running container of which it
+   * shares namespaces or mounts.
    */
   | {
       readonly kind: 'launch';
@@ -34,6 +35,7 @@ export type SupervisorRequest =
       readonly plan: ProcessPlan;
       readonly cgroup?: string | undefined;
       readonly inside?: string | undefined;
+      readonly parent?: string | undefined;
     }
   /**
    * Runs a process beside a container, in its namespaces and without output; at the timeout its process group is killed.

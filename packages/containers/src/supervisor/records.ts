@@ -3,7 +3,7 @@
 //   container JSON                 the boot, the sandbox, and what processes beside the command need; before the first process is started
 //   first STAT                     by the first process, before it runs the command: its line of /proc/self/stat
 //   exited CODE | signaled SIGNAL  its exact end
-import type { LinuxPlan } from '@meseta/base';
+import { type LinuxPlan, SHARED_LINUX } from '@meseta/base';
 import { type ProcessStat, parseStat } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 
@@ -18,7 +18,6 @@ export const idsOf = (names: readonly string[]): readonly string[] =>
 interface RecordHead {
   /** Process ids of another boot mean nothing. */
   readonly bootId: string;
-  /** For people. */
   readonly sandbox: string;
   readonly setting: ContainerSetting;
 }
@@ -62,7 +61,8 @@ export function parseRecord(text: string): ContainerRecord {
 function parseHead(text: string): RecordHead {
   // Records of earlier versions have no setting.
   const [bootId, sandbox, setting] = JSON.parse(text) as [string, string, ContainerSetting?];
-  return { bootId, sandbox, setting: setting ?? { cgroups: [] } };
+  const { cgroups, cgroup, linux } = setting ?? { cgroups: [] };
+  return { bootId, sandbox, setting: { cgroups, cgroup, linux: linux && { ...SHARED_LINUX, ...linux } } };
 }
 
 function parseStatus(line: string): ExitStatus | undefined {

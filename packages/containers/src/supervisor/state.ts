@@ -15,6 +15,8 @@ export interface Supervised {
   readonly pid: number | undefined;
   /** When that process was started, as /proc counts. */
   readonly startTicks: number | undefined;
+  /** Its path on the machine. */
+  readonly sandbox: string;
   readonly setting: ContainerSetting;
   /** Whether this process is its parent. The status of another's child can't be known. */
   readonly isChild: boolean;

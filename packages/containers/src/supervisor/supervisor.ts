@@ -8,14 +8,14 @@
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
 // SUPERVISOR-5: a process beside a container has the cgroups, namespaces and privileges of the running container, or is not
 //   started: outside of them, a command of a task would have those of this process.
-import { type ChildRequest, timerMs } from '@meseta/base';
+import { type ChildRequest, type LinuxMount, type Namespace, timerMs } from '@meseta/base';
 import { isCgroupEmpty } from '../cgroups/process-cgroups.js';
 import { removeCgroup } from '../cgroups/tree.js';
 import { createTableReader, isLive, parseStat, readStat, stillLives } from '../processes/process-table.js';
 import type { ExitStatus } from '../types.js';
 import { type Channels, createChannels } from './channels.js';
 import { createEndings, type Endings } from './endings.js';
-import type { KnownContainer, SupervisorEvent, SupervisorRequest } from './protocol.js';
+import type { KnownContainer, ProcessPlan, SupervisorEvent, SupervisorRequest } from './protocol.js';
 import { headLine, idsOf, parseRecord, recordName, statusLine } from './records.js';
 import { isSignal, signalProcesses } from './signals.js';
 import { type Supervised, type SupervisorPorts, type SupervisorState, updateContainer } from './state.js';
@@ -51,18 +51,30 @@ interface Context {
 }
 
 function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'launch' }>): void {
-  const { id, plan, cgroup, inside } = request;
+  const { id, plan, cgroup, inside, parent: parentId } = request;
   const { state } = context;
   const { records, children, containers, bootId } = state;
   const fail = (message: string): void => state.onEvent({ kind: 'failed', id, message });
   const name = recordName(id);
-  const parent = inside === undefined ? undefined : containers.get(inside);
-  if (inside !== undefined && parent?.phase !== 'running') return fail('its parent container does not run');
-  const { linux = plan.linux, enter } = parent === undefined ? {} : settingBeside(parent);
+  const parent = containers.get(inside ?? parentId ?? '');
+  const needsParent = inside !== undefined || (parentId !== undefined && (plan.linux?.shared.length ?? 0) > 0);
+  if (needsParent && parent?.phase !== 'running') return fail('its parent container does not run');
+  const place =
+    inside !== undefined && parent !== undefined
+      ? { ...settingBeside(parent), parent: undefined }
+      : placeBelow(plan, parent);
+  const { linux = plan.linux } = place;
   const setting = { cgroup, cgroups: plan.cgroups, linux: linux && { ...linux, mounts: [] } };
   const made = records.create(name, headLine({ bootId, sandbox: plan.directory.path, setting }));
   if (!made.ok) return fail(`runtime directory: ${made.error.message}`);
-  const started = children.start({ ...plan, linux, enter, output: 'files', record: records.pathOf(name) });
+  const started = children.start({
+    ...plan,
+    linux,
+    enter: place.enter,
+    parent: place.parent,
+    output: plan.isPause === true ? 'discarded' : 'files',
+    record: records.pathOf(name),
+  });
   if (!started.ok) {
     records.remove(name);
     return fail(started.error);
@@ -70,20 +82,50 @@ function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'l
   const { pid, stat, channel } = started.value;
   if (channel !== undefined) context.channels.add(id, channel);
   const startTicks = parseStat(stat)?.startTicks;
-  const facts = { id, phase: 'running', pid, startTicks, setting, isChild: true } as const;
+  const sandbox = plan.directory.path;
+  const facts = { id, phase: 'running', pid, startTicks, sandbox, setting, isChild: true } as const;
   containers.set(id, { ...facts, destroyed: false, status: undefined });
   context.idByPid.set(pid, id);
   state.onEvent({ kind: 'started', id, pid, startTicks });
 }
 
 /** What a process beside a container has in common with it. `enter`: where the container has namespaces of its own. */
-function settingBeside({
-  setting: { cgroups, linux },
-  pid,
-  startTicks,
-}: Supervised): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
-  const isApart = linux !== undefined && linux.namespaces.length > 0 && pid !== undefined && startTicks !== undefined;
-  return { cgroups, linux, enter: isApart ? { pid, startTicks } : undefined };
+function settingBeside(container: Supervised): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
+  const { cgroups, linux } = container.setting;
+  return { cgroups, linux, enter: firstProcessApart(container) };
+}
+
+/** The first process of a container with namespaces of its own. */
+function firstProcessApart({ setting: { linux }, pid, startTicks }: Supervised): ChildRequest['enter'] {
+  const isApart = linux !== undefined && linux.namespaces.length > 0;
+  return isApart && pid !== undefined && startTicks !== undefined ? { pid, startTicks } : undefined;
+}
+
+type Place = Pick<ChildRequest, 'linux' | 'enter' | 'parent'>;
+
+/** In namespaces of its own, but for those that it shares with its parent. */
+function placeBelow({ linux }: ProcessPlan, parent: Supervised | undefined): Place {
+  if (parent?.phase !== 'running' || linux === undefined) return { linux };
+  const { setting, sandbox } = parent;
+  const has = (name: Namespace): boolean => setting.linux?.namespaces.includes(name) ?? false;
+  if (!has('mount')) return { linux: { ...linux, shared: [], mounts: linux.mounts.map(withoutParent) } };
+  // A parent without the namespace has that of the machine, or of its own parent.
+  const shared = linux.shared.filter((name) => has(name) || setting.linux?.shared.includes(name));
+  const { root, sandboxInRoot } = setting.linux ?? {};
+  const seenAt = (path: string): string =>
+    root !== undefined && sandboxInRoot !== undefined && path.startsWith(`${sandbox}/`)
+      ? sandboxInRoot + path.slice(sandbox.length)
+      : path;
+  const mounts = linux.mounts.map((mount) =>
+    mount.kind === 'bind' && mount.inParent !== undefined ? { ...mount, inParent: seenAt(mount.inParent) } : mount,
+  );
+  return { linux: { ...linux, shared, mounts }, parent: firstProcessApart(parent) };
+}
+
+function withoutParent(mount: LinuxMount): LinuxMount {
+  if (mount.kind !== 'bind') return mount;
+  const { inParent: _, ...others } = mount;
+  return others;
 }
 
 /** SUPERVISOR-5. */
@@ -177,6 +219,7 @@ function recoverOne({ records, files, containers, bootId }: SupervisorState, id:
     phase: runs ? 'running' : 'ended',
     pid: first?.pid,
     startTicks: first?.startTicks,
+    sandbox: head?.sandbox ?? '',
     setting: head?.setting ?? { cgroups: [] },
     isChild: false,
     destroyed: false,

@@ -22,6 +22,7 @@ export const processPlan = ({ owner, rlimits, ...plan }: LaunchPlan): ProcessPla
   cgroups: plan.cgroups,
   oomScoreAdjustment: plan.oomScoreAdjustment,
   linux: plan.linux,
+  isPause: plan.isPause,
 });
 
 export const launchRequest = (id: ContainerId, plan: LaunchPlan): SupervisorRequest => ({
@@ -30,4 +31,5 @@ export const launchRequest = (id: ContainerId, plan: LaunchPlan): SupervisorRequ
   plan: processPlan(plan),
   cgroup: plan.cgroup,
   inside: plan.inside,
+  parent: plan.parent,
 });
