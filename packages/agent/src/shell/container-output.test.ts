@@ -169,21 +169,22 @@ test('an output stream has heartbeats in its interval', async (t) => {
 
 test('ATTACHMENTS-2: the clients that read the output of a container are limited, and one that leaves makes room', async (t) => {
   const { port } = await serveSession(t, (path) => writeFile(path, ''), never, 200, { call: attach });
-  const open = async (): Promise<{ status: number; close(): void }> => {
+  // A response that nothing refers to is collected, which closes its connection.
+  const open = async (): Promise<{ response: Response; close(): void }> => {
     const abort = new AbortController();
     const { signal } = abort;
-    const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'application/json' }, signal });
-    return { status: answer.status, close: () => abort.abort() };
+    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'application/json' }, signal });
+    return { response, close: () => abort.abort() };
   };
   const clients = [];
   for (let count = 0; count < LIMITS.attachedOutputs.most; count++) clients.push(await open());
-  assert.ok(clients.every(({ status }) => status === 200));
-  assert.equal((await open()).status, 503);
+  assert.ok(clients.every(({ response }) => response.status === 200));
+  assert.equal((await open()).response.status, 503);
   clients[0]?.close();
   for (;;) {
     const again = await open();
     clients.push(again);
-    if (again.status === 200) break;
+    if (again.response.status === 200) break;
   }
   for (const client of clients) client.close();
 });
