@@ -91,6 +91,8 @@ export interface Framework {
   readonly completedTasks: Set<Task>;
   /** For tasks in `tasks`: the uuids of the most recent acknowledged updates, oldest first. */
   readonly acknowledged: Map<TaskId, readonly string[]>;
+  /** For tasks in `completedTasks`: those of acknowledged updates that its statuses lack, as equal states are one status. */
+  readonly acknowledgedOfCompleted: Map<Task, readonly string[]>;
   readonly executors: Map<AgentId, Map<ExecutorId, ExecutorInfo>>;
   readonly offers: Set<OfferId>;
   readonly inverseOffers: Set<OfferId>;

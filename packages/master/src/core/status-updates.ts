@@ -75,10 +75,12 @@ const ACKNOWLEDGEMENTS_KEPT = 32;
 function wasAcknowledged(framework: Framework, taskId: TaskId, uuid: string): boolean {
   if (framework.acknowledged.get(taskId)?.includes(uuid) === true) return true;
   if (framework.tasks.has(taskId)) return false;
-  for (const { task_id, statuses = [] } of framework.completedTasks.values()) {
+  for (const task of framework.completedTasks.values()) {
+    const { task_id, statuses = [] } = task;
     // A last status without a uuid is one of the master, for a task whose agent was removed.
     if (task_id.value !== taskId || statuses.at(-1)?.uuid === undefined) continue;
     if (statuses.some((status) => status.uuid === uuid)) return true;
+    if (framework.acknowledgedOfCompleted.get(task)?.includes(uuid) === true) return true;
   }
   return false;
 }
@@ -102,12 +104,13 @@ export function acknowledge(
   }
   const sent =
     task?.agent_id.value === agent.id && task.status_update_uuid === uuid ? task.status_update_state : undefined;
+  if (task !== undefined && !wasAcknowledged(framework, idOf<TaskId>(task_id), uuid)) {
+    const before = framework.acknowledged.get(idOf<TaskId>(task_id)) ?? [];
+    framework.acknowledged.set(idOf<TaskId>(task_id), [...before.slice(1 - ACKNOWLEDGEMENTS_KEPT), uuid]);
+  }
   if (task !== undefined && sent !== undefined && isTerminal(sent)) {
     removeTask(ctx, framework, task, 'completed');
     completeDrainIfEmpty(ctx, agent.id);
-  } else if (task !== undefined && !wasAcknowledged(framework, idOf<TaskId>(task_id), uuid)) {
-    const before = framework.acknowledged.get(idOf<TaskId>(task_id)) ?? [];
-    framework.acknowledged.set(idOf<TaskId>(task_id), [...before.slice(1 - ACKNOWLEDGEMENTS_KEPT), uuid]);
   }
   sendAcknowledgement(ctx, framework, agent, { task_id, uuid });
   count(ctx, 'master/valid_status_update_acknowledgements');

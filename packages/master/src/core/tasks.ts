@@ -90,7 +90,13 @@ export function applyUpdate(
 
 /** Keeps a completed task for views. */
 export function addCompletedTask({ state }: Context, framework: Framework, task: Task): void {
-  addToHistory(framework.completedTasks, task, state.options.maxCompletedTasksPerFramework);
+  const { completedTasks, acknowledgedOfCompleted } = framework;
+  addToHistory(completedTasks, task, state.options.maxCompletedTasksPerFramework);
+  // Both are in the order in which the tasks were completed.
+  for (const oldest of acknowledgedOfCompleted.keys()) {
+    if (completedTasks.has(oldest)) return;
+    acknowledgedOfCompleted.delete(oldest);
+  }
 }
 
 /** Ends an unreachable task. Its resources were released and its end was counted when it became unreachable. */
@@ -194,6 +200,7 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
   const taskId = idOf<TaskId>(task.task_id);
   const agentId = idOf<AgentId>(task.agent_id);
   assert(isTerminal(task.state) || to === 'unreachable', `task ${taskId} ends before it is removed`);
+  const acknowledged = framework.acknowledged.get(taskId) ?? [];
   framework.tasks.delete(taskId);
   framework.acknowledged.delete(taskId);
   const agent = ctx.state.agents.registered.get(agentId);
@@ -202,8 +209,11 @@ export function removeTask(ctx: Context, framework: Framework, task: Task, to: '
     deleteFrom(agent.killedTasks, framework.id, taskId);
   }
   countState(ctx, task.state, -1);
-  if (to === 'completed') addCompletedTask(ctx, framework, task);
-  else addUnreachableTask(ctx, framework, taskId, task);
+  if (to === 'unreachable') return addUnreachableTask(ctx, framework, taskId, task);
+  addCompletedTask(ctx, framework, task);
+  const uuids = new Set(task.statuses?.map(({ uuid }) => uuid));
+  const missing = acknowledged.filter((uuid) => !uuids.has(uuid));
+  if (missing.length > 0 && framework.completedTasks.has(task)) framework.acknowledgedOfCompleted.set(task, missing);
 }
 
 function deleteFrom(ids: Map<FrameworkId, Set<TaskId>>, frameworkId: FrameworkId, taskId: TaskId): void {

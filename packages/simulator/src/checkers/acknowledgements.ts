@@ -64,7 +64,6 @@ function createAcknowledgementsChecker({ world }: Cluster, count: Count): Checke
         );
         if (!isForwarded || !knewTask) return;
         const frameworkId = input.call.framework_id?.value as FrameworkId;
-        known.delete(uuid);
         known.set(uuid, { agentId: agent_id.value as AgentId, frameworkId, taskId: task_id.value as TaskId });
         forgetEarlier(known, task_id.value as TaskId);
         count('acknowledgements accepted');

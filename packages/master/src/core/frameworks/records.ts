@@ -33,6 +33,7 @@ export function newFramework(info: FrameworkInfo): Framework {
     unreachableTasks: new Map(),
     completedTasks: new Set(),
     acknowledged: new Map(),
+    acknowledgedOfCompleted: new Map(),
     executors: new Map(),
     offers: new Set(),
     inverseOffers: new Set(),
