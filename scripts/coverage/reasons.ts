@@ -36,7 +36,7 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^flag agent systemd_/, 'containers outlive the agent without systemd'],
   [/^flag agent (?:csi_|resource_provider)/, 'resource providers (CSI) are not supported yet'],
-  [/^flag agent xfs_/, 'disk quota comes from btrfs or is measured'],
+  [/^flag agent xfs_/, 'no project quotas are set: disk/du measures and limits'],
   [/^flag agent hadoop_home$/, 'the fetcher has no Hadoop client'],
   [/^flag agent perf_/, 'perf counters are not measured'],
   [/^flag agent domain_socket_location$|^flag agent http_executor_domain_sockets$/, 'executors connect by TCP'],

@@ -159,7 +159,7 @@ const NO_IMAGES = 'this agent has no image provider (--image_providers=docker)';
 /** Isolators of Mesos that this agent doesn't have. */
 const MISSING: ReadonlyMap<string, string> = new Map([
   ['appc/runtime', NO_APPC],
-  ['disk/xfs', 'this agent uses no quotas of the file system'],
+  ['disk/xfs', 'this agent sets no project quotas; disk/du measures and limits'],
   ['docker/volume', 'this agent has no Docker volume drivers'],
   ['filesystem/shared', 'this agent has filesystem/linux'],
   ['linux/devices', 'this agent adds no devices to containers'],
