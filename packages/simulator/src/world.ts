@@ -21,6 +21,8 @@ export interface Observer {
   beforeMasterStep?(master: MasterProcess, input: MasterInput): void;
   masterStepped?(master: MasterProcess, input: MasterInput, effects: readonly MasterEffect[]): void;
   registryWritten?(operations: readonly RegistryOperation[], epoch: number): void;
+  /** A write of that term was refused, or its answer is lost. */
+  registryFailed?(epoch: number): void;
   agentStarted?(agent: AgentNode): void;
   agentStepped?(agent: AgentNode, input: AgentInput, effects: readonly AgentEffect[]): void;
   /** The process ended, or its host did. */

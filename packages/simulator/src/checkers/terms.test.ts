@@ -37,3 +37,26 @@ test('a launch of a master that the agent does not follow is a failure if it has
   observer.agentStepped?.(agent, { kind: 'message', from: old as Pid, message }, launched);
   assert.deepEqual(failures, ['an agent launches only for the master that it follows']);
 });
+
+test('a step of a master whose write was refused or not answered is a failure', () => {
+  const { failures, observer } = observed();
+  observer.registryFailed?.(1);
+  observer.beforeMasterStep?.({ name: 'm', epoch: 2 } as MasterProcess, { kind: 'tick' });
+  assert.deepEqual(failures, []);
+  observer.beforeMasterStep?.({ name: 'm', epoch: 1 } as MasterProcess, { kind: 'tick' });
+  assert.deepEqual(failures, ['a leader whose write failed ends']);
+});
+
+test('what a master does as the leader before a write of its term is a failure; a 503 is none', () => {
+  const { failures, observer } = observed();
+  const master = { name: 'm', epoch: 1 } as MasterProcess;
+  const replyOf = (status: 200 | 503) => ({ kind: 'reply', request: 'r' as never, reply: { status } }) as const;
+  observer.masterStepped?.(master, { kind: 'tick' }, [replyOf(503)]);
+  assert.deepEqual(failures, []);
+  observer.masterStepped?.(master, { kind: 'tick' }, [replyOf(200)]);
+  assert.deepEqual(failures, ['a master leads only after the registry names it']);
+  failures.length = 0;
+  observer.registryWritten?.([], 1);
+  observer.masterStepped?.(master, { kind: 'tick' }, [replyOf(200)]);
+  assert.deepEqual(failures, []);
+});

@@ -41,6 +41,8 @@ export function createRegistryStore(
   timeline: Timeline,
   random: Random,
   onWritten: (operations: readonly RegistryOperation[], epoch: number) => void,
+  /** An append was refused, or its answer is lost. */
+  onFailed: (epoch: number) => void = () => {},
 ): RegistryStore {
   const batches: string[] = [];
   let newestReadEpoch = 0;
@@ -82,6 +84,7 @@ export function createRegistryStore(
         const isWritten = write(append);
         const isLost = isWritten && store.losesNextAnswer;
         if (isLost) store.losesNextAnswer = false;
+        if (isLost || !isWritten) onFailed(epoch);
         append.done(isLost ? 'unknown' : isWritten ? 'written' : 'fenced');
       };
       timeline.after(drawDelayMs(random, store.meanWriteMs), attempt);

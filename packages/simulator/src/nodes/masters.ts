@@ -106,6 +106,18 @@ function expireSession(election: Election, hearsAtMs: number): boolean {
   return true;
 }
 
+const createStore = (world: World): RegistryStore =>
+  createRegistryStore(
+    world.timeline,
+    world.random('registry'),
+    (operations, epoch) => {
+      for (const observer of world.observers) observer.registryWritten?.(operations, epoch);
+    },
+    (epoch) => {
+      for (const observer of world.observers) observer.registryFailed?.(epoch);
+    },
+  );
+
 export function createMasters(
   world: World,
   count: number,
@@ -116,9 +128,7 @@ export function createMasters(
   const { timeline } = world;
   const hasElection = count > 1;
   const random = world.random('election');
-  const store = createRegistryStore(timeline, world.random('registry'), (operations, epoch) => {
-    for (const observer of world.observers) observer.registryWritten?.(operations, epoch);
-  });
+  const store = createStore(world);
   const hosts: MasterHost[] = Array.from({ length: count }, (_, i) => ({
     machine: createMachine(`master-${i}`, `10.0.1.${i + 1}:5050`, rates[i] ?? 1),
     process: undefined,

@@ -65,6 +65,7 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ['registry operations', 1_000],
   ['registry writes checked for their term', 1_000],
   ['launches checked for their master', 5_000],
+  ['failed registry writes', 10],
   ['launches checked for their term', 5_000],
   ['launches of deposed leaders', 1],
   ['stale reads of the election', 3],
