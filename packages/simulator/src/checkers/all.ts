@@ -17,6 +17,7 @@ import { quiescence } from './quiescence.js';
 import { reconciliation } from './reconciliation.js';
 import { createRecordKeeper } from './records.js';
 import { registry } from './registry.js';
+import { removals } from './removals.js';
 import { returns } from './returns.js';
 import { termOfTasks } from './term-of-tasks.js';
 import { terms } from './terms.js';
@@ -33,6 +34,7 @@ export const CHECKERS: readonly CheckerKind[] = [
   termOfTasks,
   calls,
   kills,
+  removals,
   returns,
   executors,
   pods,

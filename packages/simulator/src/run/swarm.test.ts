@@ -70,6 +70,7 @@ const MIN_COUNTS: readonly (readonly [what: string, atLeast: number])[] = [
   ['launches of deposed leaders', 1],
   ['stale reads of the election', 3],
   ['wishes of operators checked', 200],
+  ['removals of frameworks checked', 5],
   ['registry writes lost in a crash', 10],
   ['scheduler calls', 20_000],
   ['calls on outdated streams', 500],
