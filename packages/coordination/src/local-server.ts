@@ -63,7 +63,7 @@ const START_TIMEOUT_MS = 60_000;
 const CHECK_PAUSE_MS = 100;
 const CHECK_TIMEOUT_MS = 2000;
 const RESTART_PAUSE_MS = 500;
-/** A server that ends again within this time did not start. */
+/** A server that exits within this time did not start. One that was killed is started again. */
 const MIN_RUN_MS = 1000;
 const TICK_MS = 1000;
 
@@ -170,7 +170,8 @@ function startServer(state: State, member: Member, command: readonly [string, ..
   child.once('error', () => {});
   void endOf(child).then(() => {
     if (state.isStopping) return;
-    if (state.options.restarts !== true || performance.now() - startedAtMs < MIN_RUN_MS) {
+    const isStartFailure = child.exitCode !== null && performance.now() - startedAtMs < MIN_RUN_MS;
+    if (state.options.restarts !== true || isStartFailure) {
       state.fail(`${member.name} ended; its log is ${logOf(member)}`);
       return;
     }

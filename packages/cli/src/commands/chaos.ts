@@ -5,7 +5,15 @@ import { readElectedMaster } from '@meseta/wire/leader-info';
 import { type ChaosNetwork, canCutNetworks, isInside, openNetwork, runInside } from '../chaos/network.js';
 import { type Fault, planFaults } from '../chaos/plan.js';
 import { type Outcome, startWork, type Work } from '../chaos/work.js';
-import { defineCommand, EXIT, MAX_TIMER_MS, parseDurationOption, parseInteger, usageError } from '../command.js';
+import {
+  CommandError,
+  defineCommand,
+  EXIT,
+  MAX_TIMER_MS,
+  parseDurationOption,
+  parseInteger,
+  usageError,
+} from '../command.js';
 import { type Interruption, listenForInterruption } from '../interruption.js';
 import { printText } from '../output.js';
 import { formatSpan } from '../table.js';
@@ -111,6 +119,8 @@ interface Watch {
   leader(): string | undefined;
   /** The time of the fault at the leader, from which its failover is measured. */
   beginFailover(atMs: number): void;
+  /** The time of a fault at a server, which may cost the leader its lead unless a failover has begun already. */
+  mayBeginFailover(atMs: number): void;
   onSubscribed(): void;
   readonly failovers: readonly Failover[];
   close(): Promise<void>;
@@ -123,6 +133,7 @@ function watchLeader(cluster: LocalCluster): Watch {
   const failovers: Failover[] = [];
   let leader: string | undefined;
   let beganMs = 0;
+  let isElected = true;
   observer.watch((elected) => {
     const read = elected && readElectedMaster(elected.info);
     const authority = read?.ok ? read.value.authority : undefined;
@@ -134,11 +145,16 @@ function watchLeader(cluster: LocalCluster): Watch {
     if (leader !== undefined)
       failovers.push({ from: leader, to: master.name, beganMs, electedMs, subscribedMs: undefined });
     leader = master.name;
+    isElected = true;
   });
   return {
     leader: () => leader,
     beginFailover(atMs) {
       beganMs = atMs;
+      isElected = false;
+    },
+    mayBeginFailover(atMs) {
+      if (isElected) beganMs = atMs;
     },
     onSubscribed() {
       const last = failovers.at(-1);
@@ -168,7 +184,7 @@ async function runFaults(
         await makeFault(fault, { cluster, network, watch, work, beganMs, interrupted });
       }
     })();
-    const failed = cluster.failure.then((text) => Promise.reject(new Error(text)));
+    const failed = cluster.failure.then((text) => Promise.reject(new CommandError(`meseta chaos: ${text}`)));
     await Promise.race([faultsMade, work.failure, failed]);
     printText(`${elapsed(beganMs)}  no more faults; waiting for ${work.counts().launched - work.counts().ended} tasks`);
     const outcome = await Promise.race([
@@ -202,8 +218,8 @@ async function makeFault({ kind, target, durationMs }: Fault, run: Run): Promise
   printText(
     `${elapsed(run.beganMs)}  ${kind} ${daemon.name}${isLeader ? ' (leads)' : ''}${span}; ${ended} of ${launched} tasks ended`,
   );
-  // A service that is gone for longer than a term costs the leader its lead.
-  if (isLeader || target.role === 'server') run.watch.beginFailover(performance.now());
+  if (isLeader) run.watch.beginFailover(performance.now());
+  if (target.role === 'server') run.watch.mayBeginFailover(performance.now());
   const pause = (): Promise<unknown> => Promise.race([sleepUntil(performance.now() + durationMs), run.interrupted]);
   switch (kind) {
     case 'kill':

@@ -31,7 +31,7 @@ import { type Guardian, startGuardian } from './guardian.js';
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 const RESTART_PAUSE_MS = 500;
-/** A daemon that ends again within this time did not start. */
+/** A daemon that exits within this time did not start. One that was killed is started again. */
 const MIN_RUN_MS = 1000;
 /** Shorter than the default, as the processes of one machine answer fast: a dead leader is replaced sooner. */
 const SESSION_TIMEOUT = '4secs';
@@ -236,7 +236,8 @@ function spawnDaemon(state: State, plan: DaemonPlan): DaemonProcess {
   state.guardian.guard(kind, daemon.pid);
   void daemon.ended.then((how) => {
     if (state.isStopping) return;
-    if (!isRestarted || performance.now() - startedAtMs < MIN_RUN_MS) {
+    const isStartFailure = /^\d+$/.test(how) && performance.now() - startedAtMs < MIN_RUN_MS;
+    if (!isRestarted || isStartFailure) {
       state.fail(`${name} ended (${how}); ${logTail(daemon)}`);
       return;
     }
