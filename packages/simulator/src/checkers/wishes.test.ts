@@ -12,6 +12,7 @@ interface Has {
   readonly cpus?: number;
   readonly isDown?: boolean;
   readonly gone?: readonly string[];
+  readonly recovered?: boolean;
 }
 
 const quotaOf = (cpus: number | undefined): QuotaConfig => ({
@@ -19,11 +20,11 @@ const quotaOf = (cpus: number | undefined): QuotaConfig => ({
   ...(cpus === undefined ? {} : { limits: { cpus: { value: cpus } } }),
 });
 
-/** A master that has recovered its registry with these values. */
-function master({ weight = 1, cpus, isDown = false, gone = [] }: Has): MasterProcess {
+/** A master that has read a registry with these values. */
+function master({ weight = 1, cpus, isDown = false, gone = [], recovered = true }: Has): MasterProcess {
   const quota = quotaOf(cpus);
   const state = {
-    recovered: true,
+    recovered,
     agents: { gone: new Map(gone.map((id) => [id, 1])) },
     registrar: {
       durable: {
@@ -114,6 +115,19 @@ test('unanswered: a call without an answer may have been made or not, until a la
     failures.length = 0;
     lead({ weight });
     assert.equal(failures.length > 0, true, `weight ${weight}`);
+  }
+});
+
+test('pausedInRecovery: a leader that is paused in its recovery until another has been elected may have earlier values', () => {
+  for (const isPaused of [true, false]) {
+    const { failures, observer, lead, call } = observed();
+    call(lead({}), weigh(2), 200);
+    const second = lead({ weight: 2, recovered: false });
+    if (isPaused) call(lead({ weight: 2 }), weigh(3), 200);
+    else call(second, weigh(3), 200);
+    Object.assign(second.core.state, { recovered: true });
+    observer.masterStepped?.(second, { kind: 'persisted' }, []);
+    assert.equal(failures.length > 0, !isPaused);
   }
 });
 

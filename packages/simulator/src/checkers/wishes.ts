@@ -19,6 +19,8 @@ export const wishes: CheckerKind = {
   },
   allowances: {
     unanswered: 'A call without an answer, or that a deposed master answered, may have changed the registry or not.',
+    pausedInRecovery:
+      'A leader that is paused while its first write is under way until another one is elected may recover with earlier values.',
   },
   create: createWishesChecker,
 };
@@ -37,7 +39,7 @@ interface Book {
   /** By what is changed. */
   readonly wishes: Map<string, Wish[]>;
   readonly gone: Set<string>;
-  /** The calls without an answer, by master and request. */
+  /** The calls without an answer, by master and request; of the master that was elected last. */
   readonly pending: Map<MasterProcess, Map<string, PendingCall>>;
 }
 
@@ -83,7 +85,8 @@ function createWishesChecker(cluster: Cluster, count: Count): Checker {
           if (!book.gone.has(id)) continue;
           world.fail('a leader registers no agent that operators were told is gone', `${master.name}: ${id}`, [id]);
         }
-        if (!master.core.state.recovered || checked.has(master)) return;
+        // `pausedInRecovery`: only the master that was elected last has calls.
+        if (!master.core.state.recovered || checked.has(master) || !book.pending.has(master)) return;
         checked.add(master);
         checkLeader(master);
       },
