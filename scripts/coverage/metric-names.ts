@@ -4,6 +4,7 @@
 import { registeredWorld } from '../../packages/agent/src/core/testing.js';
 import { agentMetrics } from '../../packages/agent/src/views/metrics.js';
 import { gauge, type MetricKind } from '../../packages/api/src/index.js';
+import { createTiming } from '../../packages/base/src/index.js';
 import { createWorld, task } from '../../packages/master/src/core/testing.js';
 import { createMasterTimings, metricsOf } from '../../packages/master/src/views/metrics.js';
 
@@ -64,7 +65,11 @@ export function agentMetricKinds(): ReadonlyMap<string, MetricKind> {
   const fetcher = { cacheSizeTotalBytes: 0, cacheSizeUsedBytes: 0, taskFetchesSucceeded: 0, taskFetchesFailed: 0 };
   const figures = ['cpus_total', 'load_1min', 'load_5min', 'load_15min', 'mem_free_bytes', 'mem_total_bytes'];
   const system = new Map(figures.map((name) => [`system/${name}`, gauge(0)]));
-  const metrics = agentMetrics(state, { nowWallMs: 0, recoverySeconds: 0, system, fetcher, process: new Map() });
+  const pulls = createTiming();
+  pulls.add(1);
+  const imagePulls = { mesos: pulls.values, docker: pulls.values };
+  const facts = { nowWallMs: 0, recoverySeconds: 0, system, fetcher, imagePulls, process: new Map() };
+  const metrics = agentMetrics(state, facts);
   return new Map([...metrics].map(([name, { kind }]) => [name, kind]));
 }
 

@@ -49,7 +49,6 @@ export const reasons: readonly (readonly [pattern: RegExp, why: string])[] = [
   ],
   [/^metric volume_gid_manager\//, 'no volume gids are managed'],
   [/^metric resource_providers\//, 'resource providers (CSI) are not supported yet'],
-  [/^metric containerizer\/docker\//, 'the time of pulls is not measured'],
-  [/^metric containerizer\/mesos\/(?:disk\/project_ids|provisioner\/docker_store)/, 'not measured yet'],
+  [/^metric containerizer\/mesos\/disk\/project_ids/, 'not measured yet'],
   [/^metric (?:RESERVE|UNRESERVE|CREATE|DESTROY|CREATE_DISK|DESTROY_DISK)$/, 'a name of an operation, not a metric'],
 ];

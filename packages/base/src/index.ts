@@ -22,3 +22,4 @@ export * from './result.js';
 export * from './seccomp.js';
 export * from './texts.js';
 export * from './time.js';
+export * from './timing.js';

@@ -1,6 +1,6 @@
 // The backends of an agent: the launcher with the isolators of `--isolation`, and the Docker engine if `--containerizers` names
 // it.
-import { type ContainerId, err, type Outbound, ok, type Result } from '@meseta/base';
+import { type ContainerId, createTiming, err, type Outbound, ok, type Result, type Timing } from '@meseta/base';
 import { type Backend, type Backends, composeBackends } from './composing.js';
 import type { Containerizer, ContainerizerOptions } from './containerizer.js';
 import { type Gpus, openGpus } from './gpus/gpus.js';
@@ -14,6 +14,7 @@ import { findLinuxLauncher } from './launchers/choose.js';
 import { createDockerBackend } from './launchers/docker/backend.js';
 import type { Launcher, LauncherEvent } from './launchers/launcher.js';
 import { createPosixLauncher } from './launchers/posix/posix.js';
+import { createPendingOperations } from './pending.js';
 import { isDockerPlan } from './plan/any-plan.js';
 import type { PlanContext } from './plan/plan.js';
 import { createPodContainers, type PodContainers } from './pods.js';
@@ -24,7 +25,8 @@ import type { Removals } from './sandbox/removal.js';
 import { openSeccompProfiles, type SeccompProfiles } from './seccomp/profiles.js';
 import { createOwnerLookup } from './users.js';
 
-export interface CreatedBackends extends Pick<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings'> {
+export interface CreatedBackends
+  extends Pick<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings' | 'pendingOperations' | 'imagePulls'> {
   readonly backends: Backends;
   readonly host: HostFacts;
   readonly images: Images | undefined;
@@ -41,11 +43,14 @@ async function openImagesFor(
   options: ContainerizerOptions,
   images: ImageOptions,
   { linux }: HostFacts,
+  pulls: Timing,
 ): Promise<Result<Images, string>> {
   const names = parseIsolation(options.isolation.names);
   const missing = NEEDED_FOR_IMAGES.find((name) => !(names.ok && names.value.includes(name)));
   if (missing !== undefined) return err(`--image_providers=docker: expected ${missing} in --isolation`);
-  return linux.ok ? openImages(images, options) : err(`--image_providers=docker: ${linux.error}`);
+  return linux.ok
+    ? openImages(images, { ...options, onPulled: pulls.add })
+    : err(`--image_providers=docker: ${linux.error}`);
 }
 
 /** As in Mesos, an agent that lacks the isolators which GPUs need, or a device of theirs, does not start. */
@@ -76,13 +81,15 @@ async function openSeccompFor(
 async function prepareIsolation(
   options: ContainerizerOptions,
   processesOf: Launcher['processes'],
+  pulls: Timing,
 ): Promise<Result<Isolated, string>> {
   const { files, processes, clock, isolation, launcher, runtimeDir, warn } = options;
   const facts = await findHostFacts(files, processes);
   const cgroups = await findLinuxLauncher(options, launcher.name, isolation.cgroups, facts.capabilities);
   const reason = cgroups.ok ? '' : cgroups.error;
   const host: HostFacts = { ...facts, linux: cgroups.ok ? ok(undefined) : err(reason) };
-  const images = options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host);
+  const images =
+    options.images === undefined ? ok(undefined) : await openImagesFor(options, options.images, host, pulls);
   if (!images.ok) return images;
   const seccomp = await openSeccompFor(options, host);
   if (!seccomp.ok) return seccomp;
@@ -135,7 +142,9 @@ export async function createBackends(
   if (!made.ok) return err(`runtime directory: ${made.error.message}`);
   let running: Launcher | undefined;
   let pods: PodContainers | undefined;
-  const context = await prepareIsolation(options, async (containerId) => running?.processes(containerId) ?? []);
+  const pulls = { mesos: createTiming(), docker: createTiming() };
+  const processesOf: Launcher['processes'] = async (containerId) => running?.processes(containerId) ?? [];
+  const context = await prepareIsolation(options, processesOf, pulls.mesos);
   if (!context.ok) return context;
   const { capabilities, warnings, host, images } = context.value;
   const resolveOwner = createOwnerLookup(processes);
@@ -155,10 +164,11 @@ export async function createBackends(
     isolators: ofPods,
     records: createRecords(files, podsDir),
   });
-  const isolators = [pods.isolator, ...context.value.isolators];
+  const pending = createPendingOperations();
+  const isolators = [pods.isolator, ...context.value.isolators].map(pending.track);
   const preparation = createPreparation({ files, removals, resolveOwner, context: { ...context.value, isolators } });
   const { makeStreams } = preparation;
-  const ports = { ...options, removals, resolveOwner, makeStreams, onEvent };
+  const ports = { ...options, removals, resolveOwner, makeStreams, onEvent, onPulled: pulls.docker.add };
   const docker = options.docker && (await createDockerBackend(options.docker, ports));
   if (docker?.ok === false) return docker;
   const outboundOf = (containerId: ContainerId): ProbeOutbound => outboundTo(isolators, options.outbound, containerId);
@@ -173,6 +183,8 @@ export async function createBackends(
     host,
     images,
     makeStreams,
+    pendingOperations: pending.list,
+    imagePulls: { mesos: pulls.mesos.values, docker: pulls.docker.values },
   });
 }
 

@@ -52,6 +52,8 @@ export interface BackendPorts {
   /** Makes the files of a container's output, if they are missing. */
   readonly makeStreams: (sandbox: string, owner: Owner | undefined) => Promise<Result<void, string>>;
   readonly onEvent: (event: LauncherEvent) => void;
+  /** Called when an image is provided or can't be. */
+  readonly onPulled: (durationMs: number) => void;
 }
 
 /** Several backends as one. */

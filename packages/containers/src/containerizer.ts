@@ -14,9 +14,10 @@ import {
   type Processes,
   type Random,
   type Result,
+  type Timing,
 } from '@meseta/base';
 import type { Image } from '@meseta/wire';
-import { createBackends } from './backends.js';
+import { type CreatedBackends, createBackends } from './backends.js';
 import type { BackendName, Backends } from './composing.js';
 import { createConcurrencyLimit } from './concurrency.js';
 import { createFetcher, type Fetcher, type FetcherMetrics, type FetcherOptions } from './fetcher/fetcher.js';
@@ -34,6 +35,7 @@ import {
   type LifecycleState,
   stepLifecycle,
 } from './lifecycle.js';
+import type { PendingOperation } from './pending.js';
 import type { AnyPlan } from './plan/any-plan.js';
 import { createRecords, type Records } from './records.js';
 import type { Preparation } from './sandbox/prepare.js';
@@ -85,6 +87,10 @@ export interface Containerizer {
   changeVolume(change: VolumeChange): Promise<string | undefined>;
   /** Removes the images that no container uses. Returns why that failed. */
   pruneImages(excluded: readonly Image[]): Promise<string | undefined>;
+  /** What isolators are waiting for, the oldest first. */
+  pendingOperations(): readonly PendingOperation[];
+  /** The durations of pulls of images, for `containerizer/mesos/provisioner/docker_store/image_pull_ms` and those of Docker. */
+  readonly imagePulls: { readonly mesos: Timing['values']; readonly docker: Timing['values'] };
   /** For the metrics `containerizer/fetcher/*`. */
   fetcherMetrics(): FetcherMetrics;
   close(): Promise<void>;
@@ -346,7 +352,7 @@ function createCalls(
   options: ContainerizerOptions,
   parts: Parts,
   removals: Removals,
-): Omit<Containerizer, 'capabilities' | 'dockerCapabilities' | 'warnings' | 'recover' | 'close'> {
+): Omit<Containerizer, keyof CreatedBackends | 'recover' | 'close'> {
   const { files, state, backends, push } = parts;
   const removalPorts = { files, workDir: options.workDir, limitRemovals: createConcurrencyLimit(MAX_REMOVALS) };
   return {

@@ -26,5 +26,6 @@ export const currentMetrics = ({ core, containerizer, recoverySeconds, portMetri
     recoverySeconds,
     system: systemMetrics(),
     fetcher: containerizer.fetcherMetrics(),
+    imagePulls: containerizer.imagePulls,
     process: new Map([...processStats(), ...portMetrics()]),
   });

@@ -124,6 +124,7 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) =>
       answerJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),
-    containerizerDebug: (exchange) => answerJson(exchange, '{"pending":[]}'),
+    containerizerDebug: (exchange) =>
+      answerJson(exchange, JSON.stringify({ pending: options.containerizer.pendingOperations() })),
   };
 }

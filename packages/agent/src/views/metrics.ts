@@ -1,6 +1,6 @@
 // The agent's metrics by Mesos' names (docs/monitoring.md).
 import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
-import type { FetcherMetrics } from '@meseta/containers';
+import type { Containerizer, FetcherMetrics } from '@meseta/containers';
 import { fromThousandths, nonRevocable, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { AgentState } from '../core/state.js';
 import { allocatedOf, countTasks } from './shown-executors.js';
@@ -11,12 +11,15 @@ export interface MetricFacts {
   readonly recoverySeconds: number;
   readonly system: Metrics;
   readonly fetcher: FetcherMetrics;
+  readonly imagePulls: Containerizer['imagePulls'];
   /** Metrics of the process and of its port. */
   readonly process: Metrics;
 }
 
 const ended = ['finished', 'failed', 'killed', 'lost', 'gone'] as const;
 const live = ['staging', 'starting', 'running', 'killing'] as const;
+
+const MESOS_PULLS = 'containerizer/mesos/provisioner/docker_store/image_pull_ms';
 
 type NamedMetrics = readonly (readonly [name: string, metric: Metric])[];
 
@@ -92,6 +95,10 @@ export function agentMetrics(state: AgentState, facts: MetricFacts): Metrics {
     ['containerizer/fetcher/cache_size_used_bytes', gauge(facts.fetcher.cacheSizeUsedBytes)],
     ['containerizer/fetcher/task_fetches_succeeded', counter(facts.fetcher.taskFetchesSucceeded)],
     ['containerizer/fetcher/task_fetches_failed', counter(facts.fetcher.taskFetchesFailed)],
+    ...facts.imagePulls
+      .docker()
+      .map(([suffix, value]) => [`containerizer/docker/image_pull_ms${suffix}`, gauge(value)] as const),
+    ...facts.imagePulls.mesos().map(([suffix, value]) => [`${MESOS_PULLS}${suffix}`, gauge(value)] as const),
     ['containerizer/mesos/container_destroy_errors', counter(0)],
     ['containerizer/mesos/provisioner/bind/remove_rootfs_errors', counter(0)],
     ['containerizer/mesos/provisioner/remove_container_errors', counter(0)],

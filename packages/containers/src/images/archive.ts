@@ -31,7 +31,7 @@ export interface Members {
 }
 
 /** How many indexes may be in each other. */
-const MAX_INDEX_DEPTH = 3;
+const MAX_INDEX_DEPTH = LIMITS.imageIndexes.most;
 
 /** A document of the archive; undefined: it is not there. */
 async function documentOf({ find, read }: Members, name: string): Promise<Result<Uint8Array | undefined, string>> {
@@ -224,4 +224,4 @@ export const directoryMembers = (directory: string, read: Members['read']): Memb
 });
 
 /** More names than any archive of an image has. */
-export const MAX_MEMBERS = LIMITS.imageLayers.most * 10 + 100;
+export const MAX_MEMBERS = LIMITS.imageArchiveMembers.most;

@@ -31,7 +31,9 @@ it('an error that quotes a document of a registry is cut, as it becomes the mess
     helper: { program: '/bin/false', arguments: [] },
   };
   const outside = { outbound: createOutbound(), clock: realClock, random: seededRandom(1), warn: () => {} };
-  const images = await openImages(options, { files, processes: createProcesses(), ...outside });
+  const pulls: number[] = [];
+  const onPulled = (durationMs: number): void => void pulls.push(durationMs);
+  const images = await openImages(options, { files, processes: createProcesses(), ...outside, onPulled });
   assert.ok(images.ok, images.ok ? '' : images.error);
   t.after(() => images.value.close());
   const use = { keepsPrivileges: false, signal: new AbortController().signal };
@@ -40,4 +42,5 @@ it('an error that quotes a document of a registry is cut, as it becomes the mess
   const error = provisioned.ok ? '' : provisioned.error;
   assert.match(error, /^image app:latest: manifest\.schemaVersion: expected 2, got "x{100}/);
   assert.equal(error.length, 2003);
+  assert.equal(pulls.length, 1);
 });

@@ -56,6 +56,8 @@ export interface ImagePorts {
   readonly outbound: Outbound;
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly random: Random;
+  /** Called at the end of each pull, whatever its outcome. */
+  readonly onPulled: (durationMs: number) => void;
   /** For the log. */
   readonly warn: (message: string) => void;
 }
@@ -146,7 +148,12 @@ export async function openImages(options: ImageOptions, ports: ImagePorts): Prom
     limits,
     stallTimeoutMs: options.stallTimeoutMs,
   });
-  const store = await openImageStore(options.storeDir, files, pull);
+  const store = await openImageStore(options.storeDir, files, async (reference, place) => {
+    const startMs = performance.now();
+    const pulled = await pull(reference, place);
+    ports.onPulled(performance.now() - startMs);
+    return pulled;
+  });
   if (!store.ok) return err(`--docker_store_dir: ${store.error}`);
   const mounts = createMounts(files, processes);
   const roots = await openRoots({

@@ -61,7 +61,7 @@ const MANIFESTS = [
 const ATTEMPTS = 5;
 const PAUSES = { firstMs: 1000, longestMs: 15_000 };
 const DOCUMENT_TIMEOUT_MS = 60_000;
-const MAX_TOKEN_LENGTH = 65_536;
+const MAX_TOKEN_LENGTH = LIMITS.registryToken.most;
 
 /** The endpoint of an image. `registryUrl`: `--docker_registry`. */
 export function endpointOf({ registry, repository }: ImageReference, registryUrl: string): Result<Endpoint, string> {

@@ -88,7 +88,6 @@ interface Store {
 }
 
 const DIRECTORY_MODE = 0o700;
-const MAX_CONFIG_LENGTH = 256 * 1024;
 
 const hexOf = (diffId: string): string => diffId.slice('sha256:'.length);
 const pathOfLayer = ({ directory }: Store, diffId: string): string => `${directory}/layers/${hexOf(diffId)}`;
@@ -287,7 +286,8 @@ const moveBetween = (
 async function addImage(store: Store, record: ImageRecord): Promise<Result<void, string>> {
   const { files, directory } = store;
   const text = JSON.stringify(record);
-  if (text.length > MAX_CONFIG_LENGTH) return err(`its configuration has more than ${MAX_CONFIG_LENGTH} characters`);
+  const { most } = LIMITS.imageConfig;
+  if (text.length > most) return err(`its configuration has more than ${most} characters`);
   const staged = `record-${store.serial++}`;
   const written = await files.write(`${directory}/staging/${staged}`, text, { mode: 0o600 });
   if (!written.ok) return err(written.error.message);

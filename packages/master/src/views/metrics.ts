@@ -1,11 +1,11 @@
 // The master's metrics by Mesos' names (docs/monitoring.md). Counters are kept by the core where events happen; gauges are
 // computed from its state.
 import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
+import { createTiming, type Timing } from '@meseta/base';
 import { createSum, fromThousandths, type Quantities, quantitiesOf, quantity, revocable } from '@meseta/resources';
 import type { TaskState } from '@meseta/wire';
 import { type Framework, isActive, type MasterState } from '../core/state.js';
 import { allocatedTo, snapshotOf } from './snapshot.js';
-import { createTiming, type Timing } from './timing.js';
 
 export interface MasterTimings {
   readonly allocationRun: Timing;
@@ -328,9 +328,12 @@ function addAllocator(metrics: MutableMetrics, { allocator }: MasterState): void
 }
 
 function addTimings(metrics: MutableMetrics, timings: MasterTimings): void {
-  timings.allocationRun.addTo(metrics, 'allocator/mesos/allocation_run_ms');
-  timings.allocationLatency.addTo(metrics, 'allocator/mesos/allocation_run_latency_ms');
-  timings.registryStore.addTo(metrics, 'registrar/state_store_ms');
+  const add = (name: string, timing: Timing): void => {
+    for (const [suffix, value] of timing.values()) metrics.set(name + suffix, gauge(value));
+  };
+  add('allocator/mesos/allocation_run_ms', timings.allocationRun);
+  add('allocator/mesos/allocation_run_latency_ms', timings.allocationLatency);
+  add('registrar/state_store_ms', timings.registryStore);
   if (timings.registryFetchMs !== undefined) metrics.set('registrar/state_fetch_ms', gauge(timings.registryFetchMs));
   metrics.set('registrar/registry_size_bytes', gauge(timings.registrySizeBytes));
 }

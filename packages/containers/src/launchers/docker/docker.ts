@@ -74,7 +74,9 @@ async function start(
   const isAborted = (): boolean => container.isDestroyed;
   const unwritten = await store(state, container);
   if (unwritten !== undefined) return `runtime directory: ${unwritten}`;
+  const startMs = performance.now();
   const provided = await engine.provideImage(plan.image, plan.forcePull, container.abort.signal);
+  state.options.onPulled(performance.now() - startMs);
   if (isAborted()) return 'destroyed before it was launched';
   if (!provided.ok) return `image: ${provided.error.message}`;
   return limitLaunches(async () => {

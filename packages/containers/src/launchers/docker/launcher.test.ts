@@ -59,6 +59,7 @@ async function open(
     totalMemoryBytes: 2 ** 30,
     warn: () => {},
     onEvent,
+    onPulled: () => {},
     send,
     socket: '/none',
     credentials: new Map(),

@@ -58,6 +58,8 @@ export interface DockerLauncherOptions extends LimitOptions {
   readonly killOrphans: boolean;
   readonly warn: (text: string) => void;
   readonly onEvent: (event: LauncherEvent) => void;
+  /** Called when an image is provided or can't be. */
+  readonly onPulled: (durationMs: number) => void;
 }
 
 export interface DockerState {

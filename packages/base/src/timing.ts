@@ -1,10 +1,9 @@
-// A timer metric: the last duration and the distribution of the recent ones (Mesos: docs/monitoring.md).
-import { gauge, type Metric } from '@meseta/api';
+// The durations of a timer metric: the last one and the distribution of the recent ones (Mesos: docs/monitoring.md).
 
 export interface Timing {
   add(durationMs: number): void;
-  /** Adds `name` (the last duration) and `name/count`, `name/min` ... (of the recent ones); nothing before the first. */
-  addTo(metrics: Map<string, Metric>, name: string): void;
+  /** By suffixes of the metric's name: '' (the last duration), '/count', '/min' ... (of the recent ones); none before the first. */
+  values(): readonly (readonly [suffix: string, value: number])[];
 }
 
 /** How many durations are kept for the percentiles. */
@@ -27,16 +26,18 @@ export function createTiming(): Timing {
       durations[count % KEPT_DURATIONS] = durationMs;
       count++;
     },
-    addTo(metrics, name) {
-      if (count === 0) return;
+    values() {
+      if (count === 0) return [];
       const kept = Math.min(count, KEPT_DURATIONS);
       const sorted = durations.slice(0, kept).sort();
       const at = (share: number): number => sorted[Math.min(kept - 1, Math.floor(share * kept))] ?? 0;
-      metrics.set(name, gauge(durations[(count - 1) % KEPT_DURATIONS] ?? 0));
-      metrics.set(`${name}/count`, gauge(kept));
-      metrics.set(`${name}/min`, gauge(at(0)));
-      metrics.set(`${name}/max`, gauge(at(1)));
-      for (const [suffix, share] of percentiles) metrics.set(`${name}/${suffix}`, gauge(at(share)));
+      return [
+        ['', durations[(count - 1) % KEPT_DURATIONS] ?? 0],
+        ['/count', kept],
+        ['/min', at(0)],
+        ['/max', at(1)],
+        ...percentiles.map(([name, share]) => [`/${name}`, at(share)] as const),
+      ];
     },
   };
 }
