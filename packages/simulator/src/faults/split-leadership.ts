@@ -22,8 +22,8 @@ const drawSome = (random: Random, count: number): readonly number[] =>
 
 export const splitLeadership: FaultKind<SplitLeadership> = {
   name: 'splitLeadership',
-  share: 0.23,
-  maxCount: 4,
+  share: 0.45,
+  maxCount: 6,
   draw: (random, shape) => ({
     kind: 'splitLeadership',
     ms: wholeBetween(random, 2_000, LONGEST_MS),
