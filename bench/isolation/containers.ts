@@ -6,13 +6,9 @@ import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type Containerizer, createContainerizer } from '@meseta/containers/containerizer';
 import { cgroupsOptions, isolationOptions, removeTestCgroups, testCgroup } from '@meseta/containers/testing/isolation';
+import { fetcherIn, machinePorts } from '@meseta/containers/testing/machine-ports';
 import type { ContainerEvent, Limitation } from '@meseta/containers/types';
-import { realClock } from '@meseta/platform';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
-import { createFiles } from '@meseta/platform/files';
-import { connectLines } from '@meseta/platform/line-connections';
-import { createOutbound } from '@meseta/platform/outbound';
-import { createProcesses } from '@meseta/platform/processes';
 import type { Resource } from '@meseta/wire';
 
 const WATCH_INTERVAL_MS = 100;
@@ -35,21 +31,13 @@ export interface Machine {
 
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } });
 
-const noFetches = {
-  cacheBytes: 0,
-  frameworksHome: undefined,
-  stallTimeoutMs: 1000,
-  maxUriBytes: 1e9,
-  maxTaskBytes: 1e9,
-};
-
 export async function openMachine(isIsolated: boolean): Promise<Machine> {
   const root = mkdtempSync(`${tmpdir()}/meseta-bench-isolation-`);
   const listeners = new Map<string, (event: ContainerEvent) => void>();
   const made = await createContainerizer({
     runtimeDir: `${root}/run`,
     workDir: root,
-    clock: realClock,
+    ...machinePorts(),
     isolation: {
       ...isolationOptions,
       names: isIsolated ? 'cgroups/cpu,cgroups/mem,cgroups/pids,disk/du' : 'posix/cpu,posix/mem',
@@ -58,18 +46,10 @@ export async function openMachine(isIsolated: boolean): Promise<Machine> {
       cgroups: { ...cgroupsOptions, root: testCgroup, pidsLimit: PIDS_LIMIT },
     },
     launcher: { name: isIsolated ? 'linux' : 'posix', destroyTimeoutMs: 60_000 },
-    images: undefined,
-    seccomp: undefined,
-    gpus: undefined,
     random: cryptoRandom(),
     warn: (message) => console.error(message),
-    rotation: undefined,
-    files: createFiles(),
-    processes: createProcesses(),
-    outbound: createOutbound(),
-    connectLines,
     supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
-    fetcher: { ...noFetches, cacheDir: `${root}/cache` },
+    fetcher: fetcherIn(root),
     onEvent: (event) => listeners.get(event.containerId)?.(event),
   });
   if (!made.ok) throw new Error(made.error);

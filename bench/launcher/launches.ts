@@ -10,12 +10,8 @@ import { supervisorCommand } from '@meseta/agent/shell/supervisor-main';
 import type { ContainerId } from '@meseta/base';
 import { type ContainerEvent, type ContainerSpec, createContainerizer } from '@meseta/containers';
 import { isolationOptions } from '@meseta/containers/testing/isolation';
-import { realClock } from '@meseta/platform';
+import { fetcherIn, machinePorts } from '@meseta/containers/testing/machine-ports';
 import { cryptoRandom } from '@meseta/platform/crypto-random';
-import { createFiles } from '@meseta/platform/files';
-import { connectLines } from '@meseta/platform/line-connections';
-import { createOutbound } from '@meseta/platform/outbound';
-import { createProcesses } from '@meseta/platform/processes';
 import { cpuOf, processesLike } from '../lib/processes.js';
 
 const COUNT = 1000;
@@ -28,28 +24,13 @@ let heard = (_event: ContainerEvent): void => {};
 const made = await createContainerizer({
   runtimeDir: `${root}/run`,
   workDir: root,
-  clock: realClock,
-  images: undefined,
-  seccomp: undefined,
-  gpus: undefined,
+  ...machinePorts(),
   random: cryptoRandom(),
   isolation: isolationOptions,
   launcher: { name: 'posix', destroyTimeoutMs: 60_000 },
   warn: (message) => process.stderr.write(`${message}\n`),
-  rotation: undefined,
-  files: createFiles(),
-  processes: createProcesses(),
-  outbound: createOutbound(),
-  connectLines,
   supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
-  fetcher: {
-    cacheDir: `${root}/cache`,
-    cacheBytes: 0,
-    frameworksHome: undefined,
-    stallTimeoutMs: 1000,
-    maxUriBytes: 1e9,
-    maxTaskBytes: 1e9,
-  },
+  fetcher: fetcherIn(root),
   onEvent: (event) => heard(event),
 });
 if (!made.ok) throw new Error(made.error);

@@ -1,5 +1,6 @@
 // The messages of an emulated agent: those of a Mesos agent, without real tasks.
 import { randomBytes } from 'node:crypto';
+import { CAPABILITIES } from '@meseta/agent/core/registration';
 import type {
   AgentInfo,
   FrameworkInfo,
@@ -15,18 +16,6 @@ import type {
 const AGENT_CPUS = 32;
 
 const VERSION = '1.12.0';
-const CAPABILITIES = (
-  [
-    'MULTI_ROLE',
-    'HIERARCHICAL_ROLE',
-    'RESERVATION_REFINEMENT',
-    'RESOURCE_PROVIDER',
-    'RESIZE_VOLUME',
-    'AGENT_OPERATION_FEEDBACK',
-    'AGENT_DRAINING',
-    'TASK_RESOURCE_LIMITS',
-  ] as const
-).map((type) => ({ type }));
 const RESOURCE_VERSION = { value: uuidBytes() };
 
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value }, role: '*' });

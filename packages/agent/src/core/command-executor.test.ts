@@ -2,15 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import type { TaskStatus } from '@meseta/wire';
 import {
   acknowledge,
   acknowledgeAll,
+  containerEnded,
   containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkOf,
+  killTask,
+  lastStatus,
   launched,
+  launchFailed,
   registeredWorld,
   rejoin,
   run,
@@ -21,22 +25,6 @@ import {
   type World,
 } from './testing.js';
 
-const last = (world: World): TaskStatus => {
-  const update = updates(world).at(-1);
-  assert(update !== undefined);
-  return update.status;
-};
-
-const killTask = (world: World, task: string, graceMs?: number) =>
-  world.message({
-    name: 'KillTaskMessage',
-    body: {
-      framework_id: { value: 'f-1' },
-      task_id: { value: task },
-      ...(graceMs === undefined ? {} : { kill_policy: { grace_period: { nanoseconds: graceMs * 1e6 } } }),
-    },
-  });
-
 test('EXECUTORS-2: the life of a command task, with one update in flight at a time', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
@@ -44,7 +32,7 @@ test('EXECUTORS-2: the life of a command task, with one update in flight at a ti
   assert.deepEqual(states(world), ['TASK_STARTING']);
   acknowledgeAll(world);
   assert.deepEqual(states(world), ['TASK_STARTING', 'TASK_RUNNING']);
-  const { uuid, timestamp, ...running } = last(world);
+  const { uuid, timestamp, ...running } = lastStatus(world);
   assert.equal(Buffer.from(uuid ?? '', 'base64').length, 16);
   assert.equal(typeof timestamp, 'number');
   assert.deepEqual(running, {
@@ -60,8 +48,8 @@ test('EXECUTORS-2: the life of a command task, with one update in flight at a ti
     },
   });
   exit(world, containerId, 0);
-  assert.equal(last(world).state, 'TASK_FINISHED');
-  assert.equal(last(world).message, 'Command exited with status 0');
+  assert.equal(lastStatus(world).state, 'TASK_FINISHED');
+  assert.equal(lastStatus(world).message, 'Command exited with status 0');
   assert.equal(world.core.state.frameworks.size, 1);
   acknowledgeAll(world);
   assert.equal(world.core.state.frameworks.size, 1, 'it lingers, for readers and for its next task');
@@ -78,11 +66,11 @@ test('the status of a task in a network of its own has its addresses, also after
   ] as const;
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711, networks } });
   acknowledgeAll(world);
-  assert.deepEqual(last(world).container_status?.network_infos, networks);
+  assert.deepEqual(lastStatus(world).container_status?.network_infos, networks);
   world.restart([{ containerId, state: 'running', pid: 4711, networks }]);
   rejoin(world);
   exit(world, containerId, 0);
-  assert.deepEqual(last(world).container_status?.network_infos, networks);
+  assert.deepEqual(lastStatus(world).container_status?.network_infos, networks);
 });
 
 test('the exit status of a command gives the state and the message of its last status', () => {
@@ -95,22 +83,19 @@ test('the exit status of a command gives the state and the message of its last s
   for (const [status, state, message] of table) {
     const world = registeredWorld();
     const containerId = runToRunning(world, taskOf('t'));
-    world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
-    assert.deepEqual([last(world).state, last(world).message], [state, message]);
+    containerEnded(world, containerId, status);
+    assert.deepEqual([lastStatus(world).state, lastStatus(world).message], [state, message]);
   }
 });
 
 test('a failed fetch is TASK_FAILED of the agent, without TASK_STARTING', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'launchFailed', containerId, stage: 'fetch', message: 'http://x/y: status 404' },
-  });
+  launchFailed(world, containerId, 'http://x/y: status 404', 'fetch');
   assert.deepEqual(states(world), ['TASK_FAILED']);
-  assert.equal(last(world).source, 'SOURCE_AGENT');
-  assert.equal(last(world).reason, 'REASON_CONTAINER_LAUNCH_FAILED');
-  assert.equal(last(world).message, 'Failed to launch container: http://x/y: status 404');
+  assert.equal(lastStatus(world).source, 'SOURCE_AGENT');
+  assert.equal(lastStatus(world).reason, 'REASON_CONTAINER_LAUNCH_FAILED');
+  assert.equal(lastStatus(world).message, 'Failed to launch container: http://x/y: status 404');
 });
 
 test('RUN-END-1: a kill sends SIGTERM and, after the grace period, SIGKILL; a later kill can only shorten the grace period', () => {
@@ -130,7 +115,10 @@ test('RUN-END-1: a kill sends SIGTERM and, after the grace period, SIGKILL; a la
   world.pass(1);
   assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
   containerKilled(world, containerId);
-  assert.deepEqual([last(world).state, last(world).message], ['TASK_KILLED', 'Command terminated with signal Killed']);
+  assert.deepEqual(
+    [lastStatus(world).state, lastStatus(world).message],
+    ['TASK_KILLED', 'Command terminated with signal Killed'],
+  );
 });
 
 test('RUN-END-2: the end that a signal causes is that of a kill, also for an agent that was killed before the end was reported to it', () => {
@@ -145,7 +133,7 @@ test('RUN-END-2: the end that a signal causes is that of a kill, also for an age
     world.flush();
     assert.equal(signals(), 1);
     world.durable = true;
-    world.restart([{ containerId, state: 'ended', status: { kind: 'signaled', signal: 15 } }]);
+    world.restart([ended(containerId, { kind: 'signaled', signal: 15 })]);
     rejoin(world);
     acknowledgeAll(world);
     assert.equal(states(world).at(-1), 'TASK_KILLED');
@@ -156,7 +144,7 @@ test('RUN-END-2: a container that ends while the kill is written gets no signal'
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   world.durable = false;
-  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  killTask(world, 't');
   exit(world, containerId, 0);
   world.durable = true;
   world.flush();
@@ -178,7 +166,7 @@ test('a task that exits 0 after a kill is TASK_KILLED', () => {
   const containerId = runToRunning(world, taskOf('t'));
   killTask(world, 't');
   exit(world, containerId, 0);
-  assert.equal(last(world).state, 'TASK_KILLED');
+  assert.equal(lastStatus(world).state, 'TASK_KILLED');
 });
 
 test('a task that is killed while its container is made is destroyed and reported as killed', () => {
@@ -191,7 +179,7 @@ test('a task that is killed while its container is made is destroyed and reporte
   containerStarted(world, containerId);
   containerKilled(world, containerId);
   assert.deepEqual(states(world), ['TASK_KILLED']);
-  assert.equal(last(world).reason, 'REASON_TASK_KILLED_DURING_LAUNCH');
+  assert.equal(lastStatus(world).reason, 'REASON_TASK_KILLED_DURING_LAUNCH');
 });
 
 test('a task that is killed before it is on disk is never launched', () => {
@@ -214,12 +202,15 @@ test('a task that runs for max_completion_time is destroyed and TASK_FAILED; aft
   assert(world.effects.some(({ kind }) => kind === 'destroy'));
   assert(!world.effects.some(({ kind }) => kind === 'signal'));
   containerKilled(world, containerId);
-  assert.deepEqual([last(world).state, last(world).reason], ['TASK_FAILED', 'REASON_MAX_COMPLETION_TIME_REACHED']);
+  assert.deepEqual(
+    [lastStatus(world).state, lastStatus(world).reason],
+    ['TASK_FAILED', 'REASON_MAX_COMPLETION_TIME_REACHED'],
+  );
   const other = runToRunning(world, taskOf('u', { ...limit, kill_policy: { grace_period: { nanoseconds: 60e9 } } }));
   killTask(world, 'u');
   world.pass(30_000);
   exit(world, other, 0);
-  assert.equal(last(world).state, 'TASK_KILLED');
+  assert.equal(lastStatus(world).state, 'TASK_KILLED');
 });
 
 const health = (changes = {}) => ({
@@ -252,7 +243,10 @@ test('CHECKS-2: a health check runs after its delay and at its interval, and con
   assert.equal(probes(), 1);
   probed(world, containerId, 'health', 0);
   acknowledgeAll(world);
-  assert.deepEqual([last(world).healthy, last(world).reason], [true, 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED']);
+  assert.deepEqual(
+    [lastStatus(world).healthy, lastStatus(world).reason],
+    [true, 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'],
+  );
   const reported = updates(world).length;
   world.pass(2000);
   assert.equal(probes(), 2);
@@ -261,14 +255,17 @@ test('CHECKS-2: a health check runs after its delay and at its interval, and con
   for (const kills of [false, true]) {
     probed(world, containerId, 'health', 1);
     acknowledgeAll(world);
-    assert.equal(last(world).healthy, false);
+    assert.equal(lastStatus(world).healthy, false);
     assert.equal(
       world.effects.some(({ kind }) => kind === 'signal'),
       kills,
     );
   }
   exit(world, containerId, 0);
-  assert.deepEqual([last(world).state, last(world).healthy, last(world).reason], ['TASK_KILLED', false, undefined]);
+  assert.deepEqual(
+    [lastStatus(world).state, lastStatus(world).healthy, lastStatus(world).reason],
+    ['TASK_KILLED', false, undefined],
+  );
 });
 
 test('health check failures count after the grace period or after the first success', () => {
@@ -276,12 +273,12 @@ test('health check failures count after the grace period or after the first succ
   const containerId = runToRunning(world, taskOf('t', health({ grace_period_seconds: 10, consecutive_failures: 1 })));
   world.pass(9000);
   probed(world, containerId, 'health', 1);
-  assert.equal(last(world).state, 'TASK_RUNNING');
-  assert.equal(last(world).healthy, undefined);
+  assert.equal(lastStatus(world).state, 'TASK_RUNNING');
+  assert.equal(lastStatus(world).healthy, undefined);
   world.pass(1001);
   probed(world, containerId, 'health', 1);
   acknowledgeAll(world);
-  assert.equal(last(world).healthy, false);
+  assert.equal(lastStatus(world).healthy, false);
 });
 
 test('CHECKS-1: a task that is being ended is not probed, and results of its probes are ignored', () => {

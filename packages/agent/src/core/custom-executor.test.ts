@@ -3,15 +3,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ContainerId, type Pid, pidOf, type TaskId } from '@meseta/base';
-import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
+import type { ExecutorCall, ExecutorEvent, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
+import { customExecutor, customTaskOf, executorCall, runCustomTask } from './testing/calls.js';
 import {
   acknowledgeAll,
+  alive,
   containerKilled,
   containerStarted,
   exit,
   frameworkIn,
   frameworkOf,
+  killTask,
   launched,
   MASTER,
   registeredWorld,
@@ -24,34 +27,17 @@ import {
 } from './testing.js';
 
 const executor: ExecutorInfo = {
-  executor_id: { value: 'e' },
+  ...customExecutor,
   resources: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 }, allocation_info: { role: '*' } }],
-  command: { value: './executor' },
-  framework_id: { value: 'f-1' },
-  type: 'CUSTOM',
 };
+const customTask = (id: string): TaskInfo => customTaskOf(id, { executor });
 const ids = { executor_id: { value: 'e' }, framework_id: { value: 'f-1' } };
 
-const launch = (world: World, id: string, launch_executor: boolean, framework: FrameworkInfo = frameworkOf()) =>
-  world.message({
-    name: 'RunTaskMessage',
-    body: { framework, task: customTask(id), launch_executor },
-  });
-
-function customTask(id: string) {
-  const { command: _command, ...task } = taskOf(id);
-  return { ...task, executor };
-}
-
-const call = (world: World, connection: string, content: Partial<ExecutorCall>): readonly AgentEffect[] =>
-  world.input({
-    kind: 'executorCall',
-    connection: connection as ConnectionId,
-    call: { ...ids, ...content } as ExecutorCall,
-  });
+const launch = (world: World, id: string, launch_executor: boolean, framework?: FrameworkInfo) =>
+  runCustomTask(world, customTask(id), launch_executor, framework);
 
 const subscribe = (world: World, connection = 'c1', subscribe: ExecutorCall['subscribe'] = {}) =>
-  call(world, connection, { type: 'SUBSCRIBE', subscribe });
+  executorCall(world, connection, { type: 'SUBSCRIBE', subscribe });
 
 let uuids = 0;
 const statusOf = (id: string, state: TaskStatus['state'], uuid = `u${uuids++}`): TaskStatus => ({
@@ -61,7 +47,7 @@ const statusOf = (id: string, state: TaskStatus['state'], uuid = `u${uuids++}`):
   uuid,
 });
 
-const update = (world: World, status: TaskStatus) => call(world, 'x', { type: 'UPDATE', update: { status } });
+const update = (world: World, status: TaskStatus) => executorCall(world, 'x', { type: 'UPDATE', update: { status } });
 
 const eventsOf = (effects: readonly AgentEffect[]): readonly ExecutorEvent[] =>
   effects.flatMap((effect) => (effect.kind === 'executorEvent' ? [effect.event] : []));
@@ -107,7 +93,7 @@ test('CUSTOM-EXECUTORS-1: a task that has the id of one that was killed in the q
   const world = registeredWorld();
   const containerId = launched(launch(world, 'a', true));
   launch(world, 'b', false);
-  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 'b' } } });
+  killTask(world, 'b');
   acknowledgeAll(world);
   launch(world, 'b', false);
   launch(world, 'c', false);
@@ -135,10 +121,10 @@ test('CUSTOM-EXECUTORS-1: adding to the queue and delivering from it copy no que
 test('calls before SUBSCRIBE and calls of unknown executors are refused', () => {
   const world = registeredWorld();
   assert.deepEqual(repliesOf(subscribe(world)), [400]);
-  assert.deepEqual(repliesOf(call(world, 'h', { type: 'HEARTBEAT' })), [202]);
+  assert.deepEqual(repliesOf(executorCall(world, 'h', { type: 'HEARTBEAT' })), [202]);
   containerStarted(world, launched(launch(world, 'a', true)));
   assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [403]);
-  assert.deepEqual(repliesOf(call(world, 'y', { type: 'MESSAGE', message: { data: 'aGk=' } })), [403]);
+  assert.deepEqual(repliesOf(executorCall(world, 'y', { type: 'MESSAGE', message: { data: 'aGk=' } })), [403]);
   subscribe(world);
   assert.deepEqual(repliesOf(update(world, statusOf('a', 'TASK_RUNNING'))), [202]);
 });
@@ -348,7 +334,7 @@ test('REGISTRATION-5, EXECUTOR-CALLS-3: after a restart the agent registers when
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);
   launch(world, 'b', false);
-  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  world.restart([alive(containerId, 99)]);
   const reregistrations = () => sentOf(world, 'ReregisterAgentMessage').length;
   world.input({ kind: 'masterDetected', master: MASTER });
   world.pass(1900);
@@ -376,7 +362,7 @@ test('EXECUTORS-4: an update that an executor repeats after the end of its task 
   acknowledgeAll(world);
   assert.deepEqual(typesOf(update(world, finished)), ['ACKNOWLEDGED']);
   assert.deepEqual(states(world), ['TASK_FINISHED']);
-  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  world.restart([alive(containerId, 99)]);
   assert.equal(frameworkIn(world)?.tasks.size, 0);
   const effects = subscribe(world, 'c2', { unacknowledged_updates: [{ status: finished }] });
   assert(typesOf(effects).includes('ACKNOWLEDGED'));
@@ -394,7 +380,7 @@ test('CUSTOM-EXECUTORS-2: an executor that does not subscribe again in time is d
   const { world, containerId } = subscribedWorld();
   update(world, statusOf('a', 'TASK_RUNNING'));
   acknowledgeAll(world);
-  world.restart([{ containerId, state: 'running', pid: 99 }]);
+  world.restart([alive(containerId, 99)]);
   world.pass(2000);
   assert(world.effects.some((it) => it.kind === 'destroy' && it.containerId === containerId));
   rejoin(world);

@@ -1,44 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS, type TaskId } from '@meseta/base';
-import type { ExecutorCall, ExecutorInfo, StatusUpdate, TaskStatus } from '@meseta/wire';
+import type { StatusUpdate, TaskStatus } from '@meseta/wire';
 import { rememberUpdate } from './executor-calls.js';
-import type { AgentEffect, ConnectionId } from './io.js';
+import type { AgentEffect } from './io.js';
+import { customTaskOf, executorCall, runCustomTask } from './testing/calls.js';
 import {
   acknowledge,
   acknowledgeAll,
   containerStarted,
   frameworkIn,
-  frameworkOf,
   launched,
   registeredWorld,
   rejoin,
-  taskOf,
   updates,
   type World,
 } from './testing.js';
 
-const executor: ExecutorInfo = {
-  executor_id: { value: 'e' },
-  framework_id: { value: 'f-1' },
-  command: { value: './executor' },
-  type: 'CUSTOM',
-};
-
-const call = (world: World, connection: string, content: Partial<ExecutorCall>): readonly AgentEffect[] =>
-  world.input({
-    kind: 'executorCall',
-    connection: connection as ConnectionId,
-    call: { executor_id: { value: 'e' }, framework_id: { value: 'f-1' }, ...content } as ExecutorCall,
-  });
-
 const subscribe = (world: World, connection: string, listed: readonly TaskStatus[] = []) =>
-  call(world, connection, {
+  executorCall(world, connection, {
     type: 'SUBSCRIBE',
     subscribe: { unacknowledged_updates: listed.map((status) => ({ status })) },
   });
 
-const update = (world: World, status: TaskStatus) => call(world, 'u', { type: 'UPDATE', update: { status } });
+const update = (world: World, status: TaskStatus) => executorCall(world, 'u', { type: 'UPDATE', update: { status } });
 
 const runningUpdates = (count: number, first = 0): readonly TaskStatus[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -51,9 +36,7 @@ const runningUpdates = (count: number, first = 0): readonly TaskStatus[] =>
 /** Task `a` was sent to its executor. */
 function worldWithTask(): World {
   const world = registeredWorld();
-  const { command: _, ...task } = taskOf('a');
-  const body = { framework: frameworkOf(), task: { ...task, executor }, launch_executor: true };
-  const containerId = launched(world.message({ name: 'RunTaskMessage', body }));
+  const containerId = launched(runCustomTask(world, customTaskOf('a'), true));
   containerStarted(world, containerId, 99);
   subscribe(world, 'c');
   return world;

@@ -5,11 +5,13 @@ import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { Limitation } from '@meseta/containers/types';
 import type { Resource } from '@meseta/wire';
-import type { ConnectionId } from './io.js';
+import { callRepliesOf, containerCall, customTaskOf, runCustomTask } from './testing/calls.js';
 import {
   acknowledgeAll,
+  alive,
   containerStarted,
-  frameworkOf,
+  ended,
+  killTask,
   launched,
   registeredWorld,
   rejoin,
@@ -48,7 +50,7 @@ test("a limitation of a command task's container is in the task's status, with i
 test('a limitation takes precedence over a pending kill: the task has failed', () => {
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
-  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  killTask(world, 't');
   acknowledgeAll(world);
   exceed(world, containerId);
   checkLastStatus(world);
@@ -58,30 +60,20 @@ test('a limitation that was recorded while no agent ran is reported after the re
   for (const status of [KILLED, { kind: 'unknown' }] as const) {
     const world = registeredWorld();
     const containerId = runToRunning(world, taskOf('t'));
-    world.restart([{ containerId, state: 'ended', status, limitation }]);
+    world.restart([{ ...ended(containerId, status), limitation }]);
     rejoin(world);
     checkLastStatus(world);
   }
 });
 
-const executor = { executor_id: { value: 'e' }, command: { value: './executor' }, framework_id: { value: 'f-1' } };
-
-function launchOnExecutor(world: World, id: string, launch_executor: boolean) {
-  const { command: _, ...task } = taskOf(id);
-  return world.message({
-    name: 'RunTaskMessage',
-    body: { framework: frameworkOf(), task: { ...task, executor: { ...executor, type: 'CUSTOM' } }, launch_executor },
-  });
-}
-
 test("a limitation of a custom executor's container is in the status of each of its tasks, also after a restart", () => {
   for (const restarts of [false, true]) {
     const world = registeredWorld();
-    const containerId = launched(launchOnExecutor(world, 'a', true));
+    const containerId = launched(runCustomTask(world, customTaskOf('a'), true));
     containerStarted(world, containerId, 7);
-    launchOnExecutor(world, 'b', false);
+    runCustomTask(world, customTaskOf('b'), false);
     if (restarts) {
-      world.restart([{ containerId, state: 'ended', status: KILLED, limitation }]);
+      world.restart([{ ...ended(containerId, KILLED), limitation }]);
       rejoin(world);
     } else exceed(world, containerId);
     const failed = updates(world).filter(({ status }) => status.state === 'TASK_FAILED');
@@ -93,15 +85,15 @@ test("a limitation of a custom executor's container is in the status of each of 
 
 test("the containerizer gets the resources of a running custom executor's tasks, at a launch and after a restart", () => {
   const world = registeredWorld();
-  const containerId = launched(launchOnExecutor(world, 'a', true));
+  const containerId = launched(runCustomTask(world, customTaskOf('a'), true));
   containerStarted(world, containerId, 7);
   const updatesOf = () =>
     world.effects.flatMap((effect) => (effect.kind === 'updateContainer' ? [effect.resources.length] : []));
   assert.deepEqual(updatesOf(), []);
-  launchOnExecutor(world, 'b', false);
+  runCustomTask(world, customTaskOf('b'), false);
   const each = taskOf('a').resources?.length ?? 0;
   assert.deepEqual(updatesOf(), [2 * each]);
-  world.restart([{ containerId, state: 'running', pid: 7 }]);
+  world.restart([alive(containerId)]);
   assert.deepEqual(updatesOf(), [2 * each, 2 * each]);
 });
 
@@ -109,23 +101,15 @@ test('a WAIT call for a nested container that exceeded a limit is answered with 
   const world = registeredWorld();
   const parent = { value: runToRunning(world, taskOf('t')) };
   const container_id = { value: 'n', parent };
-  const call = (connection: string, content: object) =>
-    world.input({
-      kind: 'containerCall',
-      connection: connection as ConnectionId,
-      call: content,
-    });
   const containerId = launched(
-    call('launch', {
+    containerCall(world, {
       type: 'LAUNCH_NESTED_CONTAINER',
       launch_nested_container: { container_id, command: { value: 'true' } },
     }),
   );
   containerStarted(world, containerId, 8);
-  call('wait', { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } });
-  const replies = exceed(world, containerId).flatMap((effect) =>
-    effect.kind === 'callReply' ? [effect.response] : [],
-  );
+  containerCall(world, { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } }, 'wait');
+  const replies = callRepliesOf(exceed(world, containerId)).map(({ response }) => response);
   assert.deepEqual(replies, [
     {
       type: 'WAIT_NESTED_CONTAINER',

@@ -4,14 +4,18 @@ import { test } from 'node:test';
 import { type ContainerId, type ExecutorId, LIMITS, type TaskId } from '@meseta/base';
 import type { AgentCall, ContainerID } from '@meseta/wire';
 import type { AgentEffect, ConnectionId } from './io.js';
+import { callRepliesOf, containerCall } from './testing/calls.js';
 import {
   acknowledgeAll,
+  alive,
   containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkIn,
   frameworkOf,
   launched,
+  launchFailed,
   registeredWorld,
   runToRunning,
   sandboxesRemovedFor,
@@ -19,20 +23,18 @@ import {
   type World,
 } from './testing.js';
 
-const call = (world: World, content: AgentCall, connection = 'c') =>
-  world.input({ kind: 'containerCall', connection: connection as ConnectionId, call: content });
-
 const launchSolo = (world: World, container_id: ContainerID = { value: 'solo' }) =>
-  call(world, { type: 'LAUNCH_CONTAINER', launch_container: { container_id, command: { value: 'sleep 60' } } });
+  containerCall(world, {
+    type: 'LAUNCH_CONTAINER',
+    launch_container: { container_id, command: { value: 'sleep 60' } },
+  });
 
-const repliesOf = (effects: readonly AgentEffect[]) =>
-  effects.flatMap((effect) => (effect.kind === 'callReply' ? [effect] : []));
-const statusesOf = (effects: readonly AgentEffect[]) => repliesOf(effects).map(({ status }) => status);
+const statusesOf = (effects: readonly AgentEffect[]) => callRepliesOf(effects).map(({ status }) => status);
 
 const wait = (world: World, container_id: ContainerID) =>
-  call(world, { type: 'WAIT_CONTAINER', wait_container: { container_id } }, 'w');
+  containerCall(world, { type: 'WAIT_CONTAINER', wait_container: { container_id } }, 'w');
 const remove = (world: World, container_id: ContainerID) =>
-  call(world, { type: 'REMOVE_CONTAINER', remove_container: { container_id } });
+  containerCall(world, { type: 'REMOVE_CONTAINER', remove_container: { container_id } });
 
 test('NESTED-2: a standalone container is launched once, waited for, and removed when it has ended', () => {
   const world = registeredWorld();
@@ -42,9 +44,9 @@ test('NESTED-2: a standalone container is launched once, waited for, and removed
   assert.deepEqual(statusesOf(launchSolo(world)), [202]);
   assert.deepEqual(statusesOf(wait(world, solo)), []);
   assert.deepEqual(statusesOf(remove(world, solo)), [500]);
-  const kill = call(world, { type: 'KILL_CONTAINER', kill_container: { container_id: solo } });
+  const kill = containerCall(world, { type: 'KILL_CONTAINER', kill_container: { container_id: solo } });
   assert(kill.some((it) => it.kind === 'destroy' && it.containerId === containerId));
-  const [answer] = repliesOf(containerKilled(world, containerId));
+  const [answer] = callRepliesOf(containerKilled(world, containerId));
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 9 } });
   assert.deepEqual(statusesOf(wait(world, solo)), [404], 'its end was reported');
   assert.deepEqual(statusesOf(remove(world, solo)), [200]);
@@ -57,7 +59,7 @@ test('KILL_CONTAINER with another signal than SIGKILL signals the container', ()
   const containerId = launched(launchSolo(world));
   containerStarted(world, containerId);
   const kill = { container_id: { value: 'solo' }, signal: 15 };
-  const effects = call(world, { type: 'KILL_CONTAINER', kill_container: kill });
+  const effects = containerCall(world, { type: 'KILL_CONTAINER', kill_container: kill });
   assert(effects.some((it) => it.kind === 'signal' && it.containerId === containerId && it.signal === 15));
 });
 
@@ -68,8 +70,7 @@ test('NESTED-1: a nested container is launched when it is on disk; a failed laun
   world.durable = true;
   world.flush();
   const containerId = launched(world.effects);
-  const event = { kind: 'launchFailed', containerId, stage: 'launch', message: 'no such user' } as const;
-  const [answer] = repliesOf(world.input({ kind: 'containerEvent', event }));
+  const [answer] = callRepliesOf(launchFailed(world, containerId, 'no such user'));
   assert.equal(answer?.status, 400);
   assert.match(answer?.text ?? '', /no such user/);
   assert.equal(world.core.state.nestedContainers.size, 0);
@@ -112,7 +113,7 @@ test('NESTED-3: a container nested in one without a record is destroyed after a 
   containerStarted(world, nested);
   for (const containers of [[task, nested], [nested]]) {
     world.effects.length = 0;
-    world.restart(containers.map((containerId) => ({ containerId, state: 'running', pid: 5 })));
+    world.restart(containers.map((containerId) => alive(containerId)));
     const destroyed = world.effects.flatMap((effect) => (effect.kind === 'destroy' ? [effect.containerId] : []));
     assert.deepEqual(destroyed, containers);
   }
@@ -145,11 +146,11 @@ test('NESTED-1: a standalone container continues across a restart of the agent, 
   const world = registeredWorld();
   const containerId = launched(launchSolo(world));
   containerStarted(world, containerId);
-  world.restart([{ containerId, state: 'running', pid: 5 }]);
+  world.restart([alive(containerId)]);
   assert(!world.effects.some(({ kind }) => kind === 'destroy'));
   assert.deepEqual(statusesOf(launchSolo(world)), [202]);
-  world.restart([{ containerId, state: 'ended', status: { kind: 'exited', code: 3 } }]);
-  const [answer] = repliesOf(wait(world, { value: 'solo' }));
+  world.restart([ended(containerId, { kind: 'exited', code: 3 })]);
+  const [answer] = callRepliesOf(wait(world, { value: 'solo' }));
   assert.deepEqual(answer?.response?.wait_container, { exit_status: 3 << 8 });
 });
 
@@ -168,7 +169,10 @@ const specsOf = (effects: readonly AgentEffect[]) => effects.flatMap((it) => (it
 
 const nest = (world: World, container_id: ContainerID, user?: string) => {
   const command = { value: 'sleep 60', ...(user === undefined ? {} : { user }) };
-  const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id, command } });
+  const effects = containerCall(world, {
+    type: 'LAUNCH_NESTED_CONTAINER',
+    launch_nested_container: { container_id, command },
+  });
   const [spec] = specsOf(effects);
   assert.ok(spec);
   containerStarted(world, spec.containerId);
@@ -232,7 +236,7 @@ function answerTo(world: World, act: Act, container_id: ContainerID): number | u
     remove: { type: 'REMOVE_NESTED_CONTAINER', remove_nested_container: { container_id } },
     attach: { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } },
   };
-  return statusesOf(call(world, calls[act]))[0];
+  return statusesOf(containerCall(world, calls[act]))[0];
 }
 
 const ACTS = ['launch', 'wait', 'kill', 'remove', 'attach'] as const;
@@ -287,9 +291,9 @@ test('WAIT and KILL calls accept the container of a task', () => {
   const world = registeredWorld();
   const value = runToRunning(world, taskOf('t'));
   const launch = { container_id: { value }, command: { value: 'true' } };
-  assert.deepEqual(statusesOf(call(world, { type: 'LAUNCH_CONTAINER', launch_container: launch })), [202]);
+  assert.deepEqual(statusesOf(containerCall(world, { type: 'LAUNCH_CONTAINER', launch_container: launch })), [202]);
   assert.deepEqual(statusesOf(remove(world, { value })), [500]);
-  const effects = call(world, { type: 'KILL_CONTAINER', kill_container: { container_id: { value } } });
+  const effects = containerCall(world, { type: 'KILL_CONTAINER', kill_container: { container_id: { value } } });
   assert.deepEqual(statusesOf(effects), [200]);
   assert(effects.some((it) => it.kind === 'destroy' && it.containerId === value));
 });
@@ -341,7 +345,7 @@ test("NESTED-5: no container is launched with the id of a task's container befor
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('u') } }),
   );
   for (const container_id of [{ value, parent }, { value: solo }, parent]) {
-    const effects = call(world, {
+    const effects = containerCall(world, {
       type: 'LAUNCH_CONTAINER',
       launch_container: { container_id, command: { value: 'x' } },
     });
@@ -352,12 +356,14 @@ test("NESTED-5: no container is launched with the id of a task's container befor
 test('a failed nested launch gets 400 and keeps an exit status like one that ran', () => {
   const world = registeredWorld();
   const id = { value: 'n', parent: { value: runToRunning(world, taskOf('t')) } };
-  const effects = call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id: id } });
+  const effects = containerCall(world, {
+    type: 'LAUNCH_NESTED_CONTAINER',
+    launch_nested_container: { container_id: id },
+  });
   const [spec] = specsOf(effects);
   assert.ok(spec);
   const { containerId } = spec;
-  const event = { kind: 'launchFailed', containerId, stage: 'launch', message: 'no such user' } as const;
-  assert.deepEqual(statusesOf(world.input({ kind: 'containerEvent', event })), [400]);
+  assert.deepEqual(statusesOf(launchFailed(world, containerId, 'no such user')), [400]);
   assert.equal(answerTo(world, 'wait', id), 200);
 });
 
@@ -376,7 +382,9 @@ test("resources and cgroup settings that a container can't have get 400", () => 
     [{ container_id: deep, container: container(false) }, /share_cgroups: must not be false/],
   ];
   for (const [launch_container, text] of cases) {
-    const [answer] = repliesOf(call(registeredWorld(), { type: 'LAUNCH_CONTAINER', launch_container } as AgentCall));
+    const [answer] = callRepliesOf(
+      containerCall(registeredWorld(), { type: 'LAUNCH_CONTAINER', launch_container } as AgentCall),
+    );
     assert.equal(answer?.status, 400, String(text));
     assert.match(answer?.text ?? '', text);
   }
@@ -386,7 +394,7 @@ test("WAIT_CONTAINER of a task's container is answered with its exit status", ()
   const world = registeredWorld();
   const containerId = runToRunning(world, taskOf('t'));
   assert.deepEqual(statusesOf(wait(world, { value: containerId })), []);
-  const [answer, ...more] = repliesOf(exit(world, containerId, 3));
+  const [answer, ...more] = callRepliesOf(exit(world, containerId, 3));
   assert.deepEqual(answer?.response, { type: 'WAIT_CONTAINER', wait_container: { exit_status: 3 << 8 } });
   assert.deepEqual(more, []);
   assert.deepEqual(statusesOf(wait(world, { value: containerId })), [404]);
@@ -396,7 +404,7 @@ test('NESTED-6: a limited number of containers is kept in one outermost containe
   const world = registeredWorld();
   const parent = { value: runToRunning(world, taskOf('t')) };
   const launchIn = (value: string) =>
-    call(world, {
+    containerCall(world, {
       type: 'LAUNCH_NESTED_CONTAINER',
       launch_nested_container: { container_id: { value, parent }, command: { value: 'sleep 60' } },
     });
@@ -405,7 +413,7 @@ test('NESTED-6: a limited number of containers is kept in one outermost containe
   for (let number = 1; number < LIMITS.nestedContainers.most; number++) {
     containerStarted(world, launched(launchIn(`n${number}`)));
   }
-  const [refused] = repliesOf(launchIn('more'));
+  const [refused] = callRepliesOf(launchIn('more'));
   assert.equal(refused?.status, 500);
   assert.match(refused?.text ?? '', /^Failed to launch container: containers: expected at most 1000 items, got 1001$/);
   containerKilled(world, first);

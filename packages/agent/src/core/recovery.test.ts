@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId, ExecutorId } from '@meseta/base';
-import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
-import type { AgentInfo, FrameworkInfo, TaskStatus } from '@meseta/wire';
+import type { AgentInfo, FrameworkInfo } from '@meseta/wire';
 import type { AgentOptions } from './options.js';
 import { compatibility } from './recovery.js';
 import {
   acknowledgeAll,
+  alive,
   containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkOf,
+  lastStatus,
   optionsOf,
   registeredWorld,
   rejoin,
@@ -21,17 +23,7 @@ import {
   states,
   taskOf,
   updates,
-  type World,
 } from './testing.js';
-
-const last = (world: World): TaskStatus | undefined => updates(world).at(-1)?.status;
-
-const alive = (containerId: ContainerId): RecoveredContainer => ({ containerId, state: 'running', pid: 4711 });
-const ended = (containerId: ContainerId, status: ExitStatus): RecoveredContainer => ({
-  containerId,
-  state: 'ended',
-  status,
-});
 
 test('a running task continues across a restart of the agent without a repeated update', () => {
   const world = registeredWorld();
@@ -47,7 +39,10 @@ test('a running task continues across a restart of the agent without a repeated 
     ['TASK_RUNNING'],
   );
   exit(world, containerId, 3);
-  assert.deepEqual([last(world)?.state, last(world)?.message], ['TASK_FAILED', 'Command exited with status 3']);
+  assert.deepEqual(
+    [lastStatus(world).state, lastStatus(world).message],
+    ['TASK_FAILED', 'Command exited with status 3'],
+  );
 });
 
 test('the sandbox of a container that still runs after a restart does not age, however full the disk', () => {
@@ -83,7 +78,7 @@ test('EXECUTORS-1: a launch that is only on disk is completed if the launcher ha
     acknowledgeAll(world);
     const expected = found ? ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'] : ['TASK_DROPPED'];
     assert.deepEqual(states(world), expected);
-    if (!found) assert.equal(last(world)?.reason, 'REASON_AGENT_RESTARTED');
+    if (!found) assert.equal(lastStatus(world).reason, 'REASON_AGENT_RESTARTED');
   }
 });
 
@@ -97,8 +92,8 @@ test('RECOVERY-2: after a restart of the host every task is lost and the agent k
     runToRunning(world, taskOf('t'), framework);
     world.restart([], { bootId: 'boot-2' });
     rejoin(world);
-    assert.equal(last(world)?.state, state);
-    assert.equal(last(world)?.message, 'The host was restarted');
+    assert.equal(lastStatus(world).state, state);
+    assert.equal(lastStatus(world).message, 'The host was restarted');
     assert.equal(world.core.state.info.id?.value, 'm-S0');
   }
 });
@@ -175,7 +170,7 @@ test('RECOVERY-3, RUN-END-2: a kill continues after a restart with the rest of i
   assert(world.effects.slice(before).some(({ kind }) => kind === 'destroy'));
   rejoin(world);
   containerKilled(world, containerId);
-  assert.equal(last(world)?.state, 'TASK_KILLED');
+  assert.equal(lastStatus(world).state, 'TASK_KILLED');
 });
 
 test('after a shutdown by the master the next process is a new agent', () => {

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planLinks } from '@meseta/containers/isolators/volume-sandbox-path';
 import type { CommandInfo, ContainerInfo, EnvironmentVariable, ExecutorInfo, TaskInfo } from '@meseta/wire';
-import type { AgentEffect, ConnectionId } from './io.js';
-import { frameworkOf, registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
+import type { AgentEffect } from './io.js';
+import { containerCall } from './testing/calls.js';
+import { frameworkOf, launchFailed, registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
 
 const container: ContainerInfo = { type: 'MESOS', hostname: 'web1' };
 const launchOf = (effects: readonly AgentEffect[]) => {
@@ -22,22 +23,14 @@ const linksOf = ({ spec }: ReturnType<typeof launchOf>) => {
 const runTask = (world: World, task: TaskInfo) =>
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task } });
 const nest = (world: World, more: object, value = runToRunning(world, taskOf('parent'))) =>
-  world.input({
-    kind: 'containerCall',
-    connection: 'c' as ConnectionId,
-    call: {
-      type: 'LAUNCH_NESTED_CONTAINER',
-      launch_nested_container: { container_id: { value: 'c', parent: { value } }, command: { value: 'true' }, ...more },
-    },
+  containerCall(world, {
+    type: 'LAUNCH_NESTED_CONTAINER',
+    launch_nested_container: { container_id: { value: 'c', parent: { value } }, command: { value: 'true' }, ...more },
   });
 const standalone = (world: World, more: object) =>
-  world.input({
-    kind: 'containerCall',
-    connection: 'c' as ConnectionId,
-    call: {
-      type: 'LAUNCH_CONTAINER',
-      launch_container: { container_id: { value: 'c' }, command: { value: 'true' }, ...more },
-    },
+  containerCall(world, {
+    type: 'LAUNCH_CONTAINER',
+    launch_container: { container_id: { value: 'c' }, command: { value: 'true' }, ...more },
   });
 
 const pod = (world: World, executor: Partial<ExecutorInfo>, task: Partial<TaskInfo> = {}) =>
@@ -76,7 +69,7 @@ test('a launch that the launcher refuses fails the task for that reason', () => 
     const world = registeredWorld();
     const { containerId } = launchOf(effects(world)).spec;
     const message = 'container.hostname: needs the isolator network/cni';
-    world.input({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage: 'launch', message } });
+    launchFailed(world, containerId, message);
     const { status } = updates(world)[0] ?? assert.fail('no update');
     assert.deepEqual([status.state, status.reason], ['TASK_FAILED', 'REASON_CONTAINER_LAUNCH_FAILED']);
     assert.equal(status.message, `Failed to launch container: ${message}`);

@@ -20,6 +20,17 @@ import {
   type World,
 } from './testing.js';
 
+/** The master has sent the agent its id, which is not on disk yet. */
+function worldThatWritesItsId(): World {
+  const world = createWorld();
+  world.input({ kind: 'start', checkpoint: [], containers: [] });
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.pass(1000);
+  world.durable = false;
+  world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  return world;
+}
+
 const sentNames = (world: World): readonly string[] => world.sent.map(({ message }) => message.name);
 
 test('REGISTRATION-3: registration attempts are separated by random pauses whose bound doubles up to a minute', () => {
@@ -41,12 +52,7 @@ test('REGISTRATION-3: registration attempts are separated by random pauses whose
 });
 
 test('REGISTRATION-2: the id is on disk before the agent sends UpdateAgentMessage under it', () => {
-  const world = createWorld();
-  world.input({ kind: 'start', checkpoint: [], containers: [] });
-  world.input({ kind: 'masterDetected', master: MASTER });
-  world.pass(1000);
-  world.durable = false;
-  world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  const world = worldThatWritesItsId();
   assert(!sentNames(world).includes('UpdateAgentMessage'));
   world.flush();
   const [update] = sentOf(world, 'UpdateAgentMessage');
@@ -61,12 +67,7 @@ test('REGISTRATION-2: the id is on disk before the agent sends UpdateAgentMessag
 });
 
 test('a task that arrives while the id is being written is launched afterwards', () => {
-  const world = createWorld();
-  world.input({ kind: 'start', checkpoint: [], containers: [] });
-  world.input({ kind: 'masterDetected', master: MASTER });
-  world.pass(1000);
-  world.durable = false;
-  world.message({ name: 'AgentRegisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  const world = worldThatWritesItsId();
   world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
   world.flush();
   assert(world.effects.some(({ kind }) => kind === 'launch'));

@@ -2,23 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
-import type { AgentCall, ContainerID } from '@meseta/wire';
-import type { AgentEffect, ConnectionId } from './io.js';
-import { containerStarted, launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
-
-const call = (world: World, content: AgentCall, connection = 'c') =>
-  world.input({ kind: 'containerCall', connection: connection as ConnectionId, call: content });
-
-const repliesOf = (effects: readonly AgentEffect[]) =>
-  effects.flatMap((effect) => (effect.kind === 'callReply' ? [effect] : []));
+import type { ContainerID } from '@meseta/wire';
+import { callRepliesOf, containerCall } from './testing/calls.js';
+import { alive, containerStarted, launched, registeredWorld, runToRunning, taskOf, type World } from './testing.js';
 
 const tty = { type: 'MESOS', tty_info: {} } as const;
 
 /** The replies to attaching to the output and to the input of a container. */
 const attachTo = (world: World, container_id: ContainerID) => [
-  ...repliesOf(call(world, { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } })),
-  ...repliesOf(
-    call(world, {
+  ...callRepliesOf(
+    containerCall(world, { type: 'ATTACH_CONTAINER_OUTPUT', attach_container_output: { container_id } }),
+  ),
+  ...callRepliesOf(
+    containerCall(world, {
       type: 'ATTACH_CONTAINER_INPUT',
       attach_container_input: { type: 'CONTAINER_ID', container_id },
     }),
@@ -38,7 +34,7 @@ test('containers with a terminal and sessions are attached to, others are not, i
   );
   const nested = { value: 'n', parent: { value: plain } };
   const launch = { container_id: nested, command: { value: 'sh' }, container: tty };
-  const spec = launched(call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch }));
+  const spec = launched(containerCall(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch }));
   assert.deepEqual(
     answers(nested),
     [500, 500].map((status) => [status, `Unknown container ${plain}/n`]),
@@ -52,7 +48,7 @@ test('containers with a terminal and sessions are attached to, others are not, i
 });
 
 const openSession = (world: World, container_id: ContainerID) =>
-  call(world, {
+  containerCall(world, {
     type: 'LAUNCH_NESTED_CONTAINER_SESSION',
     launch_nested_container_session: { container_id, command: { value: 'sh' } },
   });
@@ -68,7 +64,7 @@ test('a session starts in the sandbox of its parent with its environment, and is
   assert.equal(isSession, true);
   assert.equal(environment['MESOS_SANDBOX'], outer?.sandbox);
   assert.ok(environment['MESOS_FRAMEWORK_ID']);
-  const [answer] = repliesOf(containerStarted(world, containerId));
+  const [answer] = callRepliesOf(containerStarted(world, containerId));
   assert.deepEqual(answer?.container, { containerId, sandbox });
   assert.deepEqual(
     attachTo(world, id).map(({ container }) => container),
@@ -81,11 +77,11 @@ test('NESTED-7: a session that an earlier process of the agent launched is destr
   const parent = runToRunning(world, taskOf('t'));
   const session = launched(openSession(world, { value: 's', parent: { value: parent } }));
   const launch = { container_id: { value: 'n', parent: { value: parent } }, command: { value: 'sleep 60' } };
-  const nested = launched(call(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch }));
+  const nested = launched(containerCall(world, { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: launch }));
   for (const id of [session, nested]) containerStarted(world, id);
   world.effects.length = 0;
   const ids = [parent as ContainerId, session, nested];
-  world.restart(ids.map((containerId) => ({ containerId, state: 'running', pid: 5 })));
+  world.restart(ids.map((containerId) => alive(containerId)));
   const destroyed = world.effects.flatMap((it) => (it.kind === 'destroy' ? [it.containerId] : []));
   assert.deepEqual(destroyed, [session]);
 });

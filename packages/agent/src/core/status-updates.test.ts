@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId, TaskId } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
-import type { ExecutorCall, FrameworkInfo, StatusUpdate } from '@meseta/wire';
+import type { FrameworkInfo, StatusUpdate } from '@meseta/wire';
 import fc from 'fast-check';
-import type { ConnectionId } from './io.js';
+import { executorCall } from './testing/calls.js';
 import {
   acknowledge,
+  alive,
+  containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkIn,
   frameworkOf,
@@ -83,17 +86,12 @@ test('STATUS-UPDATES-5: the acknowledgement of a terminal update closes the stre
   const executor = { executor_id: { value: 'e' }, command: { value: './e' } };
   const { command: _command, ...task } = taskOf('t', { executor });
   containerStarted(world, run(world, task, framework));
-  const call = (connection: string, more: object): void => {
-    const ids = { framework_id: { value: 'f-1' }, executor_id: { value: 'e' } };
-    world.input({
-      kind: 'executorCall',
-      connection: connection as ConnectionId,
-      call: { ...ids, ...more } as ExecutorCall,
+  executorCall(world, 'c1', { type: 'SUBSCRIBE', subscribe: {} });
+  for (const state of ['TASK_FINISHED', 'TASK_RUNNING'] as const) {
+    executorCall(world, 'c2', {
+      type: 'UPDATE',
+      update: { status: { task_id: { value: 't' }, state, uuid: `${state}==` } },
     });
-  };
-  call('c1', { type: 'SUBSCRIBE', subscribe: {} });
-  for (const state of ['TASK_FINISHED', 'TASK_RUNNING']) {
-    call('c2', { type: 'UPDATE', update: { status: { task_id: { value: 't' }, state, uuid: `${state}==` } } });
   }
   const [finished] = updates(world);
   assert.ok(finished);
@@ -107,8 +105,7 @@ test('each update contains the latest state of its task', () => {
   const world = registeredWorld();
   const containerId = run(world, taskOf('t'));
   containerStarted(world, containerId);
-  const status: ExitStatus = { kind: 'exited', code: 0 };
-  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+  exit(world, containerId, 0);
   world.pass(10_000);
   const last = updates(world).at(-1);
   assert.deepEqual([last?.status.state, last?.latest_state], ['TASK_STARTING', 'TASK_FINISHED']);
@@ -123,8 +120,7 @@ test('a shutdown of the framework ends its tasks without status updates', () => 
   const reported = updates(world).length;
   world.pass(30_000);
   assert(world.effects.some(({ kind }) => kind === 'destroy'));
-  const status: ExitStatus = { kind: 'signaled', signal: 9 };
-  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+  containerKilled(world, containerId);
   world.pass(30_000);
   assert.equal(updates(world).length, reported);
   assert.equal(world.core.state.frameworks.size, 0);
@@ -279,7 +275,7 @@ function step(
       for (const update of listener.received) acknowledge(world, update);
       return;
     case 'restart':
-      world.restart(ended ? [] : [{ containerId, state: 'running', pid: 1 }]);
+      world.restart(ended ? [] : [alive(containerId)]);
       rejoin(world);
       return;
     case 'masterLost':
@@ -336,10 +332,10 @@ function crash(world: World, launcher: Launcher): void {
   world.durable = true;
   if (id === undefined || container === 'none') world.restart([]);
   else if (container === 'ended') {
-    world.restart([{ containerId: id, state: 'ended', status: { kind: 'exited', code: 0 } }]);
+    world.restart([ended(id, { kind: 'exited', code: 0 })]);
   } else {
     launcher.container = 'running';
-    world.restart([{ containerId: id, state: 'running', pid: 1 }]);
+    world.restart([alive(id)]);
   }
   follow(world, launcher);
   rejoin(world);

@@ -1,7 +1,8 @@
 // The world of the agent's core in tests: a virtual clock, a disk whose writes are durable at once or on request, and the
 // list of the messages that were sent. The state and the effects are checked after every input (`check-state.ts`).
-import { assert, type ContainerId, err, type FrameworkId, ok, type Pid, pidOf, seededRandom } from '@meseta/base';
-import type { RecoveredContainer } from '@meseta/containers/types';
+import { assert, type ContainerId, type FrameworkId, type Pid, pidOf, present, seededRandom } from '@meseta/base';
+import { defaultCapabilities } from '@meseta/containers/testing/capabilities';
+import type { ExitStatus, RecoveredContainer } from '@meseta/containers/types';
 import type {
   FrameworkInfo,
   LibprocessMessage,
@@ -9,6 +10,7 @@ import type {
   OfferOperation,
   StatusUpdate,
   TaskInfo,
+  TaskStatus,
 } from '@meseta/wire';
 import type { AgentEffect, AgentInput, CheckpointRecord } from './io.js';
 import { type AgentCore, createAgent } from './machine.js';
@@ -52,21 +54,7 @@ export const optionsOf = (changes: Partial<AgentOptions> = {}): AgentOptions => 
   gcDiskHeadroom: 0.1,
   diskWatchIntervalMs: 60_000,
   oversubscription: undefined,
-  capabilities: {
-    cpusLimits: err('limits of cpus need the isolator cgroups/cpu'),
-    memLimits: err('limits of mem need the isolator cgroups/mem'),
-    rlimits: ok(undefined),
-    sandboxPathVolumes: ok(undefined),
-    hostPathVolumes: err('needs the isolator volume/host_path'),
-    secretVolumes: err('needs the isolator volume/secret'),
-    mounts: err('needs the isolator filesystem/linux'),
-    capabilities: err('needs the isolator linux/capabilities'),
-    seccomp: err('needs the isolator linux/seccomp'),
-    ipcNamespaces: err('needs the isolator namespaces/ipc'),
-    networks: err('needs the isolator network/cni'),
-    images: err('this agent has no image provider'),
-    imageVolumes: err('this agent has no image provider'),
-  },
+  capabilities: defaultCapabilities,
   ...changes,
 });
 
@@ -223,6 +211,12 @@ export const sentOf = <Name extends LibprocessMessage['name']>(
 export const updates = (world: World): readonly StatusUpdate[] =>
   sentOf(world, 'StatusUpdateMessage').map(({ update }) => update);
 
+/** The last status that was sent to the master. */
+export function lastStatus(world: World): TaskStatus {
+  const { status } = present(updates(world).at(-1), 'a status update');
+  return status;
+}
+
 export const states = (world: World): readonly string[] => updates(world).map(({ status }) => status.state);
 
 export function acknowledge(world: World, update: StatusUpdate): readonly AgentEffect[] {
@@ -246,18 +240,52 @@ export function acknowledgeAll(world: World): void {
 export const containerStarted = (world: World, containerId: ContainerId, pid = 1): readonly AgentEffect[] =>
   world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid } });
 
+export const containerEnded = (world: World, containerId: ContainerId, status: ExitStatus): readonly AgentEffect[] =>
+  world.input({ kind: 'containerEvent', event: { kind: 'exited', containerId, status } });
+
 /** The container has ended by a signal: SIGKILL, unless another number is given. */
 export const containerKilled = (world: World, containerId: ContainerId, signal = 9): readonly AgentEffect[] =>
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'signaled', signal } },
-  });
+  containerEnded(world, containerId, { kind: 'signaled', signal });
 
 /** The container has exited with this status. */
 export const exit = (world: World, containerId: ContainerId, code: number): readonly AgentEffect[] =>
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'exited', containerId, status: { kind: 'exited', code } },
+  containerEnded(world, containerId, { kind: 'exited', code });
+
+/** The container could not be launched. */
+export const launchFailed = (
+  world: World,
+  containerId: ContainerId,
+  message: string,
+  stage: 'launch' | 'fetch' = 'launch',
+): readonly AgentEffect[] =>
+  world.input({ kind: 'containerEvent', event: { kind: 'launchFailed', containerId, stage, message } });
+
+/** A container that a restarted agent finds running. */
+export const alive = (containerId: ContainerId, pid = 4711): RecoveredContainer => ({
+  containerId,
+  state: 'running',
+  pid,
+});
+
+/** A container that ended before the agent restarted. */
+export const ended = (
+  containerId: ContainerId,
+  status: ExitStatus,
+): Extract<RecoveredContainer, { state: 'ended' }> => ({
+  containerId,
+  state: 'ended',
+  status,
+});
+
+/** A kill of a task of `frameworkOf`, with a grace period if there is one. */
+export const killTask = (world: World, taskId: string, graceMs?: number): readonly AgentEffect[] =>
+  world.message({
+    name: 'KillTaskMessage',
+    body: {
+      framework_id: { value: 'f-1' },
+      task_id: { value: taskId },
+      ...(graceMs === undefined ? {} : { kill_policy: { grace_period: { nanoseconds: graceMs * 1e6 } } }),
+    },
   });
 
 /** The framework of `frameworkOf`, while the agent has it. */

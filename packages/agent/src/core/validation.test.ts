@@ -5,6 +5,7 @@ import type { ContainerId, FrameworkId } from '@meseta/base';
 import type { AgentCall, ContainerID, ExecutorInfo, OfferOperation, TaskInfo } from '@meseta/wire';
 import type { CheckpointRecord, ConnectionId } from './io.js';
 import {
+  alive,
   createWorld,
   frameworkIn,
   frameworkOf,
@@ -103,7 +104,7 @@ test('a framework keeps its id whatever id an UpdateFrameworkMessage has, also i
       name: 'UpdateFrameworkMessage',
       body: { framework_id: { value: 'f-1' }, pid: '', framework_info },
     });
-    world.restart([{ containerId, state: 'running', pid: 4711 }]);
+    world.restart([alive(containerId)]);
     const { info } = frameworkIn(world) ?? assert.fail('the framework is not there');
     assert.deepEqual([info.id?.value, info.name], ['f-1', 'renamed']);
   }

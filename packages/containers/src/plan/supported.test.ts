@@ -3,24 +3,11 @@ import { test } from 'node:test';
 import { err, ok } from '@meseta/base';
 import type { ContainerInfo, Image } from '@meseta/wire';
 import { type FieldSchema, readSchema } from '../../../wire/codegen/schema.js';
+import { defaultCapabilities } from '../testing/capabilities.js';
 import type { Capabilities } from '../types.js';
 import { findUnsupportedField, findUnsupportedPodField } from './supported.js';
 
-const capabilities: Capabilities = {
-  cpusLimits: ok(undefined),
-  memLimits: ok(undefined),
-  rlimits: ok(undefined),
-  sandboxPathVolumes: ok(undefined),
-  hostPathVolumes: err('needs the isolator volume/host_path'),
-  secretVolumes: err('needs the isolator volume/secret'),
-  mounts: err('needs the isolator filesystem/linux'),
-  capabilities: err('needs the isolator linux/capabilities'),
-  seccomp: err('needs the isolator linux/seccomp'),
-  ipcNamespaces: err('needs the isolator namespaces/ipc'),
-  networks: err('needs the isolator network/cni'),
-  images: err('this agent has no image provider'),
-  imageVolumes: err('this agent has no image provider'),
-};
+const capabilities: Capabilities = { ...defaultCapabilities, cpusLimits: ok(undefined), memLimits: ok(undefined) };
 const nested = { isNested: true, capabilities };
 const outermost = { isNested: false, capabilities };
 

@@ -6,15 +6,11 @@ import { tmpdir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { after, afterEach, beforeEach } from 'node:test';
 import { type ContainerId, seededRandom } from '@meseta/base';
-import { realClock } from '@meseta/platform';
-import { createFiles } from '@meseta/platform/files';
-import { connectLines } from '@meseta/platform/line-connections';
-import { createOutbound } from '@meseta/platform/outbound';
-import { createProcesses } from '@meseta/platform/processes';
 import type { CommandInfo } from '@meseta/wire';
 import { type Containerizer, type ContainerizerOptions, createContainerizer } from '../containerizer.js';
 import type { ContainerEvent, ContainerSpec } from '../types.js';
 import { cgroupsOptions, isolationOptions, removeTestCgroups, testCgroup } from './isolation.js';
+import { fetcherIn, machinePorts } from './machine-ports.js';
 
 /** Starts a supervisor for the directory that is added to the arguments. */
 const supervisor = { program: process.execPath, arguments: [resolve('dist/meseta.mjs'), 'supervisor'] };
@@ -91,7 +87,7 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
   const made = await createContainerizer({
     runtimeDir: `${root}/run`,
     workDir: root,
-    clock: realClock,
+    ...machinePorts(),
     isolation: {
       ...isolationOptions,
       names: 'posix/cpu,posix/mem,disk/du',
@@ -106,22 +102,10 @@ export async function start(options: StartOptions = {}): Promise<Containerizer> 
     gpus: options.gpus,
     random: seededRandom(1),
     warn: options.warn ?? ((message) => assert.fail(message)),
-    rotation: undefined,
     containerizers: options.docker === undefined ? ['mesos'] : ['docker', 'mesos'],
     docker: options.docker,
-    files: createFiles(),
-    processes: createProcesses(),
-    outbound: createOutbound(),
-    connectLines,
     supervisor,
-    fetcher: {
-      cacheDir: `${root}/cache`,
-      cacheBytes: 1e6,
-      frameworksHome: undefined,
-      stallTimeoutMs: 5000,
-      maxUriBytes: 1e9,
-      maxTaskBytes: 1e9,
-    },
+    fetcher: { ...fetcherIn(root), cacheBytes: 1e6, stallTimeoutMs: 5000 },
     onEvent(event) {
       events.push(event);
       for (const notify of listeners.splice(0)) notify();

@@ -3,7 +3,8 @@
 import type { AgentEffect, AgentInput } from '@meseta/agent/core/io';
 import { type AgentCore, createAgent } from '@meseta/agent/core/machine';
 import type { AgentOptions } from '@meseta/agent/core/options';
-import { type ContainerId, err, ok, type Pid, pidOf } from '@meseta/base';
+import { optionsOf } from '@meseta/agent/core/testing';
+import { type ContainerId, type Pid, pidOf } from '@meseta/base';
 import type { ExitStatus } from '@meseta/containers/types';
 import type { Attribute, Resource } from '@meseta/wire';
 import { between } from '../engine/chance.js';
@@ -60,8 +61,8 @@ const attributesOf = (index: number): readonly Attribute[] => [
   { name: 'rack', type: 'TEXT', text: { value: `r${index % 3}` } },
 ];
 
-function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions {
-  return {
+const agentOptionsOf = (node: AgentNode, index: number, boots: number): AgentOptions =>
+  optionsOf({
     pid: node.pid,
     localIp: '127.0.0.1',
     info: {
@@ -71,43 +72,9 @@ function optionsOf(node: AgentNode, index: number, boots: number): AgentOptions 
       checkpoint: true,
       port: 5051,
     },
-    version: '1.12.0',
-    workDir: '/var/meseta',
     bootId: `boot-${boots}`,
-    recover: 'reconnect',
     reconfigurationPolicy: 'additive',
-    switchUser: false,
-    mayRunAs: () => true,
-    httpCommandExecutor: false,
-    executorEnvironment: {},
-    sandboxDirectory: '/mnt/mesos/sandbox',
-    registrationBackoffMs: 1_000,
-    executorShutdownGraceMs: 5_000,
-    executorRegistrationTimeoutMs: 60_000,
-    executorReregistrationTimeoutMs: 2_000,
-    recoveryTimeoutMs: 900_000,
-    maxCompletedExecutorsPerFramework: 150,
-    gcDelayMs: 604_800_000,
-    gcDiskHeadroom: 0.1,
-    diskWatchIntervalMs: 60_000,
-    oversubscription: undefined,
-    capabilities: {
-      cpusLimits: err('limits of cpus need the isolator cgroups/cpu'),
-      memLimits: err('limits of mem need the isolator cgroups/mem'),
-      rlimits: ok(undefined),
-      sandboxPathVolumes: ok(undefined),
-      hostPathVolumes: err('needs the isolator volume/host_path'),
-      secretVolumes: err('needs the isolator volume/secret'),
-      mounts: err('needs the isolator filesystem/linux'),
-      capabilities: err('needs the isolator linux/capabilities'),
-      seccomp: err('needs the isolator linux/seccomp'),
-      ipcNamespaces: err('needs the isolator namespaces/ipc'),
-      networks: err('needs the isolator network/cni'),
-      images: err('this agent has no image provider'),
-      imageVolumes: err('this agent has no image provider'),
-    },
-  };
-}
+  });
 
 interface Process {
   readonly core: AgentCore;
@@ -170,7 +137,7 @@ export function createAgentNode({ world, masters, index, size, rate }: AgentNode
       startAt(timeline.nowMs() + downMs);
     },
     start() {
-      const core = createAgent(optionsOf(node, index, boots), world.random(`${name} core ${starts++}`));
+      const core = createAgent(agentOptionsOf(node, index, boots), world.random(`${name} core ${starts++}`));
       process = startProcess(world, node, core, (message) => {
         world.journal.record(name, 'exits', message);
         endProcess('exited');
