@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { FrameworkInfo, Resource } from '@meseta/wire';
+import { customExecutor, customTaskOf, runCustomTask } from './testing/calls.js';
 import {
   acknowledgeAll,
+  alive,
   containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkOf,
+  killTask,
   launched,
+  launchFailed,
+  MASTER,
   registeredWorld,
   rejoin,
   runToRunning,
@@ -61,13 +67,25 @@ test('OVERSUBSCRIPTION-1: the estimate is sent to the master after each registra
 test('OVERSUBSCRIPTION-1: revocable resources in use stay in the sum when the estimate has become smaller, until they are free', () => {
   const world = registeredWorld(withSpare(3));
   const containerId = runToRunning(world, revocableTask('t', 2));
-  world.restart([{ containerId, state: 'running', pid: 7 }], withSpare(1));
+  world.restart([alive(containerId)], withSpare(1));
   rejoin(world);
   assert.deepEqual(reportedCpus(world), [3, 2]);
   exit(world, containerId, 0);
   acknowledgeAll(world);
   world.pass(INTERVAL_MS);
   assert.deepEqual(reportedCpus(world), [3, 2, 1]);
+});
+
+test('OVERSUBSCRIPTION-1: a changed sum is not sent to a master before the agent is registered with it', () => {
+  const world = registeredWorld(withSpare(3));
+  const containerId = runToRunning(world, revocableTask('t', 2));
+  world.restart([alive(containerId)], withSpare(1));
+  world.input({ kind: 'masterDetected', master: MASTER });
+  exit(world, containerId, 0);
+  world.pass(INTERVAL_MS);
+  assert.deepEqual(reportedCpus(world), [3]);
+  world.message({ name: 'AgentReregisteredMessage', body: { agent_id: { value: 'm-S0' } } });
+  assert.deepEqual(reportedCpus(world), [3, 1]);
 });
 
 const overload = (world: World) => world.input({ kind: 'overload', cause: 'the load is 9' });
@@ -112,17 +130,14 @@ test('an overload while the container of a task is made preempts the task', () =
     world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: revocableTask('t') } }),
   );
   overload(world);
-  world.input({
-    kind: 'containerEvent',
-    event: { kind: 'launchFailed', containerId, stage: 'launch', message: 'destroyed before it was launched' },
-  });
+  launchFailed(world, containerId, 'destroyed before it was launched');
   checkPreempted(world, 'TASK_GONE');
 });
 
 test('a preempted task that had been asked to end was killed', () => {
   const world = registeredWorld(withSpare(3));
   const containerId = runToRunning(world, revocableTask('t'));
-  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 't' } } });
+  killTask(world, 't');
   overload(world);
   assert.deepEqual(destroyed(world), [containerId]);
   containerKilled(world, containerId);
@@ -131,24 +146,66 @@ test('a preempted task that had been asked to end was killed', () => {
 });
 
 test('OVERSUBSCRIPTION-2: an overload ends a custom executor that has a revocable task, with all its tasks, also across a restart', () => {
-  const executor = { executor_id: { value: 'e' }, command: { value: './executor' }, framework_id: { value: 'f-1' } };
   const world = registeredWorld(withSpare(3));
-  const { command: _, ...task } = revocableTask('t');
   const launch = (id: string, resources: readonly Resource[], launch_executor: boolean) =>
-    world.message({
-      name: 'RunTaskMessage',
-      body: {
-        framework: frameworkOf(),
-        task: { ...task, task_id: { value: id }, resources, executor: { ...executor, type: 'CUSTOM' } },
-        launch_executor,
-      },
-    });
+    runCustomTask(world, customTaskOf(id, { resources }), launch_executor);
   const containerId = launched(launch('t', [used(1)], true));
   containerStarted(world, containerId, 7);
   launch('u', [cpus(1, { allocation_info: { role: '*' } })], false);
   overload(world);
   assert.deepEqual(destroyed(world), [containerId]);
-  world.restart([{ containerId, state: 'ended', status: { kind: 'signaled', signal: 9 } }]);
+  world.restart([ended(containerId, { kind: 'signaled', signal: 9 })]);
   rejoin(world);
   for (const id of ['t', 'u']) checkPreempted(world, 'TASK_GONE', id);
+});
+
+test('OVERSUBSCRIPTION-1, OVERSUBSCRIPTION-2: the revocable resources of an executor count; it is preempted once, also if its tasks have none', () => {
+  const world = registeredWorld(withSpare(1));
+  const executor = { ...customExecutor, resources: [cpus(0.1, { allocation_info: { role: '*' } }), used(2)] };
+  const containerId = launched(runCustomTask(world, customTaskOf('t', { executor }), true));
+  containerStarted(world, containerId);
+  world.pass(INTERVAL_MS);
+  assert.deepEqual(reportedCpus(world), [1, 2]);
+  overload(world);
+  overload(world);
+  assert.deepEqual(destroyed(world), [containerId]);
+  containerKilled(world, containerId);
+  // It has ended, but the end of its task is not acknowledged.
+  overload(world);
+  assert.equal(world.core.state.counters.executorsPreempted, 1);
+  checkPreempted(world, 'TASK_GONE');
+  world.pass(INTERVAL_MS);
+  assert.deepEqual(reportedCpus(world), [1, 2, 1]);
+});
+
+test('OVERSUBSCRIPTION-2: a task that has revocable resources beside others is ended; one without resources runs on', () => {
+  const world = registeredWorld(withSpare(3));
+  runToRunning(world, taskOf('none', { resources: undefined }));
+  const both = [cpus(1, { allocation_info: { role: '*' } }), used(1)];
+  const containerId = runToRunning(world, taskOf('t', { resources: both }));
+  overload(world);
+  assert.deepEqual(destroyed(world), [containerId]);
+});
+
+test('OVERSUBSCRIPTION-2: an overload ends a pod that has a revocable task, with all its tasks', () => {
+  const world = registeredWorld(withSpare(3));
+  const effects = world.message({
+    name: 'RunTaskGroupMessage',
+    body: {
+      framework: frameworkOf(),
+      executor: { executor_id: { value: 'pod' }, type: 'DEFAULT' },
+      task_group: { tasks: [taskOf('a'), revocableTask('b')] },
+      launch_executor: true,
+    },
+  });
+  const containers = effects.flatMap((effect) => (effect.kind === 'launch' ? [effect.spec.containerId] : []));
+  for (const containerId of containers) containerStarted(world, containerId);
+  acknowledgeAll(world);
+  overload(world);
+  assert.equal(containers.length, 2);
+  assert.deepEqual(destroyed(world), containers);
+  for (const containerId of containers) containerKilled(world, containerId);
+  acknowledgeAll(world);
+  for (const id of ['a', 'b']) checkPreempted(world, 'TASK_GONE', id);
+  assert.equal(world.core.state.counters.executorsPreempted, 1);
 });

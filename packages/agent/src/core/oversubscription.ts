@@ -6,29 +6,15 @@
 // OVERSUBSCRIPTION-2: a preemption ends the executors with revocable resources, and no others.
 import { type ExecutorId, isDeepEqual } from '@meseta/base';
 import { setTimer } from '@meseta/base/core/timers';
-import { createSum, isRevocable, merge, subtract, unallocate } from '@meseta/resources';
-import type { Resource } from '@meseta/wire';
+import { isRevocable, merge, subtract, unallocate } from '@meseta/resources';
 import { isTerminal } from '@meseta/wire/task-states';
+import { allocatedOf } from './allocated.js';
 import { type Context, log, sendToMaster } from './context.js';
 import { destroyExecutor } from './custom-executor.js';
 import type { ExecutorRecord } from './io.js';
 import { killRun } from './run-end.js';
 import { taskRunsOf } from './runs.js';
-import { type AgentState, type FrameworkRecord, tasksOf } from './state.js';
-
-/** The revocable resources of the executors, and of their tasks that have not ended. */
-function revocableInUse({ frameworks }: Pick<AgentState, 'frameworks'>): readonly Resource[] {
-  const sum = createSum();
-  for (const { executors, tasks } of frameworks.values()) {
-    for (const { state, info } of executors.values()) {
-      if (state !== 'ended') sum.add((info.resources ?? []).filter(isRevocable));
-    }
-    for (const { task } of tasks.values()) {
-      if (!isTerminal(task.state)) sum.add((task.resources ?? []).filter(isRevocable));
-    }
-  }
-  return sum.result();
-}
+import { type FrameworkRecord, tasksOf } from './state.js';
 
 /** Estimates again, now and at each interval; tells the master of a change. */
 export function estimateOversubscribed(ctx: Context): void {
@@ -36,9 +22,9 @@ export function estimateOversubscribed(ctx: Context): void {
   const { oversubscription } = state.options;
   if (oversubscription === undefined) return;
   setTimer(ctx, { kind: 'oversubscription' }, oversubscription.intervalMs);
-  const inUse = unallocate(revocableInUse(state));
+  const inUse = unallocate(allocatedOf(state)).filter(isRevocable);
   const oversubscribed = merge([...subtract(oversubscription.resources, inUse), ...inUse]);
-  if (state.oversubscribed !== undefined && isDeepEqual(state.oversubscribed, oversubscribed)) return;
+  if (isDeepEqual(state.oversubscribed, oversubscribed)) return;
   state.oversubscribed = oversubscribed;
   const { id } = state.info;
   if (id === undefined || !state.registration.registered) return;

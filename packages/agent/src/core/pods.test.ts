@@ -5,13 +5,17 @@ import type { ContainerId, ExecutorId } from '@meseta/base';
 import type { ExecutorInfo, TaskInfo } from '@meseta/wire';
 import {
   acknowledgeAll,
+  alive,
   containerKilled,
   containerStarted,
+  ended,
   exit,
   frameworkIn,
   frameworkOf,
+  killTask,
   registeredWorld,
   rejoin,
+  runToRunning,
   sentOf,
   taskOf,
   updates,
@@ -114,7 +118,7 @@ test('PODS-1: a task that is killed during its launch ends its group', () => {
   const tasks = [taskOf('a'), taskOf('b')];
   const body = { framework: frameworkOf(), executor: pod, task_group: { tasks }, launch_executor: true };
   world.message({ name: 'RunTaskGroupMessage', body });
-  world.message({ name: 'KillTaskMessage', body: { framework_id: { value: 'f-1' }, task_id: { value: 'b' } } });
+  killTask(world, 'b');
   world.durable = true;
   world.flush();
   assert(!world.effects.some(({ kind }) => kind === 'launch'));
@@ -126,10 +130,7 @@ test('after a restart the running tasks of a pod continue, and those that ended 
   const containers = launchGroup(world, [taskOf('a'), taskOf('b')]);
   const [a, b] = ['a', 'b'].map((id) => containers.get(id) as ContainerId);
   assert(a !== undefined && b !== undefined);
-  world.restart([
-    { containerId: a, state: 'ended', status: { kind: 'exited', code: 1 } },
-    { containerId: b, state: 'running', pid: 7 },
-  ]);
+  world.restart([ended(a, { kind: 'exited', code: 1 }), alive(b)]);
   assert(signalled(world, b));
   rejoin(world);
   killed(world, b);
@@ -181,14 +182,50 @@ test('PODS-1: if the agent finds that a task of a group failed while it was away
   const effects = world.message({ name: 'RunTaskGroupMessage', body: { ...body, launch_executor: true } });
   const [a, b] = effects.flatMap((effect) => (effect.kind === 'launch' ? [effect.spec.containerId] : []));
   if (a === undefined || b === undefined) assert.fail('the group was not launched');
-  world.restart([
-    { containerId: a, state: 'ended', status: { kind: 'exited', code: 3 } },
-    { containerId: b, state: 'running', pid: 8 },
-  ]);
+  world.restart([ended(a, { kind: 'exited', code: 3 }), alive(b)]);
   rejoin(world);
   assert(signalled(world, b));
   killed(world, b);
   acknowledgeAll(world);
   assert.deepEqual([statesOf(world, 'a').at(-1), statesOf(world, 'b').at(-1)], ['TASK_FAILED', 'TASK_KILLED']);
   assert.deepEqual(exits(world), [0]);
+});
+
+for (const hasOtherTask of [false, true]) {
+  const beside = hasOtherTask ? 'beside a running task' : 'alone';
+  test(`a shutdown of the framework ends a group (${beside}) whose launch is being written: nothing of it is launched or left`, () => {
+    const world = registeredWorld();
+    const other = hasOtherTask ? [runToRunning(world, taskOf('t'))] : [];
+    const before = world.effects.length;
+    world.durable = false;
+    const body = { framework: frameworkOf(), executor: pod, task_group: { tasks: [taskOf('a'), taskOf('b')] } };
+    world.message({ name: 'RunTaskGroupMessage', body: { ...body, launch_executor: true } });
+    world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+    world.durable = true;
+    world.flush();
+    assert(!world.effects.slice(before).some(({ kind }) => kind === 'launch'));
+    for (const containerId of other) killed(world, containerId);
+    assert.equal(world.core.state.frameworks.size, 0);
+  });
+}
+
+test('of a group that was shut down while its launch was written nothing is launched, also if its framework launches another', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  const launchTask = (id: string) => {
+    const body = {
+      framework: frameworkOf(),
+      executor: pod,
+      task_group: { tasks: [taskOf(id)] },
+      launch_executor: true,
+    };
+    world.message({ name: 'RunTaskGroupMessage', body });
+  };
+  launchTask('a');
+  world.message({ name: 'ShutdownFrameworkMessage', body: { framework_id: { value: 'f-1' } } });
+  launchTask('b');
+  world.durable = true;
+  world.flush();
+  const launchedTasks = world.effects.flatMap((it) => (it.kind === 'launch' ? [it.spec.outer?.pod?.taskId] : []));
+  assert.deepEqual(launchedTasks, ['b']);
 });

@@ -281,3 +281,14 @@ export function completeFramework(state: AgentState, framework: FrameworkRecord)
     -MAX_COMPLETED_FRAMEWORKS,
   );
 }
+
+/** The framework's tasks, by executor. */
+export function tasksByExecutor({ tasks }: FrameworkRecord): ReadonlyMap<ExecutorId, readonly TaskRecord[]> {
+  const byExecutor = new Map<ExecutorId, TaskRecord[]>();
+  for (const record of tasks.values()) {
+    const others = byExecutor.get(record.executorId);
+    if (others === undefined) byExecutor.set(record.executorId, [record]);
+    else others.push(record);
+  }
+  return byExecutor;
+}

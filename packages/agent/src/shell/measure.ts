@@ -4,12 +4,13 @@ import type { Containerizer } from '@meseta/containers/containerizer';
 import type { Usage } from '@meseta/containers/isolators/isolator';
 import { quantitiesOf, quantity } from '@meseta/resources';
 import type { ContainerID, ContainerStatus, Resource, ResourceStatistics } from '@meseta/wire';
+import { resourcesOf } from '../core/allocated.js';
 import type { ContainerRecord } from '../core/io.js';
 import type { AgentCore } from '../core/machine.js';
 import { taskRunsOf } from '../core/runs.js';
 import type { AgentState } from '../core/state.js';
 import type { Approver } from '../views/approver.js';
-import { executorsOf, resourcesOf, type ShownExecutor } from '../views/shown-executors.js';
+import { executorsOf, type ShownExecutor } from '../views/shown-executors.js';
 import type { MeasuredContainer, MeasuredPodTask } from '../views/v0.js';
 
 /** Measures the containers of executors that the viewer may see. */

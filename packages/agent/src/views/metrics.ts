@@ -2,8 +2,9 @@
 import { counter, gauge, type Metric, type Metrics } from '@meseta/api';
 import type { Containerizer, FetcherMetrics } from '@meseta/containers';
 import { fromThousandths, nonRevocable, quantitiesOf, quantity, revocable } from '@meseta/resources';
+import { allocatedOf } from '../core/allocated.js';
 import type { AgentState } from '../core/state.js';
-import { allocatedOf, countTasks } from './shown-executors.js';
+import { countTasks } from './shown-executors.js';
 
 /** Figures that the core does not know. */
 export interface MetricFacts {

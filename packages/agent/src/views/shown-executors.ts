@@ -1,11 +1,9 @@
-// What the v0 and the v1 API show of the state: executors with their tasks, allocated resources.
+// What the v0 and the v1 API show of the state: executors with their tasks.
 
-import type { ExecutorId, TaskId } from '@meseta/base';
-import { createSum } from '@meseta/resources';
-import type { Resource } from '@meseta/wire';
+import type { TaskId } from '@meseta/base';
 import { isTerminal } from '@meseta/wire/task-states';
 import type { ExecutorRecord, TaskRecord } from '../core/io.js';
-import type { AgentState, FrameworkRecord } from '../core/state.js';
+import { type AgentState, type FrameworkRecord, tasksByExecutor } from '../core/state.js';
 
 export interface ShownExecutor {
   readonly framework: FrameworkRecord;
@@ -23,16 +21,6 @@ export function* executorsOf(framework: FrameworkRecord): Iterable<ShownExecutor
   for (const { executor, tasks } of framework.completed) yield { framework, executor, tasks, completed: true };
 }
 
-function tasksByExecutor({ tasks }: FrameworkRecord): ReadonlyMap<ExecutorId, readonly TaskRecord[]> {
-  const byExecutor = new Map<ExecutorId, TaskRecord[]>();
-  for (const record of tasks.values()) {
-    const others = byExecutor.get(record.executorId);
-    if (others === undefined) byExecutor.set(record.executorId, [record]);
-    else others.push(record);
-  }
-  return byExecutor;
-}
-
 /** The frameworks with executors first, then the completed ones. */
 export function* frameworksOf(state: AgentState): Iterable<{ framework: FrameworkRecord; completed: boolean }> {
   for (const framework of state.frameworks.values()) yield { framework, completed: false };
@@ -48,26 +36,6 @@ export function phaseOf({ framework, executor, completed }: ShownExecutor, { inf
   if (isTerminal(task.state)) return 'terminated';
   return executor.state === 'running' ? 'launched' : 'queued';
 }
-
-/** The resources of an executor and of its tasks that have not ended. */
-export const resourcesOf = (shown: ShownExecutor): readonly Resource[] => sumOf([shown]);
-
-function sumOf(executors: Iterable<ShownExecutor>): readonly Resource[] {
-  const sum = createSum();
-  for (const { executor, tasks } of executors) {
-    sum.add(executor.info.resources ?? []);
-    for (const { task } of tasks) if (!isTerminal(task.state)) sum.add(task.resources ?? []);
-  }
-  return sum.result();
-}
-
-/** The resources of all executors that have not ended. */
-export const allocatedOf = ({ frameworks }: AgentState): readonly Resource[] =>
-  sumOf(
-    [...frameworks.values()]
-      .flatMap((framework) => [...executorsOf(framework)])
-      .filter(({ completed, executor }) => !completed && executor.state !== 'ended'),
-  );
 
 export function countTasks(state: AgentState): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();

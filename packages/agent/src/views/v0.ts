@@ -23,11 +23,12 @@ import {
   jsonObject,
   jsonString,
 } from '@meseta/wire/json';
+import { allocatedOf, resourcesOf } from '../core/allocated.js';
 import { CAPABILITIES } from '../core/registration.js';
 import type { AgentState, FrameworkRecord } from '../core/state.js';
 import type { Approver } from './approver.js';
 import { listPieces, type Pieces, withLists } from './pieces.js';
-import { allocatedOf, executorsOf, type Phase, phaseOf, resourcesOf, type ShownExecutor } from './shown-executors.js';
+import { executorsOf, type Phase, phaseOf, type ShownExecutor } from './shown-executors.js';
 
 /** What the shell knows of the process beside the core's state. */
 export interface ProcessFacts {
