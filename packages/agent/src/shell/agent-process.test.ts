@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pid } from '@meseta/base';
-import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import { createHost, type Host } from '@meseta/platform';
 import { until } from '@meseta/platform/testing/until';
 import type { FrameworkInfo, LibprocessMessage, StatusUpdate, TaskInfo } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
-import { fetcherDirectory, type RunningAgent, startAgent } from './agent-process.js';
-import { agentFlags } from './flags.js';
-import { imageHelperCommand } from './image-helper-main.js';
-import { supervisorCommand } from './supervisor-main.js';
+import { fetcherDirectory, type RunningAgent } from './agent-process.js';
+import { startTestAgent } from './testing.js';
 
 /** A master that registers every agent as `m-S0` and acknowledges every update. */
 interface ScriptedMaster {
@@ -88,38 +86,20 @@ after(async () => {
 });
 
 async function start(): Promise<RunningAgent> {
-  const parsed = parseFlags(agentFlags, {
+  running = await startTestAgent({
     argv: [
       `--master=${master.host.address}`,
-      '--ip=127.0.0.1',
       // The port is part of what an agent is: the second one takes the first one's.
       `--port=${port}`,
-      '--hostname=localhost',
       `--work_dir=${workDir}`,
-      `--runtime_dir=${directory}/run`,
-      `--fetcher_cache_dir=${directory}/cache`,
-      '--resources=cpus:2;mem:1024;disk:1024;ports:[31000-31001]',
-      '--registration_backoff_factor=10ms',
       '--no-switch_user',
     ],
-    env: {},
-    prefix: 'MESOS_',
-    readFile: () => '',
-  });
-  assert(parsed.ok);
-  const started = await startAgent({
-    flags: parsed.value.values,
-    shown: parsed.value.shown,
-    log: createLogger({ component: 'agent', level: 'error' }),
-    env: {},
-    supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
-    imageHelper: imageHelperCommand(resolve('dist/meseta.mjs')),
+    directory,
+    level: 'error',
     onExit: (_status, message) => assert.fail(message),
   });
-  assert(started.ok, started.ok ? '' : started.error);
-  running = started.value;
-  port = started.value.address.replace(/.*:/, '');
-  return started.value;
+  port = running.address.replace(/.*:/, '');
+  return running;
 }
 
 const statesOf = (task: string): readonly string[] =>

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Pid } from '@meseta/base';
-import { createHost, createLogger, type Host, parseFlags } from '@meseta/platform';
+import { createHost, type Host } from '@meseta/platform';
 import { until } from '@meseta/platform/testing/until';
 import { makeToken } from '@meseta/security';
 import { createCramMd5Server } from '@meseta/security/cram-md5';
 import type { FrameworkInfo, LibprocessMessage } from '@meseta/wire';
 import { decodeMessage, encodeMessage } from '@meseta/wire/libprocess-codec';
-import { startAgent } from './agent-process.js';
-import { agentFlags } from './flags.js';
-import { imageHelperCommand } from './image-helper-main.js';
-import { supervisorCommand } from './supervisor-main.js';
+import { startTestAgent } from './testing.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'meseta-agent-security-'));
 const closing: (() => unknown)[] = [];
@@ -75,37 +72,20 @@ async function startMaster(): Promise<ScriptedMaster> {
 
 async function start(master: ScriptedMaster, name: string, argv: readonly string[]) {
   const ends: string[] = [];
-  const parsed = parseFlags(agentFlags, {
+  const started = await startTestAgent({
     argv: [
       `--master=${master.host.address}`,
-      '--ip=127.0.0.1',
       '--port=0',
-      '--hostname=localhost',
       `--work_dir=${directory}/${name}/work`,
-      `--runtime_dir=${directory}/${name}/run`,
-      `--fetcher_cache_dir=${directory}/${name}/cache`,
-      '--resources=cpus:2;mem:1024;disk:1024;ports:[31000-31001]',
-      '--registration_backoff_factor=10ms',
       '--launcher=posix',
       ...argv,
     ],
-    env: {},
-    prefix: 'MESOS_',
-    readFile: () => '',
-  });
-  assert.ok(parsed.ok);
-  const started = await startAgent({
-    flags: parsed.value.values,
-    shown: parsed.value.shown,
-    log: createLogger({ component: 'agent', level: 'silent' }),
-    env: {},
-    supervisor: supervisorCommand(resolve('dist/meseta.mjs')),
-    imageHelper: imageHelperCommand(resolve('dist/meseta.mjs')),
+    directory: `${directory}/${name}`,
+    level: 'silent',
     onExit: (status, message) => void ends.push(`${status} ${message}`),
   });
-  assert.ok(started.ok, JSON.stringify(started));
-  closing.push(started.value.stop);
-  return { url: `http://${started.value.address}`, ends };
+  closing.push(started.stop);
+  return { url: `http://${started.address}`, ends };
 }
 
 test('an agent authenticates before it registers, and ends when its authentication is refused', async () => {
