@@ -1,23 +1,47 @@
 // `meseta agent`: lists the agents of the cluster, and drains, deactivates, reactivates or marks them gone.
 import { type MasterResponseGetAgentsAgent, scalarSum } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../cluster.js';
+import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { defineListing } from '../listing.js';
 import { agentIdNamed } from '../names.js';
 import { printText } from '../output.js';
 import { formatSpan } from '../table.js';
 
-const list = defineCommand({
-  summary: 'Lists the agents with their state and their resources in use.',
-  positionals: '',
-  options: clusterOptions,
-  async run(values) {
-    const cluster = clusterOf(values);
-    const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
-    printRows(values.json, agents, columns, agents);
-    return EXIT.done;
+const usageText = (agent: MasterResponseGetAgentsAgent, name: string): string =>
+  `${round(scalarSum(agent.allocated_resources, name))}/${round(scalarSum(agent.total_resources, name))}`;
+
+const round = (value: number): number => Math.round(value * 100) / 100;
+
+const age = (agent: MasterResponseGetAgentsAgent): string | undefined =>
+  agent.registered_time && formatSpan(Date.now() - Number(agent.registered_time.nanoseconds / 1_000_000n));
+
+const columns = [
+  { title: 'id', value: (agent: MasterResponseGetAgentsAgent) => agent.agent_info.id?.value },
+  {
+    title: 'address',
+    value: ({ agent_info }: MasterResponseGetAgentsAgent) => `${agent_info.hostname}:${agent_info.port ?? 5051}`,
   },
-});
+  {
+    title: 'state',
+    value: (agent: MasterResponseGetAgentsAgent) =>
+      agent.drain_info?.state.toLowerCase() ??
+      (agent.deactivated ? 'deactivated' : agent.active ? 'active' : 'disconnected'),
+  },
+  { title: 'cpus', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'cpus') },
+  { title: 'mem', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'mem') },
+  { title: 'disk', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'disk') },
+  { title: 'registered for', value: age },
+];
+
+const list = defineListing(
+  'Lists the agents with their state and their resources in use.',
+  columns,
+  async (cluster) => {
+    const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+    return { document: agents, rows: agents };
+  },
+);
 
 const NAMES = 'AGENT is the id of an agent, the end of its id (S3), its hostname or hostname:port.';
 
@@ -72,69 +96,32 @@ ${NAMES}`,
   },
 });
 
-const deactivate = defineCommand({
-  summary: 'Stops offering agents; their tasks continue.',
-  positionals: 'AGENT...',
-  about: `Stops offering agents; their tasks continue.
+const defineAgentCall = (
+  summary: string,
+  outcome: string,
+  type: 'DEACTIVATE_AGENT' | 'REACTIVATE_AGENT' | 'MARK_AGENT_GONE',
+) =>
+  defineCommand({
+    summary,
+    positionals: 'AGENT...',
+    about: `${summary}
 ${NAMES}`,
-  options: clusterOptions,
-  run: (values, names) =>
-    forEachAgent(values, names, 'deactivated', (cluster, agent_id) =>
-      answerOf(cluster, cluster.master.call('DEACTIVATE_AGENT', { agent_id })),
-    ),
-});
+    options: clusterOptions,
+    run: (values, names) =>
+      forEachAgent(values, names, outcome, (cluster, agent_id) =>
+        answerOf<unknown>(cluster, cluster.master.call(type, { agent_id })),
+      ),
+  });
 
-const reactivate = defineCommand({
-  summary: 'Offers deactivated or drained agents again.',
-  positionals: 'AGENT...',
-  about: `Offers deactivated or drained agents again.
-${NAMES}`,
-  options: clusterOptions,
-  run: (values, names) =>
-    forEachAgent(values, names, 'active', (cluster, agent_id) =>
-      answerOf(cluster, cluster.master.call('REACTIVATE_AGENT', { agent_id })),
-    ),
-});
-
-const gone = defineCommand({
-  summary: 'Marks agents gone: their tasks are lost, and they cannot register again.',
-  positionals: 'AGENT...',
-  about: `Marks agents gone: their tasks are lost, and they cannot register again.
-${NAMES}`,
-  options: clusterOptions,
-  run: (values, names) =>
-    forEachAgent(values, names, 'gone', (cluster, agent_id) =>
-      answerOf(cluster, cluster.master.call('MARK_AGENT_GONE', { agent_id })),
-    ),
-});
+const deactivate = defineAgentCall('Stops offering agents; their tasks continue.', 'deactivated', 'DEACTIVATE_AGENT');
+const reactivate = defineAgentCall('Offers deactivated or drained agents again.', 'active', 'REACTIVATE_AGENT');
+const gone = defineAgentCall(
+  'Marks agents gone: their tasks are lost, and they cannot register again.',
+  'gone',
+  'MARK_AGENT_GONE',
+);
 
 export const agent: Group = {
   summary: 'Manages the agents of a cluster. Without a verb it runs an agent: meseta agent --master=HOST:PORT ...',
   verbs: { list, drain, deactivate, reactivate, gone },
 };
-
-const usageText = (agent: MasterResponseGetAgentsAgent, name: string): string =>
-  `${round(scalarSum(agent.allocated_resources, name))}/${round(scalarSum(agent.total_resources, name))}`;
-
-const round = (value: number): number => Math.round(value * 100) / 100;
-
-const age = (agent: MasterResponseGetAgentsAgent): string | undefined =>
-  agent.registered_time && formatSpan(Date.now() - Number(agent.registered_time.nanoseconds / 1_000_000n));
-
-const columns = [
-  { title: 'id', value: (agent: MasterResponseGetAgentsAgent) => agent.agent_info.id?.value },
-  {
-    title: 'address',
-    value: ({ agent_info }: MasterResponseGetAgentsAgent) => `${agent_info.hostname}:${agent_info.port ?? 5051}`,
-  },
-  {
-    title: 'state',
-    value: (agent: MasterResponseGetAgentsAgent) =>
-      agent.drain_info?.state.toLowerCase() ??
-      (agent.deactivated ? 'deactivated' : agent.active ? 'active' : 'disconnected'),
-  },
-  { title: 'cpus', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'cpus') },
-  { title: 'mem', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'mem') },
-  { title: 'disk', value: (agent: MasterResponseGetAgentsAgent) => usageText(agent, 'disk') },
-  { title: 'registered for', value: age },
-];

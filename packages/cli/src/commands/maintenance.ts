@@ -1,11 +1,12 @@
 // `meseta maintenance`: the schedule of maintenance windows, and taking machines down and up (Mesos: docs/maintenance.md).
 import type { MachineID, MaintenanceWindow } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson, printRows } from '../cluster.js';
+import { answerOf, type Cluster, clusterOf, printRows } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { defineListing } from '../listing.js';
 import { machineNamed, machineText } from '../names.js';
 import { printText } from '../output.js';
-import { formatSpan, formatTable } from '../table.js';
+import { formatSpan } from '../table.js';
 
 const NAMES =
   'MACHINE is HOST, HOST/IP or an agent on the machine, named by its id, the end of its id or its hostname.';
@@ -22,35 +23,24 @@ interface MachineRow {
   readonly inverseOffers: string;
 }
 
-const status = defineCommand({
-  summary: 'Lists the machines that are draining or down.',
-  positionals: '',
-  options: clusterOptions,
-  async run(values) {
-    const cluster = clusterOf(values);
-    const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
-    if (values.json) {
-      printJson(shown);
-      return EXIT.done;
-    }
-    const rows: readonly MachineRow[] = [
-      ...(shown.draining_machines ?? []).map(({ id, statuses = [] }) => ({
-        machine: machineText(id),
-        mode: 'draining',
-        inverseOffers: statuses.map((one) => `${one.framework_id.value}: ${one.status}`).join(', ') || '-',
-      })),
-      ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', inverseOffers: '-' })),
-    ];
-    printText(formatTable(statusColumns, rows));
-    return EXIT.done;
-  },
-});
-
 const statusColumns = [
   { title: 'machine', value: ({ machine }: MachineRow) => machine },
   { title: 'mode', value: ({ mode }: MachineRow) => mode },
   { title: 'inverse offers', value: ({ inverseOffers }: MachineRow) => inverseOffers },
 ];
+
+const status = defineListing('Lists the machines that are draining or down.', statusColumns, async (cluster) => {
+  const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
+  const rows: readonly MachineRow[] = [
+    ...(shown.draining_machines ?? []).map(({ id, statuses = [] }) => ({
+      machine: machineText(id),
+      mode: 'draining',
+      inverseOffers: statuses.map((one) => `${one.framework_id.value}: ${one.status}`).join(', ') || '-',
+    })),
+    ...(shown.down_machines ?? []).map((id) => ({ machine: machineText(id), mode: 'down', inverseOffers: '-' })),
+  ];
+  return { document: shown, rows };
+});
 
 const msOf = (nanoseconds: bigint | number): number => Number(BigInt(nanoseconds) / 1_000_000n);
 

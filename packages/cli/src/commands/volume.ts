@@ -1,8 +1,9 @@
 // `meseta volume`: persistent volumes on reserved disk.
-import type { MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
-import { answerOf, type ClusterValues, clusterOf, printJson, printRows } from '../cluster.js';
+import type { AgentID, MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
+import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { defineListing } from '../listing.js';
 import { agentNamed } from '../names.js';
 import { printText } from '../output.js';
 import { isReservedFor, roleOf } from '../resources.js';
@@ -15,26 +16,6 @@ interface ListedVolume {
 const volumesOf = (agent: MasterResponseGetAgentsAgent): readonly Resource[] =>
   (agent.total_resources ?? []).filter(({ disk }) => disk?.persistence !== undefined);
 
-const list = defineCommand({
-  summary: 'Lists the persistent volumes of all agents.',
-  positionals: '',
-  options: clusterOptions,
-  async run(values) {
-    const cluster = clusterOf(values);
-    const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
-    const rows: readonly ListedVolume[] = agents.flatMap((agent) =>
-      volumesOf(agent).map((volume) => ({ agent, volume })),
-    );
-    printRows(
-      values.json,
-      rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })),
-      columns,
-      rows,
-    );
-    return EXIT.done;
-  },
-});
-
 const columns = [
   { title: 'id', value: ({ volume }: ListedVolume) => volume.disk?.persistence?.id },
   { title: 'mb', value: ({ volume }: ListedVolume) => volume.scalar?.value, align: 'right' as const },
@@ -43,6 +24,14 @@ const columns = [
   { title: 'shared', value: ({ volume }: ListedVolume) => (volume.shared === undefined ? 'no' : 'yes') },
   { title: 'agent', value: ({ agent }: ListedVolume) => agent.agent_info.hostname },
 ];
+
+const list = defineListing('Lists the persistent volumes of all agents.', columns, async (cluster) => {
+  const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+  const rows: readonly ListedVolume[] = agents.flatMap((agent) =>
+    volumesOf(agent).map((volume) => ({ agent, volume })),
+  );
+  return { document: rows.map(({ agent, volume }) => ({ agent_id: agent.agent_info.id, volume })), rows };
+});
 
 const create = defineCommand({
   summary: 'Creates a volume on disk that is reserved for a role.',
@@ -88,41 +77,53 @@ const destroy = defineCommand({
   },
 });
 
-const grow = defineCommand({
-  summary: 'Adds reserved disk to a volume.',
-  positionals: 'AGENT ID MB',
-  about: 'Adds MB of disk to a volume, from disk that is reserved for the same role.',
-  options: clusterOptions,
-  async run(values, positionals, path) {
-    const { cluster, agent_id, volume, size } = await parseResize(values, positionals, path);
+interface Resize {
+  readonly agent_id: AgentID;
+  readonly volume: Resource;
+  readonly size: { readonly value: number };
+}
+
+/** `outcome`: what happened to the given MB. */
+const defineResize = (
+  summary: string,
+  about: string,
+  outcome: string,
+  resize: (cluster: Cluster, resized: Resize) => Promise<unknown>,
+) =>
+  defineCommand({
+    summary,
+    positionals: 'AGENT ID MB',
+    about,
+    options: clusterOptions,
+    async run(values, [name = '', id = '', megabytes = ''], path) {
+      const cluster = clusterOf(values);
+      const agent = await agentNamed(cluster, name);
+      const agent_id = agent.agent_info.id ?? { value: name };
+      const size = { value: parseNumber(path, 'MB', megabytes) };
+      await resize(cluster, { agent_id, volume: volumeNamed(agent, id), size });
+      if (!values.json) printText(`${id}: ${megabytes} MB ${outcome}`);
+      return EXIT.done;
+    },
+  });
+
+const grow = defineResize(
+  'Adds reserved disk to a volume.',
+  'Adds MB of disk to a volume, from disk that is reserved for the same role.',
+  'added',
+  (cluster, { agent_id, volume, size }) => {
     const { disk: _, shared: __, ...rest } = volume;
     const addition = { ...rest, scalar: size };
-    await answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
-    if (!values.json) printText(`${positionals[1]}: ${positionals[2]} MB added`);
-    return EXIT.done;
+    return answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
   },
-});
+);
 
-const shrink = defineCommand({
-  summary: 'Removes disk from a volume.',
-  positionals: 'AGENT ID MB',
-  about: 'Removes MB of disk from a volume; the disk stays reserved for the role.',
-  options: clusterOptions,
-  async run(values, positionals, path) {
-    const { cluster, agent_id, volume, size } = await parseResize(values, positionals, path);
-    await answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size }));
-    if (!values.json) printText(`${positionals[1]}: ${positionals[2]} MB removed`);
-    return EXIT.done;
-  },
-});
-
-/** The volume to resize, its agent, and the difference in size. */
-async function parseResize(values: ClusterValues, [name = '', id = '', size = '']: readonly string[], path: string) {
-  const cluster = clusterOf(values);
-  const agent = await agentNamed(cluster, name);
-  const agent_id = agent.agent_info.id ?? { value: name };
-  return { cluster, agent_id, volume: volumeNamed(agent, id), size: { value: parseNumber(path, 'MB', size) } };
-}
+const shrink = defineResize(
+  'Removes disk from a volume.',
+  'Removes MB of disk from a volume; the disk stays reserved for the role.',
+  'removed',
+  (cluster, { agent_id, volume, size }) =>
+    answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size })),
+);
 
 function reservedDisk(agent: MasterResponseGetAgentsAgent, role: string): Resource {
   const disk = (agent.total_resources ?? []).find(

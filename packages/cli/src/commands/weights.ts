@@ -1,25 +1,28 @@
 // `meseta weights`: lists and sets the weights of roles in the fair shares.
-import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
+import { answerOf, clusterOf, printJson } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
+import { defineListing } from '../listing.js';
 import { printText } from '../output.js';
 
-const list = defineCommand({
-  summary: 'Lists the weights that were set; every other role has weight 1.',
-  positionals: '',
-  options: clusterOptions,
-  async run(values) {
-    const cluster = clusterOf(values);
-    const { weight_infos = [] } = await answerOf(cluster, cluster.master.call('GET_WEIGHTS'));
-    printRows(values.json, weight_infos, columns, weight_infos);
-    return EXIT.done;
-  },
-});
+interface WeightRow {
+  readonly role?: string | undefined;
+  readonly weight: number;
+}
 
 const columns = [
-  { title: 'role', value: ({ role }: { readonly role?: string | undefined }) => role },
-  { title: 'weight', value: ({ weight }: { readonly weight: number }) => weight, align: 'right' as const },
+  { title: 'role', value: ({ role }: WeightRow) => role },
+  { title: 'weight', value: ({ weight }: WeightRow) => weight, align: 'right' as const },
 ];
+
+const list = defineListing(
+  'Lists the weights that were set; every other role has weight 1.',
+  columns,
+  async (cluster) => {
+    const { weight_infos = [] } = await answerOf(cluster, cluster.master.call('GET_WEIGHTS'));
+    return { document: weight_infos, rows: weight_infos };
+  },
+);
 
 const set = defineCommand({
   summary: 'Sets the weights of roles.',
