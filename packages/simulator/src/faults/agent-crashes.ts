@@ -4,7 +4,7 @@
 // Effect: writes that are not synced may be lost; without power the containers end too, and no peer is notified.
 // Ends: the agent starts again after that time, which may be long after the fault phase.
 import { type Crash, crashAtWrite, drawCrash } from './crash.js';
-import { anyAgent, type FaultKind } from './fault.js';
+import { agentFault, type FaultKind } from './fault.js';
 
 interface AgentCrash<Kind> extends Crash {
   readonly kind: Kind;
@@ -14,25 +14,19 @@ interface AgentCrash<Kind> extends Crash {
 export type KillAgent = AgentCrash<'killAgent'>;
 export type PowerOffAgent = AgentCrash<'powerOffAgent'>;
 
-const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff'): FaultKind<AgentCrash<Kind>> => ({
-  name: kind,
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind,
-    agent: anyAgent(random, shape),
-    ...drawCrash(random),
-  }),
-  inject({ world, agents }, fault) {
-    const agent = agents.get(fault.agent);
-    if (agent === undefined) return false;
-    const isRunning = agent.core !== undefined;
-    crashAtWrite(world, fault.atWrite ? agent.disk : undefined, () => agent.crash(how, fault.downMs));
-    return isRunning;
-  },
-  heal({ agents }) {
-    for (const { disk } of agents.values()) disk.onNextWrite = undefined;
-  },
-});
+const agentCrash = <Kind extends string>(kind: Kind, how: 'killed' | 'powerOff'): FaultKind<AgentCrash<Kind>> =>
+  agentFault(kind, drawCrash, {
+    inject({ world, agents }, fault) {
+      const agent = agents.get(fault.agent);
+      if (agent === undefined) return false;
+      const isRunning = agent.core !== undefined;
+      crashAtWrite(world, fault.atWrite ? agent.disk : undefined, () => agent.crash(how, fault.downMs));
+      return isRunning;
+    },
+    heal({ agents }) {
+      for (const { disk } of agents.values()) disk.onNextWrite = undefined;
+    },
+  });
 
 export const killAgent: FaultKind<KillAgent> = agentCrash('killAgent', 'killed');
 export const powerOffAgent: FaultKind<PowerOffAgent> = agentCrash('powerOffAgent', 'powerOff');

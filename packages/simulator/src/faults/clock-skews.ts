@@ -2,8 +2,9 @@
 // Draws: the agent or master, and how far its clock is off from then on: an hour at most.
 // Effect: time stamps and the ages that are computed from them are off; deadlines use the monotonic clock.
 // Ends: never.
+import type { Random } from '@meseta/base';
 import { between } from '../engine/chance.js';
-import { anyAgent, anyMaster, type FaultKind } from './fault.js';
+import { agentFault, type FaultKind, masterFault } from './fault.js';
 import { type MachineTarget, targetMachine } from './machines.js';
 
 export type SkewAgent = { readonly kind: 'skewAgent'; readonly agent: number; readonly offsetMs: number };
@@ -17,24 +18,7 @@ const inject: FaultKind<MachineTarget & { readonly offsetMs: number }>['inject']
   return isRunning;
 };
 
-export const skewAgent: FaultKind<SkewAgent> = {
-  name: 'skewAgent',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'skewAgent',
-    agent: anyAgent(random, shape),
-    offsetMs: between(random, -HOUR_MS, HOUR_MS),
-  }),
-  inject,
-};
+const drawOffset = (random: Random) => ({ offsetMs: between(random, -HOUR_MS, HOUR_MS) });
 
-export const skewMaster: FaultKind<SkewMaster> = {
-  name: 'skewMaster',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'skewMaster',
-    master: anyMaster(random, shape),
-    offsetMs: between(random, -HOUR_MS, HOUR_MS),
-  }),
-  inject,
-};
+export const skewAgent: FaultKind<SkewAgent> = agentFault('skewAgent', drawOffset, { inject });
+export const skewMaster: FaultKind<SkewMaster> = masterFault('skewMaster', drawOffset, { inject });

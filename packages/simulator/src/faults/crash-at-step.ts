@@ -4,7 +4,7 @@
 // Ends: the agent starts again after that time. A step that did not come until the end of the fault phase ends nothing.
 import { pick } from '../engine/chance.js';
 import type { StepKind } from '../engine/containerizer.js';
-import { anyAgent, drawDownMs, type FaultKind } from './fault.js';
+import { agentFault, drawDownMs, type FaultKind } from './fault.js';
 
 const STEPS = [
   'prepare',
@@ -23,28 +23,24 @@ export interface CrashAtStep {
   readonly downMs: number;
 }
 
-export const crashAtStep: FaultKind<CrashAtStep> = {
-  name: 'crashAtStep',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'crashAtStep',
-    agent: anyAgent(random, shape),
-    step: pick(random, STEPS),
-    downMs: drawDownMs(random),
-  }),
-  inject({ world, agents }, { agent: index, step, downMs }) {
-    const agent = agents.get(index);
-    if (agent === undefined) return false;
-    agent.containerizer.beforeNext = {
-      step,
-      run() {
-        world.count('crashes between steps of containers');
-        agent.crash('killed', downMs);
-      },
-    };
-    return agent.core !== undefined;
+export const crashAtStep: FaultKind<CrashAtStep> = agentFault(
+  'crashAtStep',
+  (random) => ({ step: pick(random, STEPS), downMs: drawDownMs(random) }),
+  {
+    inject({ world, agents }, { agent: index, step, downMs }) {
+      const agent = agents.get(index);
+      if (agent === undefined) return false;
+      agent.containerizer.beforeNext = {
+        step,
+        run() {
+          world.count('crashes between steps of containers');
+          agent.crash('killed', downMs);
+        },
+      };
+      return agent.core !== undefined;
+    },
+    heal({ agents }) {
+      for (const { containerizer } of agents.values()) containerizer.beforeNext = undefined;
+    },
   },
-  heal({ agents }) {
-    for (const { containerizer } of agents.values()) containerizer.beforeNext = undefined;
-  },
-};
+);

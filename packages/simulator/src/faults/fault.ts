@@ -50,6 +50,33 @@ export function drawFaults<F>(
 export const anyAgent = (random: Random, { agents }: Shape): number => wholeBetween(random, 0, agents - 1);
 export const anyMaster = (random: Random, { masters }: Shape): number => wholeBetween(random, 0, masters - 1);
 
+type Effect<F> = Pick<FaultKind<F>, 'inject' | 'heal'>;
+
+/** A kind of faults of one agent; `draw` gives what it draws beside the agent. */
+export const agentFault = <Kind extends string, Drawn extends object>(
+  kind: Kind,
+  draw: (random: Random) => Drawn,
+  effect: Effect<{ readonly kind: Kind; readonly agent: number } & Drawn>,
+  share = 0.23,
+): FaultKind<{ readonly kind: Kind; readonly agent: number } & Drawn> => ({
+  name: kind,
+  share,
+  draw: (random, shape) => ({ kind, agent: anyAgent(random, shape), ...draw(random) }),
+  ...effect,
+});
+
+/** A kind of faults of one master; `draw` gives what it draws beside the master. */
+export const masterFault = <Kind extends string, Drawn extends object>(
+  kind: Kind,
+  draw: (random: Random) => Drawn,
+  effect: Effect<{ readonly kind: Kind; readonly master: number } & Drawn>,
+): FaultKind<{ readonly kind: Kind; readonly master: number } & Drawn> => ({
+  name: kind,
+  share: 0.23,
+  draw: (random, shape) => ({ kind, master: anyMaster(random, shape), ...draw(random) }),
+  ...effect,
+});
+
 /** Every fault ends early enough that the cluster can recover before the quiescence checks. */
 const LONGEST_MS = 600_000;
 

@@ -4,7 +4,7 @@
 //     The checkpoint is on another disk.
 // Ends: by itself after that time, and at the end of the fault phase.
 import { between } from '../engine/chance.js';
-import { anyAgent, type FaultKind } from './fault.js';
+import { agentFault, type FaultKind } from './fault.js';
 
 export interface FullDisk {
   readonly kind: 'fullDisk';
@@ -12,21 +12,19 @@ export interface FullDisk {
   readonly ms: number;
 }
 
-export const fullDisk: FaultKind<FullDisk> = {
-  name: 'fullDisk',
-  share: 0,
-  draw: (random, shape) => ({
-    kind: 'fullDisk',
-    agent: anyAgent(random, shape),
-    ms: between(random, 5_000, 150_000),
-  }),
-  inject({ world, agents }, { agent: index, ms }) {
-    const agent = agents.get(index);
-    if (agent === undefined) return false;
-    agent.diskFullUntilMs = Math.max(agent.diskFullUntilMs, world.timeline.nowMs() + ms);
-    return agent.core !== undefined;
+export const fullDisk: FaultKind<FullDisk> = agentFault(
+  'fullDisk',
+  (random) => ({ ms: between(random, 5_000, 150_000) }),
+  {
+    inject({ world, agents }, { agent: index, ms }) {
+      const agent = agents.get(index);
+      if (agent === undefined) return false;
+      agent.diskFullUntilMs = Math.max(agent.diskFullUntilMs, world.timeline.nowMs() + ms);
+      return agent.core !== undefined;
+    },
+    heal({ agents }) {
+      for (const agent of agents.values()) agent.diskFullUntilMs = 0;
+    },
   },
-  heal({ agents }) {
-    for (const agent of agents.values()) agent.diskFullUntilMs = 0;
-  },
-};
+  0,
+);

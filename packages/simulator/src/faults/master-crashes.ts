@@ -5,7 +5,7 @@
 //     Writes that were not answered may be lost; without power no peer is notified.
 // Ends: the master starts again after that time.
 import { type Crash, crashAtWrite, drawCrash } from './crash.js';
-import { anyMaster, type FaultKind } from './fault.js';
+import { type FaultKind, masterFault } from './fault.js';
 import { isMachineRunning } from './machines.js';
 
 interface MasterCrash<Kind> extends Crash {
@@ -16,24 +16,18 @@ interface MasterCrash<Kind> extends Crash {
 export type KillMaster = MasterCrash<'killMaster'>;
 export type PowerOffMaster = MasterCrash<'powerOffMaster'>;
 
-const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): FaultKind<MasterCrash<Kind>> => ({
-  name: kind,
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind,
-    master: anyMaster(random, shape),
-    ...drawCrash(random),
-  }),
-  inject({ world, masters }, fault) {
-    const index = masters.faultTarget(fault.master);
-    const isRunning = isMachineRunning(masters, masters.machines[index]);
-    crashAtWrite(world, fault.atWrite ? masters.store : undefined, () => masters.crash(index, how, fault.downMs));
-    return isRunning;
-  },
-  heal({ masters }) {
-    masters.store.onNextWrite = undefined;
-  },
-});
+const masterCrash = <Kind extends string>(kind: Kind, how: 'reset' | 'silent'): FaultKind<MasterCrash<Kind>> =>
+  masterFault(kind, drawCrash, {
+    inject({ world, masters }, fault) {
+      const index = masters.faultTarget(fault.master);
+      const isRunning = isMachineRunning(masters, masters.machines[index]);
+      crashAtWrite(world, fault.atWrite ? masters.store : undefined, () => masters.crash(index, how, fault.downMs));
+      return isRunning;
+    },
+    heal({ masters }) {
+      masters.store.onNextWrite = undefined;
+    },
+  });
 
 export const killMaster: FaultKind<KillMaster> = masterCrash('killMaster', 'reset');
 export const powerOffMaster: FaultKind<PowerOffMaster> = masterCrash('powerOffMaster', 'silent');

@@ -2,7 +2,8 @@
 // Draws: the agent or master, and for how long.
 // Effect: its process handles no input until the pause ends, and then all of it at once.
 // Ends: by itself after that time.
-import { anyAgent, anyMaster, drawDurationMs, type FaultKind } from './fault.js';
+import type { Random } from '@meseta/base';
+import { agentFault, drawDurationMs, type FaultKind, masterFault } from './fault.js';
 import { type MachineTarget, targetMachine } from './machines.js';
 
 export type PauseAgent = { readonly kind: 'pauseAgent'; readonly agent: number; readonly ms: number };
@@ -15,24 +16,7 @@ const inject: FaultKind<MachineTarget & { readonly ms: number }>['inject'] = (cl
   return isRunning;
 };
 
-export const pauseAgent: FaultKind<PauseAgent> = {
-  name: 'pauseAgent',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'pauseAgent',
-    agent: anyAgent(random, shape),
-    ms: drawDurationMs(random),
-  }),
-  inject,
-};
+const drawPause = (random: Random) => ({ ms: drawDurationMs(random) });
 
-export const pauseMaster: FaultKind<PauseMaster> = {
-  name: 'pauseMaster',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'pauseMaster',
-    master: anyMaster(random, shape),
-    ms: drawDurationMs(random),
-  }),
-  inject,
-};
+export const pauseAgent: FaultKind<PauseAgent> = agentFault('pauseAgent', drawPause, { inject });
+export const pauseMaster: FaultKind<PauseMaster> = masterFault('pauseMaster', drawPause, { inject });

@@ -5,7 +5,7 @@
 // Ends: never.
 import { happens } from '../engine/chance.js';
 import { type AgentSize, drawSize } from '../nodes/agent-size.js';
-import { anyAgent, type FaultKind } from './fault.js';
+import { agentFault, type FaultKind } from './fault.js';
 
 export interface ResizeAgent {
   readonly kind: 'resizeAgent';
@@ -20,21 +20,17 @@ const largest = (a: AgentSize, b: AgentSize): AgentSize => ({
   disk: Math.max(a.disk, b.disk),
 });
 
-export const resizeAgent: FaultKind<ResizeAgent> = {
-  name: 'resizeAgent',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'resizeAgent',
-    agent: anyAgent(random, shape),
-    size: drawSize(random),
-    reboot: happens(random, 0.5),
-  }),
-  inject({ agents }, { agent: index, size, reboot }) {
-    const agent = agents.get(index);
-    if (agent === undefined) return false;
-    const isRunning = agent.core !== undefined;
-    agent.size = reboot ? size : largest(agent.size, size);
-    agent.crash(reboot ? 'powerOff' : 'killed', 3_000);
-    return isRunning;
+export const resizeAgent: FaultKind<ResizeAgent> = agentFault(
+  'resizeAgent',
+  (random) => ({ size: drawSize(random), reboot: happens(random, 0.5) }),
+  {
+    inject({ agents }, { agent: index, size, reboot }) {
+      const agent = agents.get(index);
+      if (agent === undefined) return false;
+      const isRunning = agent.core !== undefined;
+      agent.size = reboot ? size : largest(agent.size, size);
+      agent.crash(reboot ? 'powerOff' : 'killed', 3_000);
+      return isRunning;
+    },
   },
-};
+);

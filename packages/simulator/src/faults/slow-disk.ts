@@ -2,7 +2,7 @@
 // Draws: the agent, and for how long.
 // Effect: a sync of its checkpoint takes 2 s on average.
 // Ends: by itself after that time, and at the end of the fault phase.
-import { anyAgent, drawDurationMs, type FaultKind } from './fault.js';
+import { agentFault, drawDurationMs, type FaultKind } from './fault.js';
 
 export interface SlowDisk {
   readonly kind: 'slowDisk';
@@ -13,14 +13,7 @@ export interface SlowDisk {
 const SYNC_MS = 2;
 const SLOW_SYNC_MS = 2_000;
 
-export const slowDisk: FaultKind<SlowDisk> = {
-  name: 'slowDisk',
-  share: 0.23,
-  draw: (random, shape) => ({
-    kind: 'slowDisk',
-    agent: anyAgent(random, shape),
-    ms: drawDurationMs(random),
-  }),
+export const slowDisk: FaultKind<SlowDisk> = agentFault('slowDisk', (random) => ({ ms: drawDurationMs(random) }), {
   inject({ world, agents }, { agent: index, ms }) {
     const agent = agents.get(index);
     if (agent === undefined) return false;
@@ -33,4 +26,4 @@ export const slowDisk: FaultKind<SlowDisk> = {
   heal({ agents }) {
     for (const { disk } of agents.values()) disk.meanSyncMs = SYNC_MS;
   },
-};
+});
