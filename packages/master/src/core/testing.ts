@@ -140,6 +140,22 @@ export const task = (id: string, offer: Offer, more: Partial<TaskInfo> = {}): Ta
 });
 
 /** The pid of a scheduler driver (v0). */
+/** An agent on which the task `t` of a new framework runs; the update is acknowledged. */
+export function runTask(
+  world: World,
+  info: Partial<FrameworkInfo> = {},
+): { readonly agent: TestAgent; readonly scheduler: TestScheduler } {
+  const agent = world.agent();
+  const scheduler = world.subscribe(info);
+  world.wait(1_000);
+  const offer = scheduler.offer();
+  scheduler.launch(offer, task('t', offer));
+  agent.take('RunTaskMessage');
+  agent.update(scheduler, 't', 'TASK_RUNNING');
+  scheduler.acknowledge(scheduler.status());
+  return { agent, scheduler };
+}
+
 export const DRIVER = 'scheduler-1@10.0.0.9:7000' as Pid;
 
 export const sendDriverCall = (world: World, body: SchedulerV0Call, from = DRIVER): void =>

@@ -2,21 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { present, type TaskId } from '@meseta/base';
 import type { FrameworkInfo, ReregisterAgentMessage } from '@meseta/wire';
-import { createWorld, MASTER_ID, type TestAgent, type TestScheduler, task, type World } from '../testing.js';
+import { createWorld, MASTER_ID, runTask } from '../testing.js';
 
 const aware = { capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] } as const;
-
-function running(world: World, info: Partial<FrameworkInfo> = {}): { agent: TestAgent; scheduler: TestScheduler } {
-  const agent = world.agent();
-  const scheduler = world.subscribe(info);
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer));
-  agent.take('RunTaskMessage');
-  agent.update(scheduler, 't', 'TASK_RUNNING');
-  scheduler.acknowledge(scheduler.status());
-  return { agent, scheduler };
-}
 
 test('REGISTRAR-2: an agent gets its id when the registry has it; a repeated registration changes nothing', () => {
   const world = createWorld();
@@ -46,7 +34,7 @@ test('registrations with an invalid version or domain are ignored', () => {
 
 test('an agent that answers no ping is unreachable after 75 s, with updates and FAILURE, and may re-register', () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world, aware);
+  const { agent, scheduler } = runTask(world, aware);
   agent.answersPings = false;
   world.wait(74_000);
   assert.equal(world.master.state.agents.registered.size, 1);
@@ -89,7 +77,7 @@ test('the re-registration time of an agent that was unreachable is later than it
 
 test('a framework without PARTITION_AWARE gets TASK_LOST', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
-  const { agent, scheduler } = running(world);
+  const { agent, scheduler } = runTask(world);
   agent.answersPings = false;
   world.wait(2_000);
   assert.equal(scheduler.status().state, 'TASK_LOST');
@@ -97,7 +85,7 @@ test('a framework without PARTITION_AWARE gets TASK_LOST', () => {
 
 test('a broken connection rescinds offers, and loses tasks of frameworks without checkpointing', () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world);
+  const { agent, scheduler } = runTask(world);
   const other = world.subscribe({ checkpoint: true });
   scheduler.call({ type: 'SUPPRESS' });
   world.wait(6_000);
@@ -119,7 +107,7 @@ test('a broken connection rescinds offers, and loses tasks of frameworks without
 
 test('the re-registration of a registered agent: tasks that it lacks are reconciled with it, and not killed', () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world, { checkpoint: true });
+  const { agent, scheduler } = runTask(world, { checkpoint: true });
   agent.breakConnection();
   const kill = { task_id: { value: 't' }, agent_id: { value: agent.id } };
   scheduler.call({ type: 'KILL', kill });
@@ -139,7 +127,7 @@ test('the re-registration of a registered agent: tasks that it lacks are reconci
 test('kills are repeated at each re-registration that lists the task', () => {
   for (const sentBefore of [true, false]) {
     const world = createWorld();
-    const { agent, scheduler } = running(world, { checkpoint: true });
+    const { agent, scheduler } = runTask(world, { checkpoint: true });
     const known = present(world.master.state.frameworks.get(scheduler.id)?.tasks.get('t' as TaskId), 'the task');
     const kill = () => scheduler.call({ type: 'KILL', kill: { task_id: { value: 't' } } });
     if (sentBefore) {
@@ -170,7 +158,7 @@ test("an agent that claims the id of another machine's agent is shut down", () =
 
 test('a new agent at the pid of a disconnected agent: that agent is removed', () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world, { checkpoint: true, ...aware });
+  const { agent, scheduler } = runTask(world, { checkpoint: true, ...aware });
   const old = agent.id;
   agent.breakConnection();
   agent.register();
@@ -201,7 +189,7 @@ test('AGENTS-2: a new process at the pid of a connected agent gets no id until t
 
 test('after a master failover agents and frameworks return; missing agents are marked unreachable after 10 min', () => {
   const old = createWorld();
-  const { agent, scheduler } = running(old, { checkpoint: true, failover_timeout: 600 });
+  const { agent, scheduler } = runTask(old, { checkpoint: true, failover_timeout: 600 });
   const missing = old.agent();
   const framework = old.master.state.frameworks.get(scheduler.id);
   const world = createWorld({ registry: old.master.state.registrar.durable });
@@ -239,7 +227,7 @@ test('after a master failover agents and frameworks return; missing agents are m
 
 test('a drain ends when the last terminal update is acknowledged; then the agent can be reactivated', () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world);
+  const { agent, scheduler } = runTask(world);
   const agent_id = { value: agent.id };
   const drain = world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id, max_grace_period: { seconds: 1 } } });
   assert.equal(drain?.status, 200);
@@ -265,7 +253,7 @@ test('a drain ends when the last terminal update is acknowledged; then the agent
 
 test('a draining agent that becomes unreachable is not drained, because its tasks may run on', () => {
   const world = createWorld({ agentPingTimeoutMs: 1_000, maxAgentPingTimeouts: 1 });
-  const { agent } = running(world, aware);
+  const { agent } = runTask(world, aware);
   world.operator({ type: 'DRAIN_AGENT', drain_agent: { agent_id: { value: agent.id } } });
   agent.answersPings = false;
   world.wait(5_000);
@@ -294,7 +282,7 @@ test('a deactivated agent is not offered by the next master', () => {
 
 test("a removed agent that re-registers is accepted, and its tasks' states are sent", () => {
   const world = createWorld();
-  const { agent, scheduler } = running(world);
+  const { agent, scheduler } = runTask(world);
   const framework = world.master.state.frameworks.get(scheduler.id)?.info as FrameworkInfo;
   const tasks = [...(world.master.state.frameworks.get(scheduler.id)?.tasks.values() ?? [])];
   agent.send({ name: 'UnregisterAgentMessage', body: { agent_id: { value: agent.id } } });

@@ -117,6 +117,16 @@ function refuseSubscription(ctx: Context, connection: Connection, message: strin
   if (connection.kind === 'stream') ctx.effects.push({ kind: 'closeStream', stream: connection.id });
 }
 
+/** The fields of a framework that each subscription sets. */
+const subscribedFields = ({ suppressedRoles, offerConstraints, principal, connection }: Subscription) => ({
+  suppressedRoles,
+  offerConstraints,
+  principal,
+  status: 'active' as const,
+  connection,
+  driverPid: driverPidOf(connection),
+});
+
 /** `reregisteredAtMs`: set for a framework that an earlier master knew. */
 function addSubscribed(
   ctx: Context,
@@ -128,12 +138,7 @@ function addSubscribed(
   const isReturning = reregisteredAtMs !== undefined;
   const framework: Framework = {
     ...newFramework({ ...subscription.info, id: { value: id } }),
-    suppressedRoles: subscription.suppressedRoles,
-    offerConstraints: subscription.offerConstraints,
-    principal: subscription.principal,
-    status: 'active',
-    connection: subscription.connection,
-    driverPid: driverPidOf(subscription.connection),
+    ...subscribedFields(subscription),
     registeredAtMs: now.wallMs,
     reregisteredAtMs,
   };
@@ -198,12 +203,7 @@ function resubscribe(ctx: Context, known: Framework, subscription: Subscription,
   const info = { ...requested, id: known.wireId, user, ...(checkpoint === undefined ? {} : { checkpoint }) };
   const framework = changeFramework(ctx, known, {
     ...infoFields(info),
-    suppressedRoles: subscription.suppressedRoles,
-    offerConstraints: subscription.offerConstraints,
-    principal: subscription.principal,
-    status: 'active',
-    connection: subscription.connection,
-    driverPid: driverPidOf(subscription.connection),
+    ...subscribedFields(subscription),
     registeredAtMs: recovered ? now.wallMs : known.registeredAtMs,
     reregisteredAtMs: now.wallMs,
   });

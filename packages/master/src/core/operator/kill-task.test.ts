@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KillTaskInput, Reply, RequestId } from '../io.js';
-import { createWorld, task, type World } from '../testing.js';
+import { createWorld, runTask, type World } from '../testing.js';
 
 let requests = 0;
 
@@ -22,17 +22,7 @@ function killTask(
   return undefined;
 }
 
-function running(world: World) {
-  const agent = world.agent();
-  const scheduler = world.subscribe({ principal: 'web', checkpoint: true });
-  world.wait(1_000);
-  const offer = scheduler.offer();
-  scheduler.launch(offer, task('t', offer));
-  agent.take('RunTaskMessage');
-  agent.update(scheduler, 't', 'TASK_RUNNING');
-  scheduler.acknowledge(scheduler.status());
-  return { agent, scheduler };
-}
+const WEB = { principal: 'web', checkpoint: true };
 
 test('an unknown task is a 404 without an event; an unauthorized principal gets 403', () => {
   const questions: unknown[] = [];
@@ -42,7 +32,7 @@ test('an unknown task is a 404 without an event; an unauthorized principal gets 
       return question.action !== 'TEARDOWN_FRAMEWORK' || question.principal === 'ops';
     },
   });
-  const { agent, scheduler } = running(world);
+  const { agent, scheduler } = runTask(world, WEB);
   const before = scheduler.events.length;
   assert.equal(killTask(world, 'nobody', 't')?.status, 404);
   assert.match(killTask(world, scheduler.id, 'other')?.text ?? '', /task_id: .* no task other/);

@@ -13,7 +13,7 @@ import {
   unallocate,
   validateResources,
 } from '@meseta/resources';
-import type { MasterCall, OfferOperation, Resource } from '@meseta/wire';
+import type { AgentID, MasterCall, OfferOperation, Resource } from '@meseta/wire';
 import { type Context, reply } from '../context.js';
 import type { RequestId } from '../io.js';
 import { returnOffer } from '../offers.js';
@@ -23,70 +23,51 @@ import { checkUnused } from '../operations/convert.js';
 import type { Agent } from '../state.js';
 import { checkOperation } from '../validation/operation.js';
 
+interface AgentOperation {
+  readonly agentId: AgentId | undefined;
+  readonly operation: OfferOperation;
+}
+
 /** The operation of a call and its agent; undefined if the call has no operation. */
-export function operationOf(
-  call: MasterCall,
-): { readonly agentId: AgentId | undefined; readonly operation: OfferOperation } | undefined {
-  const at = (id: { readonly value: string } | undefined) => (id === undefined ? undefined : idOf<AgentId>(id));
+export function operationOf(call: MasterCall): AgentOperation | undefined {
   const { reserve_resources, unreserve_resources, create_volumes, destroy_volumes, grow_volume, shrink_volume } = call;
   switch (call.type) {
     case 'RESERVE_RESOURCES':
-      return (
-        reserve_resources && {
-          agentId: at(reserve_resources.agent_id),
-          operation: {
-            type: 'RESERVE',
-            reserve: {
-              resources: refined(reserve_resources.resources),
-              ...((reserve_resources.source ?? []).length > 0 && { source: refined(reserve_resources.source) }),
-            },
-          },
-        }
-      );
+      return onAgent(reserve_resources, ({ resources, source = [] }) => ({
+        type: 'RESERVE',
+        reserve: { resources: refined(resources), ...(source.length > 0 && { source: refined(source) }) },
+      }));
     case 'UNRESERVE_RESOURCES':
-      return (
-        unreserve_resources && {
-          agentId: at(unreserve_resources.agent_id),
-          operation: { type: 'UNRESERVE', unreserve: { resources: refined(unreserve_resources.resources) } },
-        }
-      );
+      return onAgent(unreserve_resources, ({ resources }) => ({
+        type: 'UNRESERVE',
+        unreserve: { resources: refined(resources) },
+      }));
     case 'CREATE_VOLUMES':
-      return (
-        create_volumes && {
-          agentId: at(create_volumes.agent_id),
-          operation: { type: 'CREATE', create: { volumes: refined(create_volumes.volumes) } },
-        }
-      );
+      return onAgent(create_volumes, ({ volumes }) => ({ type: 'CREATE', create: { volumes: refined(volumes) } }));
     case 'DESTROY_VOLUMES':
-      return (
-        destroy_volumes && {
-          agentId: at(destroy_volumes.agent_id),
-          operation: { type: 'DESTROY', destroy: { volumes: refined(destroy_volumes.volumes) } },
-        }
-      );
+      return onAgent(destroy_volumes, ({ volumes }) => ({ type: 'DESTROY', destroy: { volumes: refined(volumes) } }));
     case 'GROW_VOLUME':
-      return (
-        grow_volume && {
-          agentId: at(grow_volume.agent_id),
-          operation: {
-            type: 'GROW_VOLUME',
-            grow_volume: { volume: one(grow_volume.volume), addition: one(grow_volume.addition) },
-          },
-        }
-      );
+      return onAgent(grow_volume, ({ volume, addition }) => ({
+        type: 'GROW_VOLUME',
+        grow_volume: { volume: one(volume), addition: one(addition) },
+      }));
     case 'SHRINK_VOLUME':
-      return (
-        shrink_volume && {
-          agentId: at(shrink_volume.agent_id),
-          operation: {
-            type: 'SHRINK_VOLUME',
-            shrink_volume: { volume: one(shrink_volume.volume), subtract: shrink_volume.subtract },
-          },
-        }
-      );
+      return onAgent(shrink_volume, ({ volume, subtract: removed }) => ({
+        type: 'SHRINK_VOLUME',
+        shrink_volume: { volume: one(volume), subtract: removed },
+      }));
     default:
       return undefined;
   }
+}
+
+function onAgent<Body extends { readonly agent_id?: AgentID | undefined }>(
+  body: Body | undefined,
+  operationIn: (body: Body) => OfferOperation,
+): AgentOperation | undefined {
+  if (body === undefined) return undefined;
+  const { agent_id } = body;
+  return { agentId: agent_id === undefined ? undefined : idOf<AgentId>(agent_id), operation: operationIn(body) };
 }
 
 /** Invalid resources are not changed; validation reports them. */
