@@ -11,18 +11,16 @@ import { hostileBytes } from '@meseta/wire/testing/hostile-bytes';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
 import { digestOf } from './testing/digest.js';
 import { sendAll } from './testing/pipeline.js';
-import { startWitness, type Witness } from './testing/witness.js';
-import { createTestCluster, type TestCluster } from './testing.js';
+import type { Witness } from './testing/witness.js';
+import { startWitnessedCluster } from './testing/witnessed-cluster.js';
+import type { TestCluster } from './testing.js';
 
 const places = createSchemaPlaces();
 let cluster: TestCluster;
 let witness: Witness;
 
 before(async () => {
-  cluster = await createTestCluster();
-  await cluster.startMaster();
-  await cluster.startAgent();
-  witness = await startWitness(cluster.master);
+  ({ cluster, witness } = await startWitnessedCluster(false));
 });
 
 after(async () => {

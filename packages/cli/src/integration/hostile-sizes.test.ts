@@ -11,8 +11,9 @@ import { after, before, test } from 'node:test';
 import { parseDuration, seededRandom } from '@meseta/base';
 import { createSchemaPlaces } from '@meseta/wire/testing/schema-places';
 import { createSizedRequests, type SizedRequest } from './testing/hostile-sizes.js';
-import { startWitness, type Witness } from './testing/witness.js';
-import { createTestCluster, type TestCluster } from './testing.js';
+import type { Witness } from './testing/witness.js';
+import { startWitnessedCluster } from './testing/witnessed-cluster.js';
+import type { TestCluster } from './testing.js';
 
 const SEED = Number(process.env['MESETA_HOSTILE_SEED'] ?? 1);
 const DURATION = process.env['MESETA_HOSTILE_DURATION'] ?? '60secs';
@@ -33,10 +34,7 @@ let cluster: TestCluster;
 let witness: Witness;
 
 before(async () => {
-  cluster = await createTestCluster({ nodeOptions: [`--max-old-space-size=${HEAP_MB}`] });
-  await cluster.startMaster();
-  await cluster.startAgent();
-  witness = await startWitness(cluster.master, true);
+  ({ cluster, witness } = await startWitnessedCluster(true, { nodeOptions: [`--max-old-space-size=${HEAP_MB}`] }));
 });
 
 after(async () => {

@@ -9,8 +9,9 @@ import { after, before, test } from 'node:test';
 import { until } from '@meseta/platform/testing/until';
 import { hostileValues, RawJson, writeJson } from '@meseta/wire/testing/hostile-values';
 import { createSchemaPlaces, type Plain } from '@meseta/wire/testing/schema-places';
-import { startWitness, type Witness } from './testing/witness.js';
-import { createTestCluster, type TestCluster } from './testing.js';
+import type { Witness } from './testing/witness.js';
+import { startWitnessedCluster } from './testing/witnessed-cluster.js';
+import type { TestCluster } from './testing.js';
 
 /** Of the values of a field so many are left out between two that are taken; others at the next field. */
 const ONE_IN = 5;
@@ -20,10 +21,7 @@ let cluster: TestCluster;
 let witness: Witness;
 
 before(async () => {
-  cluster = await createTestCluster();
-  await cluster.startMaster();
-  await cluster.startAgent();
-  witness = await startWitness(cluster.master, true);
+  ({ cluster, witness } = await startWitnessedCluster(true));
 });
 
 after(async () => {

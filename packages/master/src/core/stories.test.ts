@@ -1,11 +1,10 @@
 // Plays the stories of the master's core (testdata/*.txt) and compares every effect to the letter. After an intended change
 // MESETA_STORIES=write writes the stories with the effects that the core gives now; review the difference like a change of
 // the code.
-import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { snapshotOf } from '@meseta/base/testing/snapshot';
-import { playStory, storyDifference } from '@meseta/base/testing/story';
+import { playStory } from '@meseta/base/testing/story';
+import { checkPlayed, storiesIn, testStory } from '@meseta/platform/testing/stories';
 import { resumeMaster } from './machine.js';
 import { createStoryPlayer } from './testing/story-player.js';
 import type { World } from './testing.js';
@@ -21,19 +20,10 @@ function resumeFromSnapshot(world: World): void {
   world.master = resumeMaster(snapshotOf(state, (value) => given.includes(value) || isImmutable(value)));
 }
 
-for (const name of readdirSync(folder).filter((it) => it.endsWith('.txt'))) {
-  const path = `${folder}/${name}`;
-  const story = readFileSync(path, 'utf8');
-  const [rule = ''] = /(?<=^# ).*/.exec(story) ?? [];
-  test(`the story of ${name.slice(0, -'.txt'.length).replaceAll('-', ' ')}: ${rule}`, () => {
-    const played = playStory(story, createStoryPlayer());
-    if (process.env['MESETA_STORIES'] === 'write') writeFileSync(path, played);
-    const difference = storyDifference(path, story, played);
-    assert.ok(difference === undefined, difference);
-  });
+for (const file of storiesIn(folder)) {
+  testStory(file, (story) => playStory(story, createStoryPlayer()));
 
-  test(`MACHINE-1: a master that continues from a snapshot after each input plays the same story (${name})`, () => {
-    const difference = storyDifference(path, story, playStory(story, createStoryPlayer(resumeFromSnapshot)));
-    assert.ok(difference === undefined, difference);
+  test(`MACHINE-1: a master that continues from a snapshot after each input plays the same story (${file.name})`, () => {
+    checkPlayed(file, playStory(file.story, createStoryPlayer(resumeFromSnapshot)));
   });
 }

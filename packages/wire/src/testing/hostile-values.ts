@@ -37,17 +37,15 @@ const STRINGS: readonly string[] = [
   'null',
 ];
 
+/** At and beyond the ends of the ranges of floats and integers. */
+export const EXTREME_NUMBERS: readonly number[] = [1e-320, 1e308, -1e308, 2 ** 31, 2 ** 32, 2 ** 53];
+
 const NUMBERS: readonly unknown[] = [
   -1,
   0,
   -0,
   0.0001,
-  1e-320,
-  1e308,
-  -1e308,
-  2 ** 31,
-  2 ** 32,
-  2 ** 53,
+  ...EXTREME_NUMBERS,
   new RawJson('1e400'),
   new RawJson('9223372036854775807'),
   new RawJson('9223372036854775808'),

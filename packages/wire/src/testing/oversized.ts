@@ -2,7 +2,7 @@
 // nesting, numbers at the ends of their ranges, unknown enum names, duplicate ids.
 import { below, LIMITS, type Random } from '@meseta/base';
 import type { FieldSchema } from '../../codegen/schema.js';
-import { RawJson } from './hostile-values.js';
+import { EXTREME_NUMBERS, RawJson } from './hostile-values.js';
 import type { Plain, SchemaPlaces } from './schema-places.js';
 
 export interface Oversized {
@@ -24,12 +24,7 @@ const TEXTS = ['x', 'é', 'a/', '(', 'a{1000}', '\u0000', '../', '"', '\\', '1']
 const NUMBERS: readonly unknown[] = [
   0,
   -1,
-  1e-320,
-  1e308,
-  -1e308,
-  2 ** 31,
-  2 ** 32,
-  2 ** 53,
+  ...EXTREME_NUMBERS,
   2 ** 63,
   Number.NaN,
   Number.POSITIVE_INFINITY,
