@@ -161,6 +161,45 @@ test('REGISTRATION-9: an answer to an attempt over an earlier connection does no
   assert.deepEqual(sentOf(world, 'UpdateAgentMessage').at(-1)?.resource_version_uuid, resource_version_uuid);
 });
 
+test('REGISTRATION-10: a new agent that may have missed an answer re-registers, and refuses a task that it ignored before', () => {
+  const losses = [
+    [{ kind: 'peerLost', address: addressOfPid(MASTER) }],
+    [
+      { kind: 'masterDetected', master: undefined },
+      { kind: 'masterDetected', master: MASTER },
+    ],
+  ] as const;
+  for (const loss of [[], ...losses]) {
+    const world = createWorld();
+    world.input({ kind: 'start', checkpoint: [], containers: [] });
+    world.input({ kind: 'masterDetected', master: MASTER });
+    world.pass(1_000);
+    for (const input of loss) world.input(input);
+    world.message({ name: 'RunTaskMessage', body: { framework: frameworkOf(), task: taskOf('t') } });
+    assert.equal(world.core.state.frameworks.size, 0);
+    world.pass(2_000);
+    const agent_id = { value: 'S0' };
+    world.message({ name: 'AgentRegisteredMessage', body: { agent_id } });
+    world.pass(2_000);
+    const attempts = sentOf(world, 'ReregisterAgentMessage');
+    assert.equal(world.core.state.registration.registered, loss.length === 0);
+    assert.equal(attempts.length > 0, loss.length > 0);
+    if (loss.length === 0) continue;
+    assert.deepEqual(attempts[0]?.agent.id, agent_id);
+    const [framework, statuses] = [frameworkOf(), [{ task_id: { value: 't' }, state: 'TASK_STAGING' } as const]];
+    const framework_id = framework.id ?? assert.fail('the framework has no id');
+    const reconciliations = [{ framework_id, statuses, framework }];
+    world.message({ name: 'AgentReregisteredMessage', body: { agent_id, reconciliations } });
+    assert.deepEqual(
+      sentOf(world, 'StatusUpdateMessage').map(({ update }) => update.status.state),
+      ['TASK_LOST'],
+    );
+    world.pass(2_000);
+    assert.equal(world.core.state.registration.registered, true);
+    assert.equal(sentOf(world, 'ReregisterAgentMessage').length, attempts.length);
+  }
+});
+
 test('pings at intervals keep the agent registered', () => {
   const world = registeredWorld();
   for (let i = 0; i < 20; i++) {

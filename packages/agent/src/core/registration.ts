@@ -19,6 +19,8 @@
 // REGISTRATION-9: an answer registers the agent only if the agent has sent an attempt since its connection broke. The answer to
 //     an earlier attempt says nothing of what the master sent before and after it: an operation that the agent ignored in
 //     between would stay in the master's total, as no new attempt with the agent's own would follow.
+// REGISTRATION-10: a new agent that may have missed an earlier answer re-registers as soon as it has its id: the master may have
+//     sent tasks since that answer, which the agent ignored, and only a re-registration says that it lacks them.
 
 import {
   addressOfPid,
@@ -72,12 +74,19 @@ export const CAPABILITIES: readonly AgentInfoCapability[] = (
 
 export function handleMasterDetected(ctx: Context, master: Pid | undefined): void {
   const { state } = ctx;
+  noteAttemptsInDoubt(ctx);
   state.registration = { ...state.registration, master, registered: false };
   pauseAll(ctx);
   cancelTimer(ctx, { kind: 'ping' });
   cancelTimer(ctx, { kind: 'register' });
   log(ctx, 'info', master === undefined ? 'there is no leading master' : `the leading master is ${master}`);
   startRegistrationIfRecovered(ctx);
+}
+
+/** REGISTRATION-10. */
+function noteAttemptsInDoubt({ state }: Context): void {
+  if (agentIdOf(state) !== undefined || !state.registration.hasReported) return;
+  state.registration = { ...state.registration, mayHaveMissedAnswer: true };
 }
 
 /** REGISTRATION-5: registers once no executor is waited for, so that the registration lists all that run. */
@@ -261,7 +270,14 @@ function acceptRegistration(ctx: Context, connection: MasterAgentConnection | un
 
 /** REGISTRATION-2: sends what waited for the registration. */
 export function announceRegistered(ctx: Context): void {
-  if (!ctx.state.registration.registered) return;
+  const { state } = ctx;
+  if (!state.registration.registered) return;
+  if (state.registration.mayHaveMissedAnswer) {
+    log(ctx, 'info', 'registering again: tasks that were sent after an earlier answer may be lost');
+    state.registration = { ...state.registration, mayHaveMissedAnswer: false };
+    startRegistration(ctx);
+    return;
+  }
   updateAgent(ctx);
   resendExits(ctx);
   resumeAll(ctx);
@@ -329,6 +345,7 @@ export function handlePeerLost(ctx: Context, address: string): void {
   if (master === undefined || addressOfPid(master) !== address) return;
   if (!registered) {
     // The attempts over this connection may be lost.
+    noteAttemptsInDoubt(ctx);
     ctx.state.registration = { ...ctx.state.registration, hasReported: false };
     return;
   }

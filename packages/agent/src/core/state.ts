@@ -123,6 +123,8 @@ export interface Registration {
   readonly registered: boolean;
   /** A registration was sent over the current connection. */
   readonly hasReported: boolean;
+  /** An answer to an attempt of this agent as a new one may have been lost or ignored (REGISTRATION-10). */
+  readonly mayHaveMissedAnswer: boolean;
   /** The registrations that were sent since the start of this one; they bound the next random pause (REGISTRATION-3). */
   readonly attempts: number;
   /** The agent registers again if no ping arrives for this long. */
@@ -215,6 +217,7 @@ export function createState(options: AgentOptions, random: Random): AgentState {
       master: undefined,
       registered: false,
       hasReported: false,
+      mayHaveMissedAnswer: false,
       attempts: 0,
       pingTimeoutMs: PING_TIMEOUT_MS,
     },
