@@ -192,7 +192,7 @@ test('REGISTRATION-10: a new agent that may have missed an answer re-registers, 
     world.message({ name: 'AgentReregisteredMessage', body: { agent_id, reconciliations } });
     assert.deepEqual(
       sentOf(world, 'StatusUpdateMessage').map(({ update }) => update.status.state),
-      ['TASK_LOST'],
+      ['TASK_DROPPED'],
     );
     world.pass(2_000);
     assert.equal(world.core.state.registration.registered, true);
