@@ -273,7 +273,14 @@ function startInNetworks(): Promise<Containerizer> {
   const script = `#!/bin/sh\necho "$CNI_COMMAND $CNI_IFNAME" >>'${root}/calls'\necho '{"ips": [{"address": "10.1.0.5/16"}]}'\n`;
   writeFileSync(`${pluginsDir}/plain`, script, { mode: 0o755 });
   const rootDir = `${root}/run/isolators/network/cni`;
-  const cni = { configDir, pluginsDir, rootDir, pluginTimeoutMs: 60_000, namespaces: createNetworkNamespaces() };
+  const cni = {
+    configDir,
+    pluginsDir,
+    rootDir,
+    pluginTimeoutMs: 60_000,
+    defaultDns: [],
+    namespaces: createNetworkNamespaces(),
+  };
   return start({ launcher: 'linux', isolation: { names: 'filesystem/linux,network/cni', cni } });
 }
 

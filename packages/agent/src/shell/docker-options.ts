@@ -23,6 +23,7 @@ export function dockerOptions(flags: AgentFlags, config: string | undefined): Do
     config,
     sandboxDirectory: flags.sandbox_directory,
     enableCfs: flags.cgroups_enable_cfs,
+    defaultDns: flags.default_container_dns?.docker ?? [],
     stopTimeoutMs: flags.docker_stop_timeout,
     removeDelayMs: flags.docker_remove_delay,
     killOrphans: flags.docker_kill_orphans,

@@ -26,7 +26,9 @@ test('every flag of a Mesos agent is known; an error about an unknown flag names
   assert.match(wrong.error.message, /--resources/);
 });
 
-test('flags of images: an error says what was expected', () => {
+test('flags of containers: an error says what was expected', () => {
+  const dns = (kind: string, network: object, nameservers = ['10.0.0.1'], search: readonly string[] = []): string =>
+    `--default_container_dns=${JSON.stringify({ [kind]: [{ ...network, dns: { nameservers, search } }] })}`;
   const gc = (headroom: number, nanoseconds: number): string =>
     `--image_gc_config={"image_disk_headroom":${headroom},"image_disk_watch_interval":{"nanoseconds":${nanoseconds}}}`;
   const problemOf = (flag: string): string => {
@@ -52,6 +54,15 @@ test('flags of images: an error says what was expected', () => {
     [gc(1.1, 3.6e12), /image_disk_headroom: expected 0 to 1, got 1\.1/],
     [gc(0.1, 0), /image_disk_watch_interval: expected at least a second/],
     ['--image_gc_config={}', /expected JSON such as/],
+    [dns('mesos', { network_mode: 'CNI' }), /^accepted$/],
+    [dns('docker', { network_mode: 'USER', network_name: 'n' }), /^accepted$/],
+    [dns('mesos', { network_mode: 'HOST' }), /mesos\[0\]\.network_mode: expected CNI/],
+    [dns('docker', {}), /docker\[0\]\.network_mode: expected BRIDGE or USER/],
+    [dns('docker', { network_mode: 'BRIDGE', network_name: 'n' }), /network_name: expected without BRIDGE/],
+    [dns('mesos', { network_mode: 'CNI' }, ['x']), /dns\.nameservers: expected IP addresses, got "x"/],
+    [dns('mesos', { network_mode: 'CNI' }, []), /dns\.nameservers: expected IP addresses/],
+    [dns('mesos', { network_mode: 'CNI' }, ['10.0.0.1'], ['a b']), /dns: expected words without spaces/],
+    ['--default_container_dns={"mesos": [{}]}', /expected JSON such as/],
   ];
   for (const [flag, expected] of flags) assert.match(problemOf(flag), expected, flag);
 });

@@ -27,6 +27,7 @@ import { peerFlags } from '@meseta/platform/peer-flags';
 import { parseAttributes, parseResources } from '@meseta/resources';
 import type { CapabilityInfo, DomainInfo, ValueRange } from '@meseta/wire';
 import { CapabilityInfoCodec, DomainInfoCodec } from '@meseta/wire/codecs';
+import { dnsFlag } from './dns-flag.js';
 import { parseGpuIndexes } from './gpu-indexes.js';
 import { backendFlag, imageGcFlag, providersFlag, registryFlag } from './image-flags.js';
 
@@ -211,7 +212,9 @@ export const agentFlags = {
   }),
   credential: pathFlag({ help: 'A file with the principal and secret for the master.' }),
   csi_plugin_config_dir: textFlag(ignored),
-  default_container_dns: textFlag(ignored),
+  default_container_dns: dnsFlag({
+    help: 'JSON: what containers know about DNS in networks of network/cni and Docker that say nothing about it.',
+  }),
   default_container_info: textFlag(ignored),
   default_container_shm_size: byteSizeFlag({
     help: 'The size of a /dev/shm of its own, of a container that names none. Default: half of the memory.',

@@ -36,6 +36,7 @@ async function networkOptionsOf(flags: AgentFlags): Promise<CniOptions> {
       .join(':'),
     rootDir: resolve(flags.network_cni_root_dir_persist ? flags.work_dir : flags.runtime_dir, CNI_DIRECTORY),
     pluginTimeoutMs: CNI_PLUGIN_TIMEOUT_MS,
+    defaultDns: flags.default_container_dns?.mesos ?? [],
     namespaces: loaded?.createNetworkNamespaces(),
   };
 }

@@ -307,7 +307,7 @@ it('a container with an image and a network sees its own names and interfaces', 
   fs.writeFileSync(join(pluginsDir, 'plain'), `#!/bin/sh\necho '${result}'\n`, { mode: 0o755 });
   const rootDir = join(root, 'networks');
   const namespaces = createNetworkNamespaces();
-  const cni = { configDir, pluginsDir, rootDir, pluginTimeoutMs: 10_000, namespaces };
+  const cni = { configDir, pluginsDir, rootDir, pluginTimeoutMs: 10_000, defaultDns: [], namespaces };
   const containers = await startWithImages({}, ',network/cni,namespaces/pid', { cni });
   const value = 'cat /etc/hosts /etc/hostname /etc/resolv.conf /proc/sys/kernel/hostname; ls /sys/class/net';
   const seen = await run(

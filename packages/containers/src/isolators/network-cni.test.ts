@@ -94,6 +94,10 @@ const start = (pluginTimeoutMs = 60_000): Promise<Containerizer> =>
         pluginsDir: `${root}/none:${root}/plugins`,
         rootDir: stateDir(),
         pluginTimeoutMs,
+        defaultDns: [
+          { network_mode: 'CNI', dns: { nameservers: ['10.9.9.9'] } },
+          { network_mode: 'CNI', network_name: 'named', dns: { nameservers: ['10.9.9.8'], search: ['a.example'] } },
+        ],
         namespaces,
       },
     },
@@ -421,6 +425,28 @@ test('NETWORK-CNI-2: nested containers and sessions are in the network of their 
   await next('exited', 'parent');
   assert.deepEqual(calls(), ['ADD plain eth0', 'ADD plain eth0', 'DEL plain eth0', 'DEL plain eth0']);
 });
+
+test(
+  'DNS of a container: what its plugin says, else what the operator says of its network, else of all networks',
+  asRoot,
+  async () => {
+    writePlugin('plain', resultOf('10.1.0.5/16'));
+    writePlugin('telling', resultOf('10.1.0.6/16', ', "dns": {"nameservers": ["10.1.0.1"]}'));
+    for (const name of ['plain', 'named']) configure(`${name}.conf`, { cniVersion: '1.0.0', name, type: 'plain' });
+    configure('telling.conf', { cniVersion: '1.0.0', name: 'telling', type: 'telling' });
+    const containers = await start();
+    for (const [name, expected] of [
+      ['plain', 'nameserver 10.9.9.9\n'],
+      ['named', 'search a.example\nnameserver 10.9.9.8\n'],
+      ['telling', 'nameserver 10.1.0.1\n'],
+    ] as const) {
+      const it = spec(name, { value: 'cat /etc/resolv.conf' }, inNetworks([{ name }]));
+      containers.launch(it);
+      await next('exited', name);
+      assert.equal(output(it), expected);
+    }
+  },
+);
 
 test('a container that names no network has the one of the agent', asRoot, async () => {
   const containers = await start();

@@ -16,7 +16,7 @@ import {
   type Processes,
   type Result,
 } from '@meseta/base';
-import type { NetworkInfo } from '@meseta/wire';
+import type { ContainerDNSInfoMesosInfo, NetworkInfo } from '@meseta/wire';
 import { createConcurrencyLimit } from '../concurrency.js';
 import { createNetworkCatalog } from '../networks/catalog.js';
 import {
@@ -29,6 +29,7 @@ import {
   readNetwork,
   removeNetwork,
 } from '../networks/container-networks.js';
+import { defaultDnsFor } from '../networks/default-dns.js';
 import type { ContainerSpec } from '../types.js';
 import type { ContainerNetwork, Isolator, PlanPatch } from './isolator.js';
 
@@ -40,6 +41,8 @@ export interface CniOptions {
   /** Absolute; only the agent's user can change it. */
   readonly rootDir: string;
   readonly pluginTimeoutMs: number;
+  /** `--default_container_dns` */
+  readonly defaultDns: readonly ContainerDNSInfoMesosInfo[];
   /** undefined: this process can't make them. */
   readonly namespaces: NetworkNamespaces | undefined;
 }
@@ -160,7 +163,9 @@ function createAttachments(ports: AttachmentPorts, options: CniOptions & Ports) 
       if (!attachments.ok) return attachments;
       // What an interrupted launch of this container has left.
       await remove(containerId);
-      const named = { containerId, hostname: hostnameOf(spec) };
+      const names = attachments.value.map(({ network }) => network.name);
+      const defaultDns = defaultDnsFor(options.defaultDns, 'CNI', names)?.dns;
+      const named = { containerId, hostname: hostnameOf(spec), defaultDns };
       const network = await limitCalls(() => makeNetwork(ports, named, attachments.value, signal));
       if (!network.ok) return network;
       networkOf.set(containerId, network.value);

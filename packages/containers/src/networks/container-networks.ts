@@ -15,7 +15,7 @@ import {
   pushAll,
   type Result,
 } from '@meseta/base';
-import type { NetworkInfo } from '@meseta/wire';
+import type { CniDNS, NetworkInfo } from '@meseta/wire';
 import type { ContainerNetwork } from '../isolators/isolator.js';
 import type { JsonObject } from '../operator-json.js';
 import { listNames } from '../sandbox/directories.js';
@@ -82,14 +82,24 @@ async function attachAll(
   return ok(addressings);
 }
 
+interface NamedContainer {
+  readonly containerId: ContainerId;
+  readonly hostname: string;
+  /** Where its networks say nothing about DNS; undefined: as the machine. */
+  readonly defaultDns: CniDNS | undefined;
+}
+
 async function writeNameFiles(
   place: Place,
-  containerId: ContainerId,
-  hostname: string,
+  { containerId, hostname, defaultDns }: NamedContainer,
   addressings: readonly Addressing[],
 ): Promise<Result<void, string>> {
   const ofHost = await place.files.readText(RESOLVER);
-  const resolver = resolverText(addressings.map(({ dns }) => dns)) ?? (ofHost.ok ? ofHost.value : '');
+  const { nameservers = [], domain, search = [], options = [] } = defaultDns ?? {};
+  const resolver =
+    resolverText(addressings.map(({ dns }) => dns)) ??
+    resolverText([{ nameservers, domain, search, options }]) ??
+    (ofHost.ok ? ofHost.value : '');
   const addresses = addressings.flatMap((it) => it.addresses);
   const texts = { hostname: `${hostname}\n`, hosts: hostsText(hostname, addresses), 'resolv.conf': resolver };
   for (const [name, text] of Object.entries(texts)) {
@@ -102,10 +112,11 @@ async function writeNameFiles(
 /** Makes a container's namespace, and attaches it. When that fails, `removeNetwork` removes what was made. */
 export async function makeNetwork(
   ports: AttachmentPorts,
-  { containerId, hostname }: { readonly containerId: ContainerId; readonly hostname: string },
+  container: NamedContainer,
   attachments: readonly Attachment[],
   signal: AbortSignalLike,
 ): Promise<Result<ContainerNetwork, string>> {
+  const { containerId, hostname } = container;
   const made = await ports.files.makeDirectory(directoryOf(ports, containerId), DIRECTORY_MODE);
   if (!made.ok) return err(made.error.message);
   const namespace = namespaceOf(ports, containerId);
@@ -113,7 +124,7 @@ export async function makeNetwork(
   if (!created.ok) return err(created.error.message);
   const attached = await attachAll(ports, containerId, attachments, signal);
   if (!attached.ok) return attached;
-  const written = await writeNameFiles(ports, containerId, hostname, attached.value);
+  const written = await writeNameFiles(ports, container, attached.value);
   if (!written.ok) return written;
   const infos = attached.value.map((addressing, index) => shownInfo(attachments[index]?.info ?? {}, addressing));
   return ok({ owner: containerId, namespace, hostname, infos });

@@ -34,6 +34,7 @@ export const isolationOptions: Omit<IsolationOptions, 'launcher' | 'images' | 's
     pluginsDir: undefined,
     rootDir: '/nowhere',
     pluginTimeoutMs: 60_000,
+    defaultDns: [],
     namespaces: undefined,
   },
   ports: { watchIntervalMs: 30_000, enforce: false, watched: undefined },

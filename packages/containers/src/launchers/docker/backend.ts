@@ -20,6 +20,7 @@ export interface DockerOptions
   readonly socket: string;
   /** `--docker_config`, as JSON. */
   readonly config: string | undefined;
+  readonly defaultDns: DockerPlanOptions['defaultDns'];
   readonly sandboxDirectory: string;
   /** Tells the agents of a machine apart. */
   readonly agent: string;

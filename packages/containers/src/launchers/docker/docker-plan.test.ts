@@ -3,11 +3,17 @@ import { test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { ContainerInfo, ContainerInfoDockerInfo, Parameter, Resource } from '@meseta/wire';
 import type { ContainerSpec } from '../../types.js';
-import { type DockerPlan, planDockerContainer } from './docker-plan.js';
+import { type DockerPlan, type DockerPlanOptions, planDockerContainer } from './docker-plan.js';
 import { serializeRequest } from './request.js';
 
 const MIB = 2 ** 20;
-const options = { sandboxDirectory: '/sb', agent: 'a1', enableCfs: false, totalMemoryBytes: 1000 * MIB };
+const options: DockerPlanOptions = {
+  sandboxDirectory: '/sb',
+  agent: 'a1',
+  enableCfs: false,
+  totalMemoryBytes: 1000 * MIB,
+  defaultDns: [{ network_mode: 'USER', network_name: 'n', dns: { nameservers: ['10.0.0.1'], search: ['a.example'] } }],
+};
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } });
 const ports: Resource = { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: 31000, end: 31001 }] } };
 
@@ -50,6 +56,15 @@ const problemOf = (changes: Changes): string => {
 // biome-ignore lint/suspicious/noExplicitAny: the engine's JSON
 const body = (changes: Changes): any => JSON.parse(serializeRequest(planned(changes).request));
 const parameter = (key: string, value: string): Parameter => ({ key, value });
+
+test('DNS of a container in a network is what the task says, else what the operator says of the network', () => {
+  const inNetwork = (name: string, parameters: readonly Parameter[] = []) =>
+    body({ docker: { network: 'USER', parameters }, info: { network_infos: [{ name }] } }).HostConfig;
+  const { Dns, DnsSearch, DnsOptions } = inNetwork('n');
+  assert.deepEqual([Dns, DnsSearch, DnsOptions], [['10.0.0.1'], ['a.example'], []]);
+  assert.deepEqual(inNetwork('n', [parameter('dns', '10.0.0.2')]).Dns, ['10.0.0.2']);
+  assert.equal(inNetwork('other').Dns, undefined);
+});
 
 test('the request is what the docker run of a Mesos executor asks for', () => {
   const { HostConfig, ...rest } = body({});

@@ -6,7 +6,16 @@
 //   `publish` and `publish-all` are not checked, as in Mesos.
 // DOCKER-PLAN-3: no parameter changes the name and the label by which the agent finds its containers again.
 import { checkPathBelow, err, ok, overLimit, pathComponents, type Result, utf8Length } from '@meseta/base';
-import type { ContainerInfo, ContainerInfoDockerInfo, NetworkInfo, RLimitInfo, Volume } from '@meseta/wire';
+import type {
+  ContainerDNSInfoDockerInfo,
+  ContainerInfo,
+  ContainerInfoDockerInfo,
+  NetworkInfo,
+  Parameter,
+  RLimitInfo,
+  Volume,
+} from '@meseta/wire';
+import { defaultDnsFor } from '../../networks/default-dns.js';
 import type { LaunchOwner } from '../../plan/plan.js';
 import type { ContainerSpec, DirectoryBelow } from '../../types.js';
 import { type ImageName, imageReference, parseImageName } from './image-names.js';
@@ -34,6 +43,8 @@ export interface DockerPlan {
 }
 
 export interface DockerPlanOptions extends LimitOptions {
+  /** `--default_container_dns` */
+  readonly defaultDns: readonly ContainerDNSInfoDockerInfo[];
   /** `--sandbox_directory` */
   readonly sandboxDirectory: string;
   /** The value of the agent's label. */
@@ -321,6 +332,22 @@ export function planDockerContainer(
   return problem === undefined ? ok(plan) : err(problem);
 }
 
+/** Where the task says nothing about DNS. */
+function addDns(
+  { HostConfig }: CreateRequest,
+  parameters: readonly Parameter[],
+  { defaultDns }: DockerPlanOptions,
+): Problem {
+  const { NetworkMode: network } = HostConfig;
+  if (['host', 'none'].includes(network) || parameters.some(({ key }) => key.startsWith('dns'))) return undefined;
+  const dns = defaultDnsFor(defaultDns, network === 'bridge' ? 'BRIDGE' : 'USER', [network])?.dns;
+  if (dns === undefined) return undefined;
+  HostConfig['Dns'] = dns.nameservers ?? [];
+  HostConfig['DnsSearch'] = dns.search ?? [];
+  HostConfig['DnsOptions'] = dns.options ?? [];
+  return undefined;
+}
+
 function fillIn(
   plan: DockerPlan,
   spec: ContainerSpec,
@@ -346,6 +373,7 @@ function fillIn(
     addUlimits(HostConfig, spec.rlimits) ??
     overLimit('dockerParameters', 'container.docker.parameters', parameters.length) ??
     applyParameters(request, parameters) ??
+    addDns(request, parameters, options) ??
     (hasNul(request) ? 'command or environment: a NUL byte is in it' : undefined);
   // DOCKER-PLAN-3.
   request.Labels[AGENT_LABEL] = agent;

@@ -23,6 +23,7 @@ const startAgent = (changes: Partial<DockerOptions> = {}): Promise<Containerizer
       socket: engine.socket,
       config: undefined,
       sandboxDirectory: '/mnt/mesos/sandbox',
+      defaultDns: [],
       enableCfs: true,
       stopTimeoutMs: 0,
       removeDelayMs: 3_600_000,
