@@ -208,3 +208,24 @@ test('a request whose connection was not made, or that was only redirected, was 
   assert.equal(await isUnsent(`${ended.url}/`), true);
   await server.close();
 });
+
+const connectError = (code: string, syscall: string): Error => Object.assign(new Error(code), { code, syscall });
+const refusals = [connectError('ECONNREFUSED', 'connect'), connectError('ETIMEDOUT', 'connect')];
+for (const [cause, isUnsent] of [
+  [connectError('EHOSTUNREACH', 'connect'), true],
+  [Object.assign(new Error('timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' }), true],
+  [Object.assign(new AggregateError(refusals), { code: 'ECONNREFUSED' }), true],
+  [connectError('EHOSTUNREACH', 'read'), undefined],
+  [connectError('ENETUNREACH', 'write'), undefined],
+  [Object.assign(new AggregateError([...refusals, connectError('EHOSTUNREACH', 'read')])), undefined],
+] as const) {
+  const [{ code, syscall = '' }] = [cause as { readonly code?: string; readonly syscall?: string }];
+  test(`a request that fails with ${code ?? cause.name} ${syscall} counts as ${isUnsent ? 'not sent' : 'sent: the connection had been made'}`, async (t) => {
+    t.mock.method(globalThis, 'fetch', async () => {
+      throw new TypeError('fetch failed', { cause });
+    });
+    const sent = await fetchTransport({ method: 'POST', url: 'http://a:1/api/v1', headers: {} });
+    assert.ok(!sent.ok);
+    assert.equal(sent.error.isUnsent, isUnsent);
+  });
+}

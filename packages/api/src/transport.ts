@@ -118,11 +118,21 @@ const reasonOf = (cause: unknown): string => {
   return inner instanceof Error ? inner.message : String(inner);
 };
 
-/** Node's codes of connections that were not made. */
-const UNSENT_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+interface ConnectError {
+  readonly code?: unknown;
+  readonly syscall?: unknown;
+  /** Of the addresses of a host name that were tried. */
+  readonly errors?: readonly ConnectError[];
+}
 
-const isUnsent = (cause: unknown): boolean =>
-  UNSENT_CODES.has(String((innerCause(cause) as { readonly code?: unknown } | undefined)?.code));
+/** Node's errors of connections that were not made. An established connection fails with the same codes, after the request. */
+const wasNotConnected = ({ code, syscall }: ConnectError): boolean =>
+  syscall === 'connect' || code === 'UND_ERR_CONNECT_TIMEOUT';
+
+const isUnsent = (cause: unknown): boolean => {
+  const error = (innerCause(cause) ?? {}) as ConnectError;
+  return (error.errors ?? [error]).every(wasNotConnected);
+};
 
 interface ReadBody {
   /** The beginning of the body, at most as long as allowed. */
