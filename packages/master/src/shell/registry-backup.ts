@@ -22,6 +22,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { err, ok, type Result } from '@meseta/base';
 import {
   type Coordination,
@@ -65,10 +66,24 @@ interface Header extends BackupSummary {
 
 const sha256Of = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
 
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
+/** Undefined if the promise takes longer than `CONTACT_MS`. */
+async function inContactTime<T>(promise: Promise<T>): Promise<T | undefined> {
+  const abort = new AbortController();
+  try {
+    // The end of the command does not wait for the timer.
+    return await Promise.race([promise, sleep(CONTACT_MS, undefined, { signal: abort.signal }).catch(() => undefined)]);
+  } finally {
+    abort.abort();
+  }
+}
+
+interface Warned {
+  /** The last warning of the service: why it can't be used. */
+  text: string | undefined;
+}
+
+const withReason = (text: string, { text: reason }: Warned): string =>
+  reason === undefined ? text : `${text}; the last error is: ${reason}`;
 
 /** Writes a backup to the file. The error is for the operator. */
 export async function backUpRegistry(
@@ -93,25 +108,26 @@ export async function backUpRegistry(
 export async function restoreRegistry(store: RegistryStore, file: string): Promise<Result<BackupSummary, string>> {
   const backup = readBackup(file);
   if (!backup.ok) return err(`${file}: ${backup.error}`);
-  const coordination = await openEmptyStore(store);
-  if (!coordination.ok) return coordination;
+  const target = await openTarget(store);
+  if (!target.ok) return target;
+  const { coordination, warned } = target.value;
   try {
-    const restored = await restoreInto(coordination.value, backup.value.body);
+    const restored = await restoreInto(coordination, warned, backup.value.body);
     return restored.ok ? ok(backup.value.summary) : restored;
   } finally {
-    await coordination.value.close();
+    await coordination.close();
   }
 }
 
-async function restoreInto(coordination: Coordination, body: Uint8Array): Promise<Result<void, string>> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), CONTACT_MS);
-  });
+async function restoreInto(
+  coordination: Coordination,
+  warned: Warned,
+  body: Uint8Array,
+): Promise<Result<void, string>> {
   // Masters that run contend before this process: it gets a term only if there is none of them.
-  const term = await Promise.race([coordination.contend(Buffer.from('{}')), tooLate]);
-  clearTimeout(timer);
-  if (term === undefined) return err('no term could be begun: stop all masters, and check that the service answers');
+  const term = await inContactTime(coordination.contend(Buffer.from('{}')));
+  if (term === undefined)
+    return err(withReason('no term could be begun: stop all masters, and check that the service answers', warned));
   const log = coordination.openLog(term);
   const contents = await log.read();
   if (!contents.ok) return err(contents.error.text);
@@ -173,8 +189,9 @@ interface Backup {
 function readBackup(path: string): Result<Backup, string> {
   let bytes: Buffer;
   try {
-    const { size } = statSync(path);
-    if (size > MAX_BACKUP_BYTES) return err(`it has ${size} bytes, expected at most ${MAX_BACKUP_BYTES}`);
+    const stat = statSync(path);
+    if (!stat.isFile()) return err('it is no regular file');
+    if (stat.size > MAX_BACKUP_BYTES) return err(`it has ${stat.size} bytes, expected at most ${MAX_BACKUP_BYTES}`);
     bytes = readFileSync(path);
   } catch (cause) {
     return err((cause as Error).message);
@@ -191,15 +208,22 @@ function readBackup(path: string): Result<Backup, string> {
   const body = bytes.subarray(end + 1);
   const sum = sha256Of(body);
   if (sum !== header.sha256) return err(`it is damaged: its SHA-256 is ${sum}, expected ${header.sha256}`);
-  const registry = decode({ snapshot: body, batches: [] });
-  return registry.ok ? ok({ summary: summaryOf(registry.value, header.created), body }) : registry;
+  try {
+    const registry = decode({ snapshot: body, batches: [] });
+    return registry.ok ? ok({ summary: summaryOf(registry.value, header.created), body }) : registry;
+  } catch (cause) {
+    return err(`it can't be read: ${(cause as Error).message}`);
+  }
 }
+
+/** As `toISOString` writes it; it is shown at a terminal. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 function headerOf(line: string): Header | undefined {
   try {
     const header = JSON.parse(line) as Partial<Header> | null;
     const isHeader = typeof header?.meseta_registry_backup === 'number' && typeof header.sha256 === 'string';
-    return isHeader && typeof header.created === 'string' ? (header as Header) : undefined;
+    return isHeader && TIME.test(header.created ?? '') ? (header as Header) : undefined;
   } catch {
     return undefined;
   }
@@ -217,21 +241,29 @@ async function repeatedly<T>(read: () => Promise<Result<T, string>>): Promise<Re
   for (let attempt = 1; ; attempt++) {
     const result = await read();
     if (result.ok || attempt === ATTEMPTS) return result;
-    await pause(RETRY_MS);
+    await sleep(RETRY_MS);
   }
 }
 
 async function readService(open: OpenCoordinator): Promise<Result<StoreContents, string>> {
-  const coordination = open({ sessionTimeoutMs: SESSION_MS, warn: () => {} });
+  const { coordination, warned } = openService(open);
   try {
     const read = repeatedly(async () => {
       const contents = await coordination.readLog();
       return contents.ok ? contents : err(contents.error.text);
     });
-    return (await Promise.race([read, pause(CONTACT_MS)])) ?? err('the service does not answer');
+    return (await inContactTime(read)) ?? err(withReason('the service does not answer', warned));
   } finally {
     await coordination.close();
   }
+}
+
+function openService(open: OpenCoordinator) {
+  const warned: Warned = { text: undefined };
+  const warn = (text: string): void => {
+    warned.text = text;
+  };
+  return { coordination: open({ sessionTimeoutMs: SESSION_MS, warn }), warned };
 }
 
 const registryIn = ({ workDir }: { readonly workDir: string }): string => join(workDir, 'registry');
@@ -260,11 +292,13 @@ async function readLocal(store: LocalStore): Promise<Result<StoreContents, strin
   return contents.ok ? contents : err('the copy is in use');
 }
 
-async function openEmptyStore(store: RegistryStore): Promise<Result<Coordination, string>> {
-  if (store.kind === 'coordinator') return ok(store.open({ sessionTimeoutMs: SESSION_MS, warn: () => {} }));
+async function openTarget(
+  store: RegistryStore,
+): Promise<Result<{ readonly coordination: Coordination; readonly warned: Warned }, string>> {
+  if (store.kind === 'coordinator') return ok(openService(store.open));
   const path = registryIn(store);
   const claimed = await claimDirectory(path, 0o700);
   if (!claimed.ok) return err(claimed.error.message);
   const opened = await openLmdbStore(path, { warn: () => {}, onSpare: () => {} });
-  return opened.ok ? ok(createLocalCoordination(opened.value)) : opened;
+  return opened.ok ? ok({ coordination: createLocalCoordination(opened.value), warned: { text: undefined } }) : opened;
 }
