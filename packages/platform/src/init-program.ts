@@ -3,7 +3,9 @@
 // namespace.
 //
 // Owns: the program, an ELF file in memory (elf(5)) that nothing can change.
-import { closeSync, writeSync } from 'node:fs';
+// PID-NAMESPACES-3: no process without CAP_SYS_PTRACE reaches the file system of this process by /proc, as that of a pod's is
+//   the machine's. The kernel protects a process whose program it could execute but not read (proc_pid(5), execve(2)).
+import { closeSync, fchmodSync, writeSync } from 'node:fs';
 import { err, ok, type Result } from '@meseta/base';
 import * as libc from './libc.js';
 
@@ -76,6 +78,9 @@ const F_ADD_SEALS = 1033;
 /** No further seals, no other size, no writes. */
 const ALL_SEALS = 0xf;
 
+/** PID-NAMESPACES-3. The process has no capability to read it either. */
+const EXECUTABLE_ONLY = 0o111;
+
 /** An open descriptor of the program. */
 export function createInitProgram(): Result<number, string> {
   const machine = machines[process.arch];
@@ -83,6 +88,7 @@ export function createInitProgram(): Result<number, string> {
   const file = libc.memfd_create('meseta-init', MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return err(`no file in memory: ${libc.strerror(libc.lastError())}`);
   writeSync(file, encodeProgram(machine));
+  fchmodSync(file, EXECUTABLE_ONLY);
   if (libc.fcntl(file, F_ADD_SEALS, ALL_SEALS) === 0) return ok(file);
   closeSync(file);
   return err(`a file in memory can't be sealed: ${libc.strerror(libc.lastError())}`);
