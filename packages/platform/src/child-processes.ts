@@ -77,8 +77,8 @@ interface Starter extends PidNamespaces {
 }
 
 /** Enters the child's view of the file system, and its working directory there. */
-function viewSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, opened: OpenedRequest): readonly Step[] {
-  const { startDirectory, streams, isolation, entered } = opened;
+function viewSteps(arena: Arena, request: ChildRequest, opened: OpenedRequest): readonly Step[] {
+  const { startDirectory, isolation, entered } = opened;
   if (isolation === undefined && entered === undefined) {
     return [{ name: 'fchdir', arguments: [startDirectory], what: 'enter the working directory' }];
   }
@@ -87,8 +87,20 @@ function viewSteps({ devNull }: Starter, arena: Arena, request: ChildRequest, op
     ...(entered === undefined ? [] : enterSteps(entered)),
     ...(entered !== undefined || isolation === undefined ? [] : isolationSteps(arena, isolation)),
     ...directorySteps(arena, linux, pathOfDescriptor(startDirectory)),
+  ];
+}
+
+/** Sets the streams again that the calls before have replaced: they use descriptor 0. ISOLATION-4: by the child's user. */
+function ownStreamSteps(
+  { devNull }: Starter,
+  arena: Arena,
+  request: ChildRequest,
+  { streams, isolation, entered }: OpenedRequest,
+): readonly Step[] {
+  if (isolation === undefined && entered === undefined) return [];
+  const linux = request.linux ?? SHARED_LINUX;
+  return [
     ...nullSteps(arena, linux, streams ?? [], devNull),
-    // The calls before use descriptor 0.
     ...(linux.root !== undefined && streams?.[0] === devNull
       ? []
       : [{ name: 'dup3', arguments: [streams?.[0] ?? 1, 0, 0], what: 'set its streams' } as const]),
@@ -112,8 +124,9 @@ function stepsOf(
     ...cgroupSteps(arena, request, opened.cgroups),
     ...oomScoreSteps(arena, request),
     ...streamSteps(arena, opened.streams, terminalOf(opened)),
-    ...viewSteps(starter, arena, request, opened),
+    ...viewSteps(arena, request, opened),
     ...identitySteps(arena, request, starter.capabilityCount),
+    ...ownStreamSteps(starter, arena, request, opened),
     ...executionSteps(arena, 3, [
       ...seccompSteps(arena, request.linux ?? SHARED_LINUX),
       ...programSteps(arena, request),

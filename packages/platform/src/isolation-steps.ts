@@ -6,7 +6,9 @@
 // ISOLATION-1: what can't be done as asked ends the child, and with it the launch.
 // ISOLATION-2: a target on the machine's own file system has no link in its path, when the mount is made.
 // ISOLATION-3: no path of a task or an image leads through /proc to a descriptor that the child still has of this process.
-// ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too.
+// ISOLATION-4: a container with a root of its own gets no file of the machine's /dev, as root in it owns such a file too. What a
+//   process that enters it finds at its /dev/null is opened with the rights of the process' user: a container of another user
+//   can mount a file of root there, in a user namespace.
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import type { LinuxMount, LinuxPlan, Namespace, SharedNamespace } from '@meseta/base';
 import type { Arena } from './child-calls.js';
@@ -141,6 +143,12 @@ function openTarget(target: string): number {
   }
 }
 
+/** MOUNTS-1. A path in a parent container that begins with a path of the machine, where that leads. Others stay. */
+function withoutLinks(path: string, root: string): string {
+  if (path !== root && !path.startsWith(`${root}/`)) return path;
+  return realPathOf(root) + path.slice(root.length);
+}
+
 /** Opens the source of a mount. What it is seen at in the root of the container is made. */
 function openMount(
   mount: LinuxMount,
@@ -158,7 +166,7 @@ function openMount(
   }
   const isOfParent = mount.inParent !== undefined && parent !== undefined;
   if (isOfParent) {
-    const source = closeLater(openInside(parent.root, mount.inParent));
+    const source = closeLater(openInside(parent.root, withoutLinks(mount.inParent, mount.source.root)));
     makeIn(statOfDescriptor(source).kind === 'directory');
     return { mount, tree: source, isOfParent, target };
   }

@@ -180,7 +180,8 @@ test(
   async () => {
     const path = newDirectory();
     const capabilities = { effective: [], bounding: [] };
-    const script = 'for each in root/ cwd/ exe fd/0; do readlink -e /proc/1/$each > /dev/null && echo $each; done; echo end';
+    const script =
+      'for each in root/ cwd/ exe fd/0; do readlink -e /proc/1/$each > /dev/null && echo $each; done; echo end';
     const seen = await run(path, script, { namespaces: ['mount', 'pid'], capabilities });
     assert.equal(seen, 'end\n');
   },
@@ -488,5 +489,63 @@ test(
     assert.deepEqual(ofMachine(), []);
     process.kill(first.value.pid, 'SIGKILL');
     await endOf(first.value.pid);
+  },
+);
+
+test(
+  'ISOLATION-4: what a container puts in the place of its /dev/null is opened with the rights of its user',
+  asRoot,
+  async () => {
+    const path = newDirectory();
+    chownSync(path, nobody, nobody);
+    const inside = newRoot();
+    writeFileSync(`${inside}/file`, 'of root\n');
+    const linux: Partial<LinuxPlan> = {
+      namespaces: ['mount', 'pid'],
+      root: inside,
+      mounts: [...MACHINE, bind(path, '/out')],
+      workingDirectory: '/',
+    };
+    const more: Partial<ChildRequest> = { user: { uid: nobody, groups: [nobody] }, output: 'discarded' };
+    const script = `exec unshare -Urm sh -c 'mount --bind /file /dev/null && echo > /out/ready; exec sleep 1000'`;
+    const first = children.start(requestIn(path, script, linux, more));
+    assert.ok(first.ok, first.ok ? '' : first.error);
+    const { pid } = first.value;
+    await until('the file is there', () => existsSync(`${path}/ready`));
+    const enter = { pid, startTicks: startTicksOf(pid) };
+    const beside = children.start(requestIn(path, 'echo changed', linux, { ...more, enter }));
+    if (beside.ok) await endOf(beside.value.pid);
+    process.kill(pid, 'SIGKILL');
+    await endOf(pid);
+    assert.equal(read(`${inside}/file`), 'of root\n');
+    assert.equal(beside.ok ? '' : beside.error, 'Failed to open /dev/null: Permission denied');
+  },
+);
+
+test(
+  'a mount of the parent container is found although a link that only root can replace leads to its sandbox',
+  asRoot,
+  async () => {
+    const [sandbox, source, path] = [newDirectory(), newDirectory(), newDirectory()];
+    const link = `${root}/link-to-sandbox`;
+    symlinkSync(sandbox, link);
+    for (const directory of [`${sandbox}/data`, `${path}/shown`]) mkdirSync(directory);
+    writeFileSync(`${source}/file`, 'of the machine\n');
+    const linux: Partial<LinuxPlan> = { namespaces: ['mount', 'pid'], mounts: [bind(source, `${sandbox}/data`)] };
+    const first = children.start(requestIn(sandbox, 'exec sleep 1000', linux));
+    assert.ok(first.ok, first.ok ? '' : first.error);
+    const { pid } = first.value;
+    const parent = { pid, startTicks: startTicksOf(pid) };
+    const mount: LinuxMount = {
+      kind: 'bind',
+      source: { root: link, names: ['data'] },
+      inParent: `${link}/data`,
+      target: `${path}/shown`,
+      isReadOnly: false,
+    };
+    const seen = await run(path, 'cat shown/file', { namespaces: ['mount'], mounts: [mount] }, { parent });
+    process.kill(pid, 'SIGKILL');
+    await endOf(pid);
+    assert.equal(seen, 'of the machine\n');
   },
 );
