@@ -2,40 +2,32 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
-  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
-  realpathSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { after, test } from 'node:test';
-import { type ChildRequest, type LinuxMount, type LinuxPlan, SHARED_LINUX } from '@meseta/base';
-import { children, endOf, identityOf, startTicksOf } from './testing/children.js';
+import { test } from 'node:test';
+import type { ChildRequest, LinuxMount, LinuxPlan } from '@meseta/base';
+import { children, endOf, startTicksOf } from './testing/children.js';
+import {
+  asRoot,
+  bind,
+  MACHINE,
+  newDirectory,
+  newRoot,
+  nobody,
+  read,
+  requestIn,
+  root,
+  run,
+} from './testing/isolation.js';
 import { makeLeasedProgram } from './testing/lease.js';
 import { until } from './testing/until.js';
-
-const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root' };
-const nobody = 65534;
-const root = mkdtempSync(`${tmpdir()}/meseta-isolation-`);
-chmodSync(root, 0o755);
-after(() => {
-  // Nothing of a container's mounts reaches the machine.
-  assert.ok(!read('/proc/self/mountinfo').includes(root));
-  rmSync(root, { recursive: true, force: true });
-});
-
-function read(path: string): string {
-  return readFileSync(path, 'utf8');
-}
 
 const capEff = (): string => /^CapEff:\s*(\w+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
 
@@ -50,67 +42,6 @@ const namespacesOfProcesses = (kind: string): ReadonlySet<string> =>
       }
     }),
   );
-
-let directories = 0;
-function newDirectory(): string {
-  const path = `${root}/${directories++}`;
-  mkdirSync(path);
-  return path;
-}
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-function requestIn(
-  path: string,
-  script: string,
-  linux: Partial<LinuxPlan>,
-  more: Partial<ChildRequest> = {},
-): ChildRequest {
-  return {
-    program: '/bin/sh',
-    argv: ['sh', '-c', script],
-    environment: { PATH },
-    directory: { path, identity: identityOf(path) },
-    output: 'files',
-    user: undefined,
-    limits: [],
-    cgroups: [],
-    record: undefined,
-    linux: { ...SHARED_LINUX, ...linux },
-    ...more,
-  };
-}
-
-/** Runs a script to its end. Returns what it wrote, or why it was not started. */
-async function run(
-  path: string,
-  script: string,
-  linux: Partial<LinuxPlan>,
-  more: Partial<ChildRequest> = {},
-): Promise<string> {
-  const started = children.start(requestIn(path, script, linux, more));
-  if (!started.ok) return started.error;
-  await endOf(started.value.pid);
-  return read(`${path}/stdout`) + read(`${path}/stderr`);
-}
-
-const bind = (source: string, target: string, isReadOnly = false): LinuxMount => ({
-  kind: 'bind',
-  source: { root: source, names: [] },
-  target,
-  isReadOnly,
-});
-
-/** A root file system with the shell of this machine. */
-function newRoot(): string {
-  const path = newDirectory();
-  for (const name of ['bin', 'lib', 'lib64', 'usr']) mkdirSync(`${path}/${name}`);
-  return path;
-}
-/** The programs and libraries of this machine, in a root. */
-const MACHINE: readonly LinuxMount[] = ['/usr', '/bin', '/lib', '/lib64']
-  .filter((path) => existsSync(path))
-  .map((path) => bind(realpathSync(path), path, true));
 
 test(
   'ISOLATION-1, PID-NAMESPACES-1: a pid namespace shows only the processes of the container, which end with its first one',
@@ -171,19 +102,6 @@ test(
     assert.equal(children.start(missing).ok, false);
     await run(newDirectory(), 'exit 0', { namespaces: ['mount', 'pid'] });
     assert.equal(await run(path, 'readlink /proc/self/ns/pid', {}), `${readlinkSync('/proc/self/ns/pid')}\n`);
-  },
-);
-
-test(
-  'PID-NAMESPACES-3: root without capabilities does not reach the file system of the first process of a pid namespace',
-  asRoot,
-  async () => {
-    const path = newDirectory();
-    const capabilities = { effective: [], bounding: [] };
-    const script =
-      'for each in root/ cwd/ exe fd/0; do readlink -e /proc/1/$each > /dev/null && echo $each; done; echo end';
-    const seen = await run(path, script, { namespaces: ['mount', 'pid'], capabilities });
-    assert.equal(seen, 'end\n');
   },
 );
 
@@ -453,99 +371,3 @@ test('ISOLATION-3: a working directory leads to no descriptor of this process', 
     );
   }
 });
-
-test(
-  'ISOLATION-4: root in a root file system of its own has no file of the devices of the machine',
-  asRoot,
-  async () => {
-    const path = newDirectory();
-    const linux: Partial<LinuxPlan> = {
-      namespaces: ['mount', 'pid'],
-      root: newRoot(),
-      mounts: [...MACHINE, bind(path, '/out')],
-      workingDirectory: '/',
-      capabilities: { effective: [], bounding: [] },
-    };
-    // Its owner may change the mode of a file without any capability.
-    const script = `for f in /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/1/fd/0 /proc/1/fd/1 /proc/1/fd/2 /proc/keys /proc/timer_list
-    do [ -e $f ] && echo "$(stat -L -c %d $f) $f" >> /out/files; done`;
-    const { dev } = statSync('/dev/null');
-    const ofMachine = (): readonly string[] =>
-      read(`${path}/files`)
-        .split('\n')
-        .filter((line) => line.startsWith(`${dev} `));
-    const first = children.start(requestIn(path, `${script}; exec sleep 1000`, linux));
-    assert.ok(first.ok, first.ok ? '' : first.error);
-    await until(
-      'the files are listed',
-      () => existsSync(`${path}/files`) && read(`${path}/files`).includes('timer_list'),
-    );
-    assert.deepEqual(ofMachine(), []);
-    const startTicks = startTicksOf(first.value.pid);
-    const enter = { pid: first.value.pid, startTicks };
-    const beside = children.start(requestIn(path, script, linux, { enter, output: 'discarded' }));
-    assert.ok(beside.ok, beside.ok ? '' : beside.error);
-    assert.deepEqual(await endOf(beside.value.pid), { kind: 'exited', code: 0 });
-    assert.deepEqual(ofMachine(), []);
-    process.kill(first.value.pid, 'SIGKILL');
-    await endOf(first.value.pid);
-  },
-);
-
-test(
-  'ISOLATION-4: what a container puts in the place of its /dev/null is opened with the rights of its user',
-  asRoot,
-  async () => {
-    const path = newDirectory();
-    chownSync(path, nobody, nobody);
-    const inside = newRoot();
-    writeFileSync(`${inside}/file`, 'of root\n');
-    const linux: Partial<LinuxPlan> = {
-      namespaces: ['mount', 'pid'],
-      root: inside,
-      mounts: [...MACHINE, bind(path, '/out')],
-      workingDirectory: '/',
-    };
-    const more: Partial<ChildRequest> = { user: { uid: nobody, groups: [nobody] }, output: 'discarded' };
-    const script = `exec unshare -Urm sh -c 'mount --bind /file /dev/null && echo > /out/ready; exec sleep 1000'`;
-    const first = children.start(requestIn(path, script, linux, more));
-    assert.ok(first.ok, first.ok ? '' : first.error);
-    const { pid } = first.value;
-    await until('the file is there', () => existsSync(`${path}/ready`));
-    const enter = { pid, startTicks: startTicksOf(pid) };
-    const beside = children.start(requestIn(path, 'echo changed', linux, { ...more, enter }));
-    if (beside.ok) await endOf(beside.value.pid);
-    process.kill(pid, 'SIGKILL');
-    await endOf(pid);
-    assert.equal(read(`${inside}/file`), 'of root\n');
-    assert.equal(beside.ok ? '' : beside.error, 'Failed to open /dev/null: Permission denied');
-  },
-);
-
-test(
-  'a mount of the parent container is found although a link that only root can replace leads to its sandbox',
-  asRoot,
-  async () => {
-    const [sandbox, source, path] = [newDirectory(), newDirectory(), newDirectory()];
-    const link = `${root}/link-to-sandbox`;
-    symlinkSync(sandbox, link);
-    for (const directory of [`${sandbox}/data`, `${path}/shown`]) mkdirSync(directory);
-    writeFileSync(`${source}/file`, 'of the machine\n');
-    const linux: Partial<LinuxPlan> = { namespaces: ['mount', 'pid'], mounts: [bind(source, `${sandbox}/data`)] };
-    const first = children.start(requestIn(sandbox, 'exec sleep 1000', linux));
-    assert.ok(first.ok, first.ok ? '' : first.error);
-    const { pid } = first.value;
-    const parent = { pid, startTicks: startTicksOf(pid) };
-    const mount: LinuxMount = {
-      kind: 'bind',
-      source: { root: link, names: ['data'] },
-      inParent: `${link}/data`,
-      target: `${path}/shown`,
-      isReadOnly: false,
-    };
-    const seen = await run(path, 'cat shown/file', { namespaces: ['mount'], mounts: [mount] }, { parent });
-    process.kill(pid, 'SIGKILL');
-    await endOf(pid);
-    assert.equal(seen, 'of the machine\n');
-  },
-);

@@ -8,6 +8,8 @@
 // SUPERVISOR-3: no signal is sent to a process that reuses the pid of a container's ended first process.
 // SUPERVISOR-5: a process beside a container has the cgroups, namespaces and privileges of the running container, or is not
 //   started: outside of them, a command of a task would have those of this process.
+// SUPERVISOR-6: a container that shares namespaces or mounts with its parent is started while the parent runs, or not at all: the
+//   directory of the machine below such a mount is empty.
 import { type ChildRequest, type LinuxMount, type Namespace, timerMs } from '@meseta/base';
 import { isCgroupEmpty } from '../cgroups/process-cgroups.js';
 import { removeCgroup } from '../cgroups/tree.js';
@@ -57,7 +59,7 @@ function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'l
   const fail = (message: string): void => state.onEvent({ kind: 'failed', id, message });
   const name = recordName(id);
   const parent = containers.get(inside ?? parentId ?? '');
-  const needsParent = inside !== undefined || (parentId !== undefined && (plan.linux?.shared.length ?? 0) > 0);
+  const needsParent = inside !== undefined || (parentId !== undefined && sharesWithParent(plan));
   if (needsParent && parent?.phase !== 'running') return fail('its parent container does not run');
   const place =
     inside !== undefined && parent !== undefined
@@ -88,6 +90,11 @@ function launch(context: Context, request: Extract<SupervisorRequest, { kind: 'l
   context.idByPid.set(pid, id);
   state.onEvent({ kind: 'started', id, pid, startTicks });
 }
+
+/** SUPERVISOR-6. */
+const sharesWithParent = ({ linux }: ProcessPlan): boolean =>
+  linux !== undefined &&
+  (linux.shared.length > 0 || linux.mounts.some((mount) => mount.kind === 'bind' && mount.inParent !== undefined));
 
 /** What a process beside a container has in common with it. `enter`: where the container has namespaces of its own. */
 function settingBeside(container: Supervised): Pick<ChildRequest, 'cgroups' | 'linux' | 'enter'> {
