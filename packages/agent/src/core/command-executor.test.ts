@@ -73,6 +73,19 @@ test('the status of a task in a network of its own has its addresses, also after
   assert.deepEqual(lastStatus(world).container_status?.network_infos, networks);
 });
 
+test("what an engine says of a container is in the task's TASK_RUNNING, beside the id of the container", () => {
+  const world = registeredWorld();
+  const containerId = run(world, taskOf('t'));
+  const networkInfos = [{ name: 'bridge', ip_addresses: [{ protocol: 'IPv4', ip_address: '172.17.0.2' }] }] as const;
+  const facts = { data: 'W10=', networkInfos };
+  world.input({ kind: 'containerEvent', event: { kind: 'started', containerId, pid: 4711, facts } });
+  acknowledgeAll(world);
+  const { state, data, container_status } = lastStatus(world);
+  assert.deepEqual([state, data], ['TASK_RUNNING', 'W10=']);
+  assert.deepEqual(container_status?.network_infos, networkInfos);
+  assert.deepEqual(container_status?.container_id, { value: containerId });
+});
+
 test('the exit status of a command gives the state and the message of its last status', () => {
   const table: readonly (readonly [ExitStatus, string, string])[] = [
     [{ kind: 'exited', code: 3 }, 'TASK_FAILED', 'Command exited with status 3'],

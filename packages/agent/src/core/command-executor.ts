@@ -101,7 +101,6 @@ export function startChecks(ctx: Context, framework: FrameworkRecord, run: TaskR
   ctx.state.runs.set(containerId, {
     ...checks,
     health: health_check === undefined ? undefined : initialCheck(startedMonoMs, wasHealthy),
-    check: check === undefined ? undefined : initialCheck(startedMonoMs),
   });
   if (run.kill !== undefined) return;
   for (const [kind, it] of [['health', health_check] as const, ['check', check] as const]) {

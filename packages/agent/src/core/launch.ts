@@ -353,7 +353,7 @@ function newExecutor(
     startedWallMs: undefined,
     kill: undefined,
   };
-  const run = { frameworkId: framework.id, executorId: executorIdOf(info), health: undefined, check: undefined };
+  const run = { frameworkId: framework.id, executorId: executorIdOf(info), health: undefined };
   state.runs.set(containerId, run);
   saveSandbox(ctx, containerId, executor.sandbox);
   addExecutor(ctx, framework, executor);
@@ -399,7 +399,7 @@ function addPodTask(
   const { state } = ctx;
   const executorId = executorIdOf(executor.info);
   const containerId = uuid(state.random) as ContainerId;
-  state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined, check: undefined });
+  state.runs.set(containerId, { frameworkId: framework.id, executorId, taskId, health: undefined });
   putPodTask(ctx, framework, {
     kind: 'podTask',
     frameworkId: framework.id,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { OfferOperation, Resource } from '@meseta/wire';
-import { applyOperation, OBSERVER, registeredWorld, rejoin, sentOf } from './testing.js';
+import { applyOperation, MASTER, OBSERVER, registeredWorld, rejoin, sentOf } from './testing.js';
 
 const disk: Resource = {
   name: 'disk',
@@ -47,4 +47,30 @@ test('OPERATIONS-2: a status is sent again after 10 s, 20 s, 40 s ... at most 10
   world.message({ name: 'AcknowledgeOperationStatusMessage', body });
   world.pass(70_000);
   assert.equal(sent().length, count);
+});
+
+test('OPERATIONS-1: an operation that is not on disk is not in the list of a re-registration', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  const before = sentOf(world, 'UpdateAgentMessage').length;
+  rejoin(world);
+  applyOperation(world, 'f-1', 'u1', reserveDisk);
+  // The agent announces itself.
+  world.flush(1);
+  const updates = sentOf(world, 'UpdateAgentMessage').slice(before);
+  assert.ok(updates.length > 0);
+  for (const update of updates) assert.deepEqual(update.operations, {});
+});
+
+test('the status of an operation that is on disk only after the master changed is sent upon registration', () => {
+  const world = registeredWorld();
+  world.durable = false;
+  applyOperation(world, 'f-1', 'u1', reserveDisk);
+  world.input({ kind: 'masterDetected', master: MASTER });
+  world.durable = true;
+  world.flush();
+  const statuses = () => sentOf(world, 'UpdateOperationStatusMessage').length;
+  assert.equal(statuses(), 0);
+  rejoin(world);
+  assert.equal(statuses(), 1);
 });

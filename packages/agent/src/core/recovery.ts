@@ -142,7 +142,7 @@ function restore(ctx: Context, record: WholeRecord): void {
       const { executor } = record;
       const executorId = executor.info.executor_id.value as ExecutorId;
       frameworkWith(ctx, executor.frameworkId, {}).executors.set(executorId, executor);
-      const run = { frameworkId: executor.frameworkId, executorId, health: undefined, check: undefined };
+      const run = { frameworkId: executor.frameworkId, executorId, health: undefined };
       if (executor.state !== 'ended') state.runs.set(executor.containerId, run);
       return;
     }
@@ -153,7 +153,7 @@ function restore(ctx: Context, record: WholeRecord): void {
       const { podTask } = record;
       const { frameworkId, executorId, taskId } = podTask;
       frameworkWith(ctx, frameworkId, {}).podTasks.set(taskId, podTask);
-      const run = { frameworkId, executorId, taskId, health: undefined, check: undefined };
+      const run = { frameworkId, executorId, taskId, health: undefined };
       if (podTask.state !== 'ended') state.runs.set(podTask.containerId, run);
       return;
     }

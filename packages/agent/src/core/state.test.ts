@@ -6,7 +6,16 @@ import type { ContainerId, ExecutorId, FrameworkId, OperationUuid, TaskId } from
 import type { AgentEffect } from './io.js';
 import type { FrameworkRecord } from './state.js';
 import { checkEffect, checkState } from './testing/check-state.js';
-import { registeredWorld, runToRunning, taskOf, updates, type World } from './testing.js';
+import {
+  acknowledgeAll,
+  exit,
+  frameworkOf,
+  registeredWorld,
+  runToRunning,
+  taskOf,
+  updates,
+  type World,
+} from './testing.js';
 
 const FRAMEWORK = 'f-1' as FrameworkId;
 const TASK = 't' as TaskId;
@@ -114,4 +123,19 @@ test('a timer is cancelled when its subject ends', () => {
     });
     assert.match(problem, new RegExp(`a timer without its subject: .*${kind}`));
   }
+});
+
+test('of completed frameworks the last 50 are kept, each once, as Mesos does', () => {
+  const world = registeredWorld();
+  const complete = (id: string): void => {
+    exit(world, runToRunning(world, taskOf('t'), frameworkOf({ id: { value: id } })), 0);
+    acknowledgeAll(world);
+    world.pass(1000);
+  };
+  for (const id of ['f-0', 'f-1', 'f-0']) complete(id);
+  const ids = () => world.core.state.completedFrameworks.map((framework) => framework.id);
+  assert.deepEqual(ids(), ['f-1', 'f-0']);
+  for (let index = 2; index < 51; index++) complete(`f-${index}`);
+  assert.equal(ids().length, 50);
+  assert.deepEqual([ids()[0], ids().at(-1)], ['f-0', 'f-50']);
 });

@@ -93,7 +93,6 @@ export interface Run {
   /** A task was delivered to the executor. */
   readonly hasDeliveredTask?: boolean;
   readonly health: CheckState | undefined;
-  readonly check: CheckState | undefined;
 }
 
 /** A WAIT call that is not answered. */
