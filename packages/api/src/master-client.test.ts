@@ -229,3 +229,19 @@ for (const [cause, isUnsent] of [
     assert.equal(sent.error.isUnsent, isUnsent);
   });
 }
+
+test('a URL with a password is an error that does not show it, also as the target of a redirect', async (t) => {
+  const login = 'http://me:s3cret@a:1/api/v1';
+  t.mock.method(globalThis, 'fetch', async () => new Response(null, { status: 307, headers: { Location: login } }));
+  for (const url of [login, 'http://a:1/api/v1']) {
+    const sent = await fetchTransport({ method: 'POST', url, headers: {} });
+    assert.deepEqual(
+      sent,
+      err({
+        code: 'unreachable',
+        url: 'http://<hidden>@a:1/api/v1',
+        text: 'expected a URL without a user and a password; give the credential apart from it',
+      }),
+    );
+  }
+});

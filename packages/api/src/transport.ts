@@ -45,6 +45,10 @@ const MAX_ERROR_BYTES = 65_536;
 /** The statuses of redirects that keep the method and the body. */
 const METHOD_KEEPING_STATUSES = new Set([307, 308]);
 
+/** `fetch` refuses such a URL with an error that has the password. */
+const LOGIN = /^([a-z]+:\/\/)[^/?#]*@/i;
+const LOGIN_TEXT = 'expected a URL without a user and a password; give the credential apart from it';
+
 /**
  * The transport of browsers and Node. `fetch` drops `Authorization` when it follows a redirect to another origin, such as
  * the leading master; so redirects are followed here, and credentials are kept except from https to http. A browser hides
@@ -54,6 +58,8 @@ export const fetchTransport: Transport = async (request) => {
   let { url, headers } = request;
   try {
     for (let hops = 0; ; hops++) {
+      if (LOGIN.test(url))
+        return err({ code: 'unreachable', url: url.replace(LOGIN, '$1<hidden>@'), text: LOGIN_TEXT });
       let response = await fetchOnce(request, url, headers, 'manual');
       if (response.type === 'opaqueredirect') response = await fetchOnce(request, url, headers, 'follow');
       const to = METHOD_KEEPING_STATUSES.has(response.status) ? response.headers.get('location') : null;

@@ -34,6 +34,18 @@ test('a secret file that cannot be read is an error of the command line that nam
   );
 });
 
+test('an address of masters with a password is an error of the command line that does not show it', () => {
+  for (const master of ['http://me:s3cret@a:5050', 'a:5050,http://me:s3/cret@b:5050'])
+    assert.throws(
+      () => clusterOf({ master }),
+      (error) =>
+        error instanceof CommandError &&
+        error.exitCode === EXIT.usage &&
+        /^--master: .*--secret-file$/.test(error.message) &&
+        !error.message.includes('cret@'),
+    );
+});
+
 test('a document that is no JSON, refused or cut off is an error that names the server', async (t) => {
   const server = createServer((request, response) => {
     if (request.url === '/page') response.end('<html>');

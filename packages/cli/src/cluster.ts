@@ -1,6 +1,7 @@
 // The cluster that a command addresses: its client, its JSON, and the errors of failed calls.
 import { randomUUID } from 'node:crypto';
 import { escapeControls } from '@meseta/base';
+import { isCoordinatorAddress } from '@meseta/coordination/service-address';
 import {
   authorizationOf,
   bodyOf,
@@ -41,6 +42,10 @@ export function clusterOf(values: ClusterValues): Cluster {
   const address = given.startsWith(FILE_PREFIX)
     ? readOptionFile('master', given.slice(FILE_PREFIX.length)).trim()
     : given;
+  if (!isCoordinatorAddress(address) && address.includes('@')) {
+    const text = '--master: expected an address without a user and a password; give --principal and --secret-file';
+    throw new CommandError(text, EXIT.usage);
+  }
   const credential = credentialOf(values);
   const leaderWait = isOneMaster(address) ? undefined : waitForLeader();
   const master = connectMaster(address, credential, leaderWait);

@@ -55,11 +55,11 @@ async function findAmong(urls: readonly string[]): Promise<Result<string, Unreac
     });
     if (answered.ok) for await (const _ of answered.value.body);
     if (answered.ok && answered.value.status !== 503) return new URL(answered.value.url).origin;
-    failures.push(`${url}: ${answered.ok ? 'knows no leader' : answered.error.text}`);
+    failures.push(`${withoutLogin(url)}: ${answered.ok ? 'knows no leader' : answered.error.text}`);
     throw new Error(failures.at(-1));
   };
   return Promise.any(urls.map(probe)).then(ok, () =>
-    err({ code: 'unreachable', url: urls.join(','), text: failures.join('; '), isUnsent: true } as const),
+    err({ code: 'unreachable', url: shownMaster(urls), text: failures.join('; '), isUnsent: true } as const),
   );
 }
 
