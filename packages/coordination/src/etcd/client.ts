@@ -75,7 +75,10 @@ export function createEtcdClient(options: EtcdClientOptions): EtcdClient {
   const state: State = {
     options,
     agent:
-      options.tls === undefined ? new HttpAgent(agentOptions) : new HttpsAgent({ ...agentOptions, ...options.tls }),
+      // Verified also where NODE_TLS_REJECT_UNAUTHORIZED=0 is in the environment.
+      options.tls === undefined
+        ? new HttpAgent(agentOptions)
+        : new HttpsAgent({ ...agentOptions, ...options.tls, rejectUnauthorized: true }),
     open: new Set(),
     // Clients spread over the servers.
     server: Math.floor(Math.random() * options.servers.length),

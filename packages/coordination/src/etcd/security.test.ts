@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { coordinatorAt } from '../coordinator.js';
 import { findFreePort } from '../local-server.js';
-import { type Certificates, makeCertificates, opensslSkip } from '../testing/certificates.js';
+import { type Certificates, makeCertificates, opensslSkip, verifyNothingByDefault } from '../testing/certificates.js';
 import { untilLeader } from '../testing/election-suite.js';
 import { etcdSkip, LEASE_MS } from '../testing/etcd-server.js';
 import { startTestServer } from '../testing/servers.js';
@@ -101,6 +101,7 @@ describe('etcd with TLS', { skip: etcdSkip || opensslSkip, timeout: 180_000 }, (
     const log = process.openLog(await process.contend(Buffer.from('one')));
     assert.ok((await log.append(Buffer.from('batch'))).ok);
     warnings.length = 0;
+    verifyNothingByDefault();
     const strangers = [openWith(`?ca=${ca}`), openWith(`?cert=${cert}&key=${key}`)];
     for (const stranger of strangers) stranger.watch((leader) => assert.equal(leader, undefined));
     while (warnings.length < 2) await new Promise((resolve) => setTimeout(resolve, 20));

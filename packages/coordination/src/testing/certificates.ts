@@ -33,3 +33,8 @@ export function makeCertificates(directory: string, names: string): Certificates
   openssl('x509', '-req', '-in', 'own.csr', ...sign, '-out', 'own.pem');
   return { ca: join(directory, 'ca.pem'), cert: join(directory, 'own.pem'), key: join(directory, 'own.key') };
 }
+
+/** Node's default for the rest of the test file: connections with TLS do not verify the server unless they say so. */
+export function verifyNothingByDefault(): void {
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+}

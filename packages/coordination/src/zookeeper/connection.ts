@@ -27,11 +27,14 @@ export interface ConnectionHandlers {
 const MAX_FRAME_BYTES = 32 * 2 ** 20;
 const LENGTH_BYTES = 4;
 
-/** ZKCONNECTION-2 */
+/** ZKCONNECTION-2, also where NODE_TLS_REJECT_UNAUTHORIZED=0 is in the environment. */
 const openSocket = ({ host, port }: Server, tls: TlsContents | undefined, onOpen: () => void): Socket =>
   tls === undefined
     ? connect({ host, port }, onOpen)
-    : connectTls({ host, port, ...tls, ...(isIP(host) === 0 && { servername: host }) }, onOpen);
+    : connectTls(
+        { host, port, ...tls, rejectUnauthorized: true, ...(isIP(host) === 0 && { servername: host }) },
+        onOpen,
+      );
 
 /** Without `tls` the connection is not encrypted. */
 export function openConnection(server: Server, tls: TlsContents | undefined, handlers: ConnectionHandlers): Connection {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { coordinatorAt } from '../coordinator.js';
 import { findFreePort } from '../local-server.js';
-import { type Certificates, makeCertificates, opensslSkip } from '../testing/certificates.js';
+import { type Certificates, makeCertificates, opensslSkip, verifyNothingByDefault } from '../testing/certificates.js';
 import { LONG_TERM_MS } from '../testing/compliance.js';
 import { untilLeader } from '../testing/election-suite.js';
 import { closeAtEnd, startTestServer } from '../testing/servers.js';
@@ -67,6 +67,7 @@ describe('ZooKeeper with TLS', { skip: zooKeeperSkip || opensslSkip, timeout: 18
     assert.ok((await log.append(Buffer.from('batch'))).ok);
     await untilLeader(coordination, 'one');
 
+    verifyNothingByDefault();
     for (const [host, files, expected] of [
       ['127.0.0.1', `cert=${cert}&key=${key}`, /self-signed certificate|unable to/],
       ['127.0.0.1', `ca=${stranger.ca}&cert=${cert}&key=${key}`, /unable to verify|signature|certificate/],
