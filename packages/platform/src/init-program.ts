@@ -74,6 +74,7 @@ function encodeProgram({ number, code }: Machine): Buffer {
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
+const MFD_EXEC = 16;
 const F_ADD_SEALS = 1033;
 /** No further seals, no other size, no writes. */
 const ALL_SEALS = 0xf;
@@ -81,11 +82,18 @@ const ALL_SEALS = 0xf;
 /** PID-NAMESPACES-3. The process has no capability to read it either. */
 const EXECUTABLE_ONLY = 0o111;
 
+/** An empty file that can be executed. Linux before 6.3 does not know the flag; later ones may need it (vm.memfd_noexec). */
+function createFile(): number {
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const file = libc.memfd_create('meseta-init', flags | MFD_EXEC);
+  return file >= 0 ? file : libc.memfd_create('meseta-init', flags);
+}
+
 /** An open descriptor of the program. */
 export function createInitProgram(): Result<number, string> {
   const machine = machines[process.arch];
   if (machine === undefined) return err(`the processor ${process.arch} is none of ${Object.keys(machines).join(', ')}`);
-  const file = libc.memfd_create('meseta-init', MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const file = createFile();
   if (file < 0) return err(`no file in memory: ${libc.strerror(libc.lastError())}`);
   writeSync(file, encodeProgram(machine));
   fchmodSync(file, EXECUTABLE_ONLY);
