@@ -157,22 +157,38 @@ function openInRoot(root: number, path: string): number | undefined {
 
 const TARGET_MODE = 0o755;
 
-/** MOUNTS-2. Makes a directory or an empty file, with the directories above it. What exists stays. */
+/**
+ * MOUNTS-2. Makes a directory or an empty file, with the directories above it. What exists stays. Each lookup begins at the root,
+ * so what exists is found in few of them: the time would grow with the square of the depth.
+ */
 export function makeTarget(root: number, path: string, isDirectory: boolean): void {
   const names = pathComponents(path);
   let at = libc.checked(libc.openat2(root, '.', openHow(OPEN_TARGET, RESOLVE_IN_ROOT)), path);
+  const leadsUp = names.includes('..');
+  // How many of the names exist, and a greater number of which not all do.
+  let existing = 0;
+  let missing = names.length + 1;
   try {
+    for (let count = names.length; missing - existing > 1; count = (existing + missing) >> 1) {
+      const opened = openInRoot(root, names.slice(0, count).join('/'));
+      if (opened === undefined) missing = count;
+      else {
+        closeSync(at);
+        at = opened;
+        existing = count;
+      }
+    }
     for (const [index, name] of names.entries()) {
-      const prefix = names.slice(0, index + 1).join('/');
-      let next = openInRoot(root, prefix);
+      if (index < existing) continue;
+      // What follows a ".." may exist, also below what was made.
+      let next = leadsUp ? openInRoot(root, names.slice(0, index + 1).join('/')) : undefined;
       if (next === undefined) {
-        const isLast = index === names.length - 1;
         const inDirectory = `/proc/self/fd/${at}/${name}`;
         // Neither follows a link in the name.
         if (targetOfLink(inDirectory) !== undefined) throw new Refused(`${path}: ${name} is a link to nothing`);
+        const isLast = index === names.length - 1;
         if (isLast && !isDirectory) closeSync(openSync(inDirectory, O_WRONLY | O_CREAT | O_EXCL, 0o644));
         else mkdirSync(inDirectory, TARGET_MODE);
-        // Not from the root again: the time for a path would grow with the square of its depth.
         next = openSync(inDirectory, O_PATH | O_NOFOLLOW);
       }
       closeSync(at);
