@@ -4,9 +4,11 @@ import { execFile } from 'node:child_process';
 import { appendFileSync, copyFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { coordinatorAt } from '@meseta/coordination/coordinator';
 import { skipWithout, testServer } from '@meseta/coordination/testing/servers';
 import { until } from '@meseta/platform/testing/until';
 import { connectMaster } from '@meseta/sdk';
+import { readElectedMaster } from '@meseta/wire/leader-info';
 import { createDaemons, type Daemon, type Daemons } from '../testing/daemons.js';
 
 interface Ended {
@@ -49,6 +51,24 @@ async function settingsOf(master: Daemon) {
 const CONTACT_MS = 15_000;
 
 const EXPECTED = [weights, quota_configs];
+
+/** The authorities that agents read in the election, or the error of the MasterInfo. */
+function watchLeaders(address: string) {
+  const opened = coordinatorAt(address);
+  assert.ok(opened.ok);
+  const coordination = opened.value({ sessionTimeoutMs: 10_000, warn: () => {} });
+  const seen = new Set<string>();
+  coordination.watch((leader) => {
+    const read = leader && readElectedMaster(leader.info);
+    if (read !== undefined) seen.add(read.ok ? read.value.authority : read.error);
+  });
+  return {
+    async close() {
+      await coordination.close();
+      return [...seen];
+    },
+  };
+}
 
 async function withDaemons(use: (daemons: Daemons) => Promise<void>): Promise<void> {
   const daemons = createDaemons();
@@ -111,7 +131,7 @@ test(
 
 for (const kind of ['zookeeper', 'etcd'] as const) {
   test(
-    `BACKUP-1, BACKUP-3: the registry in ${kind} is backed up while a master leads, and restored at an empty path`,
+    `BACKUP-1, BACKUP-3, BACKUP-4: the registry in ${kind} is backed up while a master leads, and restored at an empty path`,
     {
       skip: skipWithout(kind),
       timeout: 240_000,
@@ -134,8 +154,11 @@ for (const kind of ['zookeeper', 'etcd'] as const) {
         await master.stop();
         const full = await registry('restore', file, `--coordinator=${server}/old`);
         assert.match(full.text, /the store has a registry; a backup is restored only into an empty one\n$/);
+        const leaders = watchLeaders(`${server}/new`);
         const restored = await registry('restore', file, `--coordinator=${server}/new`);
         assert.equal(restored.status, 0, restored.text);
+        // The observer may miss a leader that is replaced at once.
+        for (const leader of await leaders.close()) assert.equal(leader, 'localhost:1');
         const successor = await daemons.master(flags('new'));
         assert.deepEqual(await settingsOf(successor), EXPECTED);
       }),

@@ -7,6 +7,7 @@
 // BACKUP-2: a file is written only if it does not exist, with the rights of its owner only, and is on disk when the backup is done.
 // BACKUP-3: a restore changes nothing unless the file is whole, this version reads it, and the store is empty. It is one snapshot, so
 //     that a restore that was interrupted leaves an empty store.
+// BACKUP-4: while a restore leads the election, every reader finds a valid MasterInfo, at which no master answers.
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -58,6 +59,22 @@ const SESSION_MS = 10_000;
 const ATTEMPTS = 5;
 const RETRY_MS = 500;
 const CONTACT_MS = 15_000;
+
+/**
+ * The MasterInfo of a restore, which leads for a moment. It is valid, because agents and drivers of Mesos end at one that is not
+ * (src/slave/slave.cpp, src/sched/sched.cpp), and names a port of the reader's own machine at which only root may listen.
+ */
+const RESTORER = Buffer.from(
+  JSON.stringify({
+    id: 'meseta-registry-restore',
+    // 127.0.0.1
+    ip: 0x0100007f,
+    port: 1,
+    pid: 'master@127.0.0.1:1',
+    hostname: 'localhost',
+    address: { hostname: 'localhost', ip: '127.0.0.1', port: 1 },
+  }),
+);
 
 interface Header extends BackupSummary {
   readonly meseta_registry_backup: number;
@@ -125,7 +142,7 @@ async function restoreInto(
   body: Uint8Array,
 ): Promise<Result<void, string>> {
   // Masters that run contend before this process: it gets a term only if there is none of them.
-  const term = await inContactTime(coordination.contend(Buffer.from('{}')));
+  const term = await inContactTime(coordination.contend(RESTORER));
   if (term === undefined)
     return err(withReason('no term could be begun: stop all masters, and check that the service answers', warned));
   const log = coordination.openLog(term);
