@@ -37,6 +37,8 @@ export interface MasterConfig {
   readonly perFrameworkMetrics: boolean;
   readonly maxOperatorStreams: number;
   readonly security: MasterSecurity;
+  /** Whether a standby prepares its code for leadership (rehearsal/rehearsal.ts). */
+  readonly rehearses: boolean;
   /** The flags in force, as /flags shows them. */
   readonly flags: ReadonlyMap<string, string>;
   readonly log: Logger;
@@ -101,6 +103,8 @@ export async function configurationOf(
     perFrameworkMetrics: flags.publish_per_framework_metrics,
     maxOperatorStreams: flags.max_operator_event_stream_subscribers,
     security: security.value,
+    // Other registries have one candidate, which leads at once.
+    rehearses: registry.value.kind === 'coordinator',
     flags: shown,
     log,
     logFile,
