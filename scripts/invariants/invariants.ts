@@ -48,7 +48,7 @@ export const SITES: readonly Sites[] = [
   sites('master/src/registry/agent-info.ts', 2, 'inside', "the registry's own text"),
   sites('master/src/registry/encode.ts', 1, 'inside', "the registry's own text"),
   sites('master/src/shell/registry-log.ts', 1, 'inside', 'a batch has an operation'),
-  sites('master/src/shell/start.ts', 1, 'inside', 'the core persists only after it was elected'),
+  sites('master/src/shell/connected-master.ts', 1, 'inside', 'the core persists only after it was elected'),
   sites('platform/src/pid-namespaces.ts', 1, 'inside', 'root may enter the pid namespace that it came from'),
   sites('platform/src/network-namespaces.ts', 1, 'inside', 'root may enter the network namespace that it came from'),
   sites('platform/src/message-parser.ts', 1, 'guarded', 'packages/platform/src/message-parser.test.ts'),

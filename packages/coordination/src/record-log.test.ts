@@ -1,36 +1,11 @@
-// The rules of the log on records, with records in memory whose writes a test can fail.
+// The rules of the log on records.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { err, ok } from '@meseta/base';
-import { createRecordLog, type FencedRecords, readRecordLog } from './record-log.js';
+import { err } from '@meseta/base';
+import { createRecordLog, readRecordLog } from './record-log.js';
+import { memoryRecords } from './testing/memory-records.js';
 import { bytes, large, texts } from './testing/stores.js';
 import type { FencedLog, StoreError } from './types.js';
-
-function memoryRecords() {
-  const values = new Map<string, Buffer>();
-  const outside = { writesLeft: Number.POSITIVE_INFINITY, underWay: 0, mostUnderWay: 0 };
-  const failure: StoreError = { code: 'unknownOutcome', text: 'the connection was lost' };
-  const records: FencedRecords = {
-    names: async () => ok([...values.keys()]),
-    get: async (name) => ok(values.get(name) ?? Buffer.alloc(0)),
-    async write(changes) {
-      outside.underWay++;
-      outside.mostUnderWay = Math.max(outside.mostUnderWay, outside.underWay);
-      await new Promise(setImmediate);
-      outside.underWay--;
-      if (outside.writesLeft-- <= 0) return err(failure);
-      for (const change of changes) {
-        if (change.kind === 'remove') assert.ok(values.delete(change.name));
-        else {
-          assert.equal(values.has(change.name), change.kind === 'replace', change.name);
-          values.set(change.name, Buffer.from(change.value));
-        }
-      }
-      return ok(undefined);
-    },
-  };
-  return { values, outside, records };
-}
 
 const contentsOf = async (log: FencedLog) => {
   const read = await log.read();
@@ -129,7 +104,7 @@ test('RECORDLOG-6: a reader without a term sees the snapshot and the whole batch
   outside.writesLeft = 1;
   await log.append(bytes(large('c')));
   const before = [...values.keys()];
-  const reader = { names: records.names, get: records.get };
+  const reader = { list: records.list, get: records.get };
   const read = await readRecordLog(reader);
   assert.ok(read.ok);
   assert.deepEqual(texts(read.value), { snapshot: 's', batches: ['b'] });

@@ -14,15 +14,31 @@
 // RECORDLOG-5: a record with another name is of a newer version: the log is not read, and nothing is changed.
 // RECORDLOG-6: a reader without a term changes nothing, and reads the log as it was at one time, or fails.
 import { err, ok, type Result } from '@meseta/base';
+import type { RecordCopies } from './record-follower.js';
+import {
+  BATCH,
+  batchName,
+  CURRENT,
+  type Current,
+  damaged,
+  type Listing,
+  listingOf,
+  MAX_PARTS,
+  NO_SNAPSHOT,
+  PART,
+  parseCurrent,
+  partName,
+  type Records,
+  readAll,
+  snapshotNames,
+} from './record-names.js';
 import type { FencedLog, StoreContents, StoreError } from './types.js';
 
 export type RecordChange =
   | { readonly kind: 'create' | 'replace'; readonly name: string; readonly value: Uint8Array }
   | { readonly kind: 'remove'; readonly name: string };
 
-export interface FencedRecords {
-  names(): Promise<Result<readonly string[], StoreError>>;
-  get(name: string): Promise<Result<Buffer, StoreError>>;
+export interface FencedRecords extends Records {
   /** Makes all changes or none. */
   write(changes: readonly RecordChange[]): Promise<Result<void, StoreError>>;
 }
@@ -31,103 +47,11 @@ export interface FencedRecords {
 const PART_BYTES = 960 * 1024;
 /** Records that one write removes; etcd allows 128 changes in a transaction. */
 const REMOVED_TOGETHER = 100;
-/** Concurrent reads. */
-const READ_TOGETHER = 64;
-const MAX_PARTS = 1024;
-const MAX_NUMBER = 1e10;
-const CURRENT = 'current';
-const BATCH = /^batch\.(\d{10})\.(\d{4})\.(\d{4})$/;
-const PART = /^snapshot\.(\d{10})\.(\d{4})$/;
-
-const digits = (value: number, count: number): string => String(value).padStart(count, '0');
-const batchName = (sequence: number, part: number, parts: number): string =>
-  `batch.${digits(sequence, 10)}.${digits(part, 4)}.${digits(parts, 4)}`;
-const partName = (generation: number, part: number): string => `snapshot.${digits(generation, 10)}.${digits(part, 4)}`;
-
-interface Current {
-  readonly generation: number;
-  readonly parts: number;
-  readonly upTo: number;
-}
-
-const NO_SNAPSHOT: Current = { generation: 0, parts: 0, upTo: 0 };
-
-const damaged = (text: string) => err<StoreError>({ code: 'unavailable', text: `the registry is damaged: ${text}` });
-
-function parseCurrent(bytes: Buffer): Result<Current, StoreError> {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString());
-  } catch {
-    return damaged(`${CURRENT} is not JSON`);
-  }
-  const { generation, parts, upTo } = (value ?? {}) as Partial<Record<string, unknown>>;
-  const isCount = (count: unknown, most: number): count is number =>
-    typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= most;
-  return isCount(generation, MAX_NUMBER) && isCount(parts, MAX_PARTS) && isCount(upTo, MAX_NUMBER)
-    ? ok({ generation, parts, upTo })
-    : damaged(`${CURRENT} has a number out of range`);
-}
 
 function split(bytes: Uint8Array): Result<readonly Uint8Array[], StoreError> {
   const count = Math.max(1, Math.ceil(bytes.length / PART_BYTES));
   if (count > MAX_PARTS) return err({ code: 'unavailable', text: `expected at most ${MAX_PARTS * PART_BYTES} bytes` });
   return ok(Array.from({ length: count }, (_, n) => bytes.subarray(n * PART_BYTES, (n + 1) * PART_BYTES)));
-}
-
-/** What the names say: the batches after the snapshot in order, and the records that are not read. */
-interface Listing {
-  readonly current: Current;
-  readonly batches: readonly (readonly string[])[];
-  readonly incomplete: readonly string[];
-}
-
-/** RECORDLOG-3 */
-function listingOf(names: readonly string[], current: Current): Result<Listing, StoreError> {
-  const parts = new Map<number, string[]>();
-  const totals = new Map<number, number>();
-  for (const name of names) {
-    const [, sequence, , total] = BATCH.exec(name) ?? [];
-    if (sequence === undefined) {
-      if (name === CURRENT || PART.test(name)) continue;
-      const text = `the registry has a record ${JSON.stringify(name)}, which this version does not read: use the newer version that wrote it`;
-      return err({ code: 'unavailable', text });
-    }
-    if (Number(sequence) <= current.upTo) continue;
-    const found = parts.get(Number(sequence));
-    if (found === undefined) parts.set(Number(sequence), [name]);
-    else found.push(name);
-    totals.set(Number(sequence), Number(total));
-  }
-  const sequences = [...parts.keys()].sort((a, b) => a - b);
-  const batches: string[][] = [];
-  for (const [n, sequence] of sequences.entries()) {
-    const found = (parts.get(sequence) as string[]).sort();
-    if (sequence !== current.upTo + 1 + n) return damaged(`batch ${current.upTo + 1 + n} is missing`);
-    const total = totals.get(sequence) as number;
-    const isWhole = found.length === total && found.every((name, part) => name === batchName(sequence, part, total));
-    if (isWhole) batches.push(found);
-    else if (n < sequences.length - 1) return damaged(`batch ${sequence} is incomplete`);
-    else return ok({ current, batches, incomplete: found });
-  }
-  return ok({ current, batches, incomplete: [] });
-}
-
-/** The results in the order of the items, `READ_TOGETHER` at a time; the first error ends it. */
-async function readAll(
-  records: Pick<FencedRecords, 'get'>,
-  names: readonly string[],
-): Promise<Result<ReadonlyMap<string, Buffer>, StoreError>> {
-  const values = new Map<string, Buffer>();
-  for (let at = 0; at < names.length; at += READ_TOGETHER) {
-    const group = names.slice(at, at + READ_TOGETHER);
-    const read = await Promise.all(group.map((name) => records.get(name)));
-    for (const [n, value] of read.entries()) {
-      if (!value.ok) return value;
-      values.set(group[n] as string, value.value);
-    }
-  }
-  return ok(values);
 }
 
 interface Writer {
@@ -162,12 +86,17 @@ interface Ledger {
 
 interface State extends Writer {
   readonly records: FencedRecords;
+  /** Until the first read. */
+  copies: RecordCopies;
   /** Undefined before the first read of the names. */
   ledger: Ledger | undefined;
 }
 
-export function createRecordLog(records: FencedRecords): FencedLog {
-  const state: State = { records, ledger: undefined, ...createWriter() };
+const NO_COPIES: RecordCopies = new Map();
+
+/** `copies`: of records that this process has read before its term (record-follower.ts). */
+export function createRecordLog(records: FencedRecords, copies: RecordCopies = NO_COPIES): FencedLog {
+  const state: State = { records, copies, ledger: undefined, ...createWriter() };
   let lastSnapshot: Promise<unknown> = Promise.resolve();
   return {
     read: () => state.enqueue(() => readContents(state)),
@@ -220,30 +149,31 @@ const remove = (state: State, ledger: Ledger, names: readonly string[]): Promise
     names.map((name) => ({ kind: 'remove', name })),
   );
 
-type ReadRecords = Pick<FencedRecords, 'names' | 'get'>;
-
-interface NamedListing {
-  readonly names: readonly string[];
+interface ReadListing {
+  /** By name. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly listing: Listing;
 }
 
-async function readListing(records: ReadRecords): Promise<Result<NamedListing, StoreError>> {
-  const names = await records.names();
-  if (!names.ok) return names;
-  const currentBytes = names.value.includes(CURRENT) ? await records.get(CURRENT) : undefined;
+async function readListing(records: Records): Promise<Result<ReadListing, StoreError>> {
+  const listed = await records.list();
+  if (!listed.ok) return listed;
+  const versions = new Map(listed.value.map(({ name, version }) => [name, version]));
+  const currentBytes = versions.has(CURRENT) ? await records.get(CURRENT) : undefined;
   if (currentBytes?.ok === false) return currentBytes;
   const current = currentBytes === undefined ? ok(NO_SNAPSHOT) : parseCurrent(currentBytes.value);
   if (!current.ok) return current;
-  const listing = listingOf(names.value, current.value);
-  return listing.ok ? ok({ names: names.value, listing: listing.value }) : listing;
+  const listing = listingOf([...versions.keys()], current.value);
+  return listing.ok ? ok({ versions, listing: listing.value }) : listing;
 }
 
 /** Reads the names; removes the parts of a batch that was never acknowledged. */
-async function load(state: State): Promise<Result<NamedListing & { readonly ledger: Ledger }, StoreError>> {
+async function load(state: State): Promise<Result<ReadListing & { readonly ledger: Ledger }, StoreError>> {
   const read = await readListing(state.records);
   if (!read.ok) return read;
   const { current, batches, incomplete } = read.value.listing;
-  const ledger = { names: new Set(read.value.names), current, lastSequence: current.upTo + batches.length };
+  const names = new Set(read.value.versions.keys());
+  const ledger = { names, current, lastSequence: current.upTo + batches.length };
   for (let at = 0; at < incomplete.length; at += REMOVED_TOGETHER) {
     const removed = await remove(state, ledger, incomplete.slice(at, at + REMOVED_TOGETHER));
     if (!removed.ok) return removed;
@@ -254,23 +184,32 @@ async function load(state: State): Promise<Result<NamedListing & { readonly ledg
 
 async function readContents(state: State): Promise<Result<StoreContents, StoreError>> {
   const loaded = await load(state);
-  return loaded.ok ? readListed(state.records, loaded.value) : loaded;
+  if (!loaded.ok) return loaded;
+  const { copies } = state;
+  state.copies = NO_COPIES;
+  return readListed(state.records, loaded.value, copies);
 }
 
 async function readListed(
-  records: ReadRecords,
-  { names, listing: { current, batches } }: NamedListing,
+  records: Records,
+  { versions, listing: { current, batches } }: ReadListing,
+  copies: RecordCopies,
 ): Promise<Result<StoreContents, StoreError>> {
-  const known = new Set(names);
-  const snapshotNames = Array.from({ length: current.parts }, (_, n) => partName(current.generation, n));
-  const missing = snapshotNames.find((name) => !known.has(name));
+  const parts = snapshotNames(current);
+  const missing = parts.find((name) => !versions.has(name));
   if (missing !== undefined) return damaged(`${missing} is missing`);
-  const values = await readAll(records, [...snapshotNames, ...batches.flat()]);
+  // RECORDFOLLOWER-1
+  const copyOf = (name: string): Buffer | undefined => {
+    const copy = copies.get(name);
+    return copy !== undefined && copy.version === versions.get(name) ? copy.value : undefined;
+  };
+  const uncopied = [...parts, ...batches.flat()].filter((name) => copyOf(name) === undefined);
+  const values = await readAll(records, uncopied);
   if (!values.ok) return values;
-  const join = (parts: readonly string[]): Buffer =>
-    Buffer.concat(parts.map((name) => values.value.get(name) as Buffer));
+  const join = (names: readonly string[]): Buffer =>
+    Buffer.concat(names.map((name) => copyOf(name) ?? (values.value.get(name) as Buffer)));
   return ok({
-    snapshot: current.generation === 0 ? undefined : join(snapshotNames),
+    snapshot: current.generation === 0 ? undefined : join(parts),
     batches: batches.map(join),
   });
 }
@@ -278,9 +217,9 @@ async function readListed(
 /**
  * RECORDLOG-6. The error is `unavailable` also if a snapshot removed what was to be read: the next attempt finds the snapshot.
  */
-export async function readRecordLog(records: ReadRecords): Promise<Result<StoreContents, StoreError>> {
+export async function readRecordLog(records: Records): Promise<Result<StoreContents, StoreError>> {
   const read = await readListing(records);
-  return read.ok ? readListed(records, read.value) : read;
+  return read.ok ? readListed(records, read.value, NO_COPIES) : read;
 }
 
 async function appendBatch(state: State, ledger: Ledger, batch: Uint8Array): Promise<Result<void, StoreError>> {

@@ -7,9 +7,11 @@
 // ETCDCOORDINATION-2: a candidacy has one lease, and its key is named by the lease, so a repeated request makes no second one.
 //     The next candidacy has a new lease, so its epoch is greater.
 // ETCDCOORDINATION-3: without a read for the time of a lease no leader is known.
+// ETCDCOORDINATION-4: from its call until its term begins a candidate follows the log.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Result } from '@meseta/base';
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
+import { followRecords, type RecordCopies, type RecordFollower } from '../record-follower.js';
 import { createRecordLog, readRecordLog } from '../record-log.js';
 import type { Login, Server } from '../service-address.js';
 import { createTerm } from '../term.js';
@@ -19,7 +21,7 @@ import { createWarnings, type Warnings } from '../warnings.js';
 import { createEtcdClient, type EtcdClient, type EtcdError } from './client.js';
 import { holdLease, type Lease } from './lease.js';
 import { type Contenders, contendCall, contendersCall, type Fence } from './protocol.js';
-import { createEtcdRecords } from './records.js';
+import { createEtcdRecords, readEtcdRecords } from './records.js';
 
 export interface EtcdOptions {
   readonly servers: readonly Server[];
@@ -50,9 +52,12 @@ interface State {
   readonly options: EtcdOptions;
   readonly client: EtcdClient;
   readonly leader: LeaderWatch;
-  readonly fences: WeakMap<Term, Fence>;
+  /** The fences of terms, with the copies of the records that were made before, until the log is opened. */
+  readonly beginnings: WeakMap<Term, { readonly fence: Fence; copies: RecordCopies | undefined }>;
   /** Until its term begins. */
   candidacy: Candidacy | undefined;
+  /** Of the candidacy. */
+  follower: RecordFollower | undefined;
   contending: Contending | undefined;
   /** Of the newest term, which may be over. */
   endTerm: (reason: string) => void;
@@ -69,7 +74,6 @@ const CONTACT_SHARE = 1 / 12;
 const RETRY_MS = 500;
 const MASTERS = 'masters/';
 const RECORDS = 'registry/records/';
-const NO_FENCE = 'registry/none';
 
 export interface EtcdCoordination extends Coordination, LogReader {
   /** For tests. */
@@ -82,8 +86,9 @@ export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
     options,
     client: createEtcdClient({ servers, login, tls, timeoutMs }),
     leader: createLeaderWatch(),
-    fences: new WeakMap(),
+    beginnings: new WeakMap(),
     candidacy: undefined,
+    follower: undefined,
     contending: undefined,
     endTerm: () => {},
     contactMs: Number.NEGATIVE_INFINITY,
@@ -102,21 +107,25 @@ export function createEtcdCoordination(options: EtcdOptions): EtcdCoordination {
     contend(info) {
       return new Promise((resolve) => {
         state.candidacy = { info: Uint8Array.from(info), resolve };
+        state.follower ??= followRecords({
+          records: readEtcdRecords(state.client, keyOf(state, RECORDS), undefined),
+          warn: state.warnings.report,
+        });
         state.wake();
       });
     },
     openLog(term) {
       // A term of another coordination has no key here: its log is fenced.
-      const fence = state.fences.get(term) ?? { key: keyOf(state, MASTERS), createRevision: term.epoch };
-      return createRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence));
+      const elsewhere = { fence: { key: keyOf(state, MASTERS), createRevision: term.epoch }, copies: undefined };
+      const beginning = state.beginnings.get(term) ?? elsewhere;
+      const { fence, copies } = beginning;
+      beginning.copies = undefined;
+      return createRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence), copies);
     },
-    readLog() {
-      // This key never exists, which the fence compares with 0: so it always holds.
-      const fence = { key: keyOf(state, NO_FENCE), createRevision: 0 };
-      return readRecordLog(createEtcdRecords(state.client, keyOf(state, RECORDS), fence));
-    },
+    readLog: () => readRecordLog(readEtcdRecords(state.client, keyOf(state, RECORDS), undefined)),
     async close() {
       state.isClosed = true;
+      stopFollowing(state);
       clearInterval(contact);
       state.wake();
       await state.contending?.lease.revoke();
@@ -152,6 +161,12 @@ async function untilChanged(changed: Promise<void>, timeoutMs: number): Promise<
   });
   await Promise.race([changed, timeout]);
   clearTimeout(timer);
+}
+
+function stopFollowing(state: State): RecordCopies | undefined {
+  const copies = state.follower?.stop();
+  state.follower = undefined;
+  return copies;
 }
 
 /** Looks at the contenders once, and acts on what it sees. Returns what failed. */
@@ -231,7 +246,7 @@ async function followOwn(
   });
   state.endTerm = end;
   state.candidacy = undefined;
-  state.fences.set(term, fence);
+  state.beginnings.set(term, { fence, copies: stopFollowing(state) });
   candidacy.resolve(term);
   return undefined;
 }

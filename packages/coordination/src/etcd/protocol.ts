@@ -18,6 +18,8 @@ export interface KeyValue {
   readonly value: Buffer;
   /** The revision at which the key was created. Revisions grow with every change of the cluster's data. */
   readonly createRevision: number;
+  /** The revision at which it was last set. */
+  readonly setRevision: number;
 }
 
 /** The key of a term, which exists only during the term. */
@@ -52,10 +54,17 @@ function revision(value: unknown): number | undefined {
 function keyValue(value: unknown): KeyValue | undefined {
   const fields = fieldsOf(value);
   const createRevision = revision(fields?.['create_revision']);
+  const setRevision = revision(fields?.['mod_revision']);
   const { key, value: data = '' } = fields ?? {};
-  if (createRevision === undefined || typeof key !== 'string' || typeof data !== 'string') return undefined;
+  if (createRevision === undefined || setRevision === undefined || typeof key !== 'string' || typeof data !== 'string')
+    return undefined;
   if (key.length > MAX_KEY_BYTES) return undefined;
-  return { key: Buffer.from(key, 'base64').toString(), value: Buffer.from(data, 'base64'), createRevision };
+  return {
+    key: Buffer.from(key, 'base64').toString(),
+    value: Buffer.from(data, 'base64'),
+    createRevision,
+    setRevision,
+  };
 }
 
 /** An empty list is omitted. */
@@ -171,11 +180,11 @@ const compareFence = ({ key, createRevision }: Fence) => [
   { target: 'CREATE', result: 'EQUAL', key: base64(key), create_revision: String(createRevision) },
 ];
 
-/** Reads while the fence exists; `fenced` if it does not. */
-function fencedRange(fence: Fence, range: object): EtcdCall<readonly KeyValue[] | 'fenced'> {
+/** Reads while the fence exists, if one is given; `fenced` if it does not. */
+function fencedRange(fence: Fence | undefined, range: object): EtcdCall<readonly KeyValue[] | 'fenced'> {
   return {
     path: '/v3/kv/txn',
-    body: { compare: compareFence(fence), success: [{ request_range: range }] },
+    body: { compare: fence === undefined ? [] : compareFence(fence), success: [{ request_range: range }] },
     isChange: false,
     read(answer) {
       if (answer['succeeded'] !== true) return 'fenced';
@@ -184,12 +193,12 @@ function fencedRange(fence: Fence, range: object): EtcdCall<readonly KeyValue[] 
   };
 }
 
-export const getCall = (fence: Fence, key: string): EtcdCall<readonly KeyValue[] | 'fenced'> =>
+export const getCall = (fence: Fence | undefined, key: string): EtcdCall<readonly KeyValue[] | 'fenced'> =>
   fencedRange(fence, { key: base64(key) });
 
 /** The first `limit` keys with the prefix from `from` on, in order, without values. */
 export const keysCall = (
-  fence: Fence,
+  fence: Fence | undefined,
   prefix: string,
   from: string,
   limit: number,

@@ -6,6 +6,9 @@ import type { Coordination, FencedLog, Term } from '../types.js';
 import type { SharedSite, Site, Skip } from './compliance.js';
 import { bytes, large, texts } from './stores.js';
 
+/** A candidate looks at the log so often. */
+export const FOLLOW_PAUSE_MS = 2000;
+
 interface Opened {
   readonly coordination: Coordination;
   readonly term: Term;
@@ -156,6 +159,24 @@ export function testSharedLog(kind: string, newSite: () => Promise<SharedSite>, 
       const two = await openLog(site);
       assert.deepEqual((await contentsOf(two.log)).batches, ['kept']);
       await Promise.all([one.coordination.close(), two.coordination.close()]);
+    });
+
+    test('a candidate that has followed the log reads it as any other: also what was written last, and after a snapshot', async () => {
+      const site = await newSite();
+      const [one, waiting] = [await openLog(site), await site.open()];
+      const elected = waiting.contend(bytes('waiting'));
+      for (const text of ['a', large('b'), 'c']) assert.ok((await one.log.append(bytes(text))).ok);
+      await new Promise((resolve) => setTimeout(resolve, 2 * FOLLOW_PAUSE_MS));
+      await one.log.snapshot(bytes(large('s')));
+      await one.log.append(bytes('d'));
+      await new Promise((resolve) => setTimeout(resolve, 2 * FOLLOW_PAUSE_MS));
+      await one.log.append(bytes('e'));
+      await one.term.resign();
+      const log = waiting.openLog(await elected);
+      assert.deepEqual(await contentsOf(log), { snapshot: large('s'), batches: ['d', 'e'] });
+      await log.append(bytes('f'));
+      assert.deepEqual((await contentsOf(log)).batches, ['d', 'e', 'f']);
+      await Promise.all([one.coordination.close(), waiting.close()]);
     });
 
     test('a write while the connection is cut is made once or fails; it is never made twice, and none before it is lost', async () => {

@@ -1,13 +1,13 @@
 // The compliance suites with a real ZooKeeper server, and the rules of its coordination.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, mock, test } from 'node:test';
 import { err } from '@meseta/base';
 import { LONG_TERM_MS } from '../testing/compliance.js';
 import { testElection, testSharedElection } from '../testing/election-suite.js';
-import { testLog, testSharedLog } from '../testing/log-suite.js';
+import { FOLLOW_PAUSE_MS, testLog, testSharedLog } from '../testing/log-suite.js';
 import { contendersAt, newZooKeeperSite, openTestSession, zooKeeperSkip } from '../testing/zookeeper-server.js';
-import { childrenOperation, deleteOperation, getOperation } from './protocol.js';
-import { createZooKeeperRecords } from './records.js';
+import { childrenOperation, createOperation, deleteOperation, getOperation } from './protocol.js';
+import { createZooKeeperRecords, readZooKeeperRecords } from './records.js';
 import { znodePaths } from './registry-path.js';
 
 const newSite = () => newZooKeeperSite();
@@ -43,6 +43,34 @@ describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => 
     assert.equal(!written.ok && written.error.code, 'unknownOutcome');
   });
 
+  test('ZKRECORDS-3: the versions of records change when the registry is removed and made again', async () => {
+    const site = await newSite();
+    const process = await site.open();
+    const { epoch } = await process.contend(one);
+    const session = process.session();
+    const paths = znodePaths(site.path);
+    const write = (name: string) =>
+      createZooKeeperRecords(session, paths, epoch, 'open').write([{ kind: 'create', name, value: one }]);
+    const versionsNow = async () => {
+      const listed = await readZooKeeperRecords(() => session, paths).list();
+      assert.ok(listed.ok);
+      return new Map(listed.value.map(({ name, version }) => [name, version]));
+    };
+    assert.ok((await write('a')).ok);
+    const before = await versionsNow();
+    assert.ok((await write('b')).ok);
+    assert.equal((await versionsNow()).get('a'), before.get('a'));
+    for (const path of [`${paths.records}/a`, `${paths.records}/b`, paths.records])
+      assert.ok((await session.change(deleteOperation(path))).ok);
+    const data = new Uint8Array();
+    assert.ok(
+      (await session.change(createOperation({ kind: 'create', path: paths.records, data, access: 'open' }))).ok,
+    );
+    assert.ok((await write('a')).ok);
+    assert.notEqual((await versionsNow()).get('a'), before.get('a'));
+    await process.close();
+  });
+
   test('ZKCOORDINATION-1: a candidate whose znode was removed loses its term, and begins another one with a new znode only', async () => {
     const site = await newSite();
     const [process, other] = [await site.open(), await site.open()];
@@ -54,6 +82,25 @@ describe('terms in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => 
     assert.ok(again.epoch > term.epoch);
     assert.notEqual((await contendersAt(other.session(), site.path))[0], name);
     await Promise.all([process.close(), other.close()]);
+  });
+});
+
+describe('candidates in ZooKeeper', { skip: zooKeeperSkip, timeout: 120_000 }, () => {
+  test('ZKCOORDINATION-4: a candidate that has followed the log reads at its election only what it has not seen', async () => {
+    const site = await newSite();
+    const [leader, candidate] = [await site.open(), await site.open()];
+    const log = leader.openLog(await leader.contend(one));
+    const elected = candidate.contend(one);
+    for (let n = 0; n < 100; n++) assert.ok((await log.append(Buffer.from(`b${n}`))).ok);
+    await new Promise((resolve) => setTimeout(resolve, 2 * FOLLOW_PAUSE_MS));
+    assert.ok((await log.append(Buffer.from('last'))).ok);
+    const read = mock.method(candidate.session(), 'read');
+    await leader.close();
+    const contents = await candidate.openLog(await elected).read();
+    assert.ok(contents.ok);
+    assert.equal(contents.value.batches.length, 101);
+    assert.ok(read.mock.callCount() < 50, `${read.mock.callCount()} reads`);
+    await candidate.close();
   });
 });
 

@@ -7,8 +7,11 @@
 // ZKCOORDINATION-2: a session has at most one znode of this candidate: before it makes one, it looks for one that an
 //     unanswered request has made.
 // ZKCOORDINATION-3: without a session no leader is known.
+// ZKCOORDINATION-4: from its call until its term begins a candidate follows the log. Copies are used by a term of the session that
+//     made them only: within a session the history of the service has one direction.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeaderWatch, type LeaderWatch } from '../leader-watch.js';
+import { followRecords, type RecordCopies, type RecordFollower } from '../record-follower.js';
 import { createRecordLog, readRecordLog } from '../record-log.js';
 import type { Login, Server } from '../service-address.js';
 import { createTerm } from '../term.js';
@@ -25,7 +28,7 @@ import {
   type Znode,
   type ZooKeeperError,
 } from './protocol.js';
-import { createZooKeeperRecords } from './records.js';
+import { createZooKeeperRecords, readZooKeeperRecords } from './records.js';
 import { CONTENDER, contendersOf, pathsTo, type ZnodePaths, znodePaths } from './registry-path.js';
 import { openSession, type Session } from './session.js';
 
@@ -53,6 +56,8 @@ interface State {
   session: Session;
   /** Until its term begins. */
   candidate: Candidate | undefined;
+  /** Of the candidate, in the current session. */
+  follower: RecordFollower | undefined;
   /** The name of this candidate's znode in the session. */
   own: string | undefined;
   /** Of the newest term, which may be over. */
@@ -64,6 +69,9 @@ interface State {
   /** Calls `wake`. */
   readonly onChildren: () => void;
 }
+
+/** The sessions in which terms have begun, with the copies of the records that were made before, until the log is opened. */
+type Beginnings = WeakMap<Term, { readonly session: Session; copies: RecordCopies | undefined }>;
 
 const NO_DATA = new Uint8Array();
 const RETRY_MS = 500;
@@ -81,6 +89,7 @@ export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeepe
     leader: createLeaderWatch(),
     session: newSession(options, warnings),
     candidate: undefined,
+    follower: undefined,
     own: undefined,
     endTerm: () => {},
     isClosed: false,
@@ -88,8 +97,8 @@ export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeepe
     wake: () => {},
     onChildren: () => state.wake(),
   };
-  const sessions = new WeakMap<Term, Session>();
-  void runSessions(state, sessions);
+  const beginnings: Beginnings = new WeakMap();
+  void runSessions(state, beginnings);
   return {
     session: () => state.session,
     watch: state.leader.watch,
@@ -100,13 +109,16 @@ export function createZooKeeperCoordination(options: ZooKeeperOptions): ZooKeepe
       });
     },
     openLog(term): FencedLog {
-      const session = sessions.get(term) ?? state.session;
-      return createRecordLog(createZooKeeperRecords(session, state.paths, term.epoch, accessOf(state, 'creator')));
+      const beginning = beginnings.get(term) ?? { session: state.session, copies: undefined };
+      const { session, copies } = beginning;
+      beginning.copies = undefined;
+      const access = accessOf(state, 'creator');
+      return createRecordLog(createZooKeeperRecords(session, state.paths, term.epoch, access), copies);
     },
-    // The epoch is for writes, of which there are none.
-    readLog: () => readRecordLog(createZooKeeperRecords(state.session, state.paths, 0, accessOf(state, 'creator'))),
+    readLog: () => readRecordLog(readZooKeeperRecords(() => state.session, state.paths)),
     async close() {
       state.isClosed = true;
+      stopFollowing(state);
       state.wake();
       await state.session.close();
       state.endTerm('closed');
@@ -120,7 +132,7 @@ const newSession = ({ servers, login, tls, sessionTimeoutMs }: ZooKeeperOptions,
 
 const accessOf = ({ options }: State, access: Access): Access => (options.login === undefined ? 'open' : access);
 
-async function runSessions(state: State, sessions: WeakMap<Term, Session>): Promise<void> {
+async function runSessions(state: State, beginnings: Beginnings): Promise<void> {
   while (!state.isClosed) {
     const { session } = state;
     let isEnded = false;
@@ -129,12 +141,13 @@ async function runSessions(state: State, sessions: WeakMap<Term, Session>): Prom
       if (!state.isClosed) state.warnings.report(`the session has ended: ${reason}`);
       state.endTerm(reason);
       state.own = undefined;
+      stopFollowing(state);
       state.leader.set(undefined);
       state.wake();
     });
     while (!isEnded && !state.isClosed) {
       const changed = pauseUntilWoken(state);
-      const failure = await follow(state, session, sessions);
+      const failure = await look(state, session, beginnings);
       if (isEnded || state.isClosed) break;
       if (failure === undefined) state.warnings.clear();
       else state.warnings.report(failure);
@@ -152,10 +165,16 @@ const pauseUntilWoken = (state: State): Promise<void> =>
     state.wake = resolve;
   });
 
+function stopFollowing(state: State): RecordCopies | undefined {
+  const copies = state.follower?.stop();
+  state.follower = undefined;
+  return copies;
+}
+
 const textOf = (path: string, { text }: ZooKeeperError): string => `${path}: ${text}`;
 
 /** Looks at the contenders once, and acts on what it sees. Returns what failed. */
-async function follow(state: State, session: Session, sessions: WeakMap<Term, Session>): Promise<string | undefined> {
+async function look(state: State, session: Session, beginnings: Beginnings): Promise<string | undefined> {
   const { base } = state.paths;
   const made = await makePath(session, base, accessOf(state, 'publicRead'));
   if (made !== undefined) return made;
@@ -170,8 +189,12 @@ async function follow(state: State, session: Session, sessions: WeakMap<Term, Se
   }
   const reported = await reportLeader(state, session, contenders[0]);
   if (reported !== undefined || state.candidate === undefined) return reported;
+  state.follower ??= followRecords({
+    records: readZooKeeperRecords(() => session, state.paths),
+    warn: state.warnings.report,
+  });
   if (state.own === undefined) return contendIn(state, session, contenders);
-  return contenders[0] === state.own ? beginTerm(state, session, state.candidate, state.own, sessions) : undefined;
+  return contenders[0] === state.own ? beginTerm(state, session, state.candidate, state.own, beginnings) : undefined;
 }
 
 async function reportLeader(state: State, session: Session, name: string | undefined): Promise<string | undefined> {
@@ -225,7 +248,7 @@ async function beginTerm(
   session: Session,
   candidate: Candidate,
   own: string,
-  sessions: WeakMap<Term, Session>,
+  beginnings: Beginnings,
 ): Promise<string | undefined> {
   const { base, epoch, records } = state.paths;
   for (const path of [epoch, records]) {
@@ -251,7 +274,7 @@ async function beginTerm(
     },
   });
   state.endTerm = end;
-  sessions.set(term, session);
+  beginnings.set(term, { session, copies: stopFollowing(state) });
   state.candidate = undefined;
   candidate.resolve(term);
   return undefined;

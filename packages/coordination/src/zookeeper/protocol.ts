@@ -10,6 +10,7 @@ const OPERATION = {
   setData: 5,
   ping: 11,
   getChildren: 8,
+  getChildren2: 12,
   check: 13,
   multi: 14,
   auth: 100,
@@ -161,6 +162,21 @@ export const childrenOperation = (path: string, isWatched: boolean): Operation<r
   number: OPERATION.getChildren,
   write: (to) => void to.text(path).bool(isWatched),
   read: (from) => Array.from({ length: from.length() }, () => from.text()),
+});
+
+export interface Children {
+  readonly names: readonly string[];
+  /** The transaction that made the parent. */
+  readonly parentMadeAt: bigint;
+}
+
+export const listOperation = (path: string): Operation<Children> => ({
+  number: OPERATION.getChildren2,
+  write: (to) => void to.text(path).bool(false),
+  read: (from) => ({
+    names: Array.from({ length: from.length() }, () => from.text()),
+    parentMadeAt: from.long(),
+  }),
 });
 
 /** Thrown by the reader of a transaction that failed; session.ts makes it the answer. */

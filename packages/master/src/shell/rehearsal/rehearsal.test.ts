@@ -82,7 +82,11 @@ test('REHEARSAL-2: a standby that rehearses and is elected leads with the regist
     {
       ...config,
       rehearses: true,
-      registry: { kind: 'coordinator', open: () => coordination, sessionTimeoutMs: 10_000 },
+      registry: {
+        kind: 'coordinator',
+        open: () => ({ ...coordination, readLog: assert.fail }),
+        sessionTimeoutMs: 10_000,
+      },
     },
     assert.fail,
   );
