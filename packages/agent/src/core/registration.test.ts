@@ -5,6 +5,7 @@ import { addressOfPid, type Pid, pidOf } from '@meseta/base';
 import type { LibprocessMessage } from '@meseta/wire';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import {
+  acknowledgeAll,
   containerStarted,
   createWorld,
   frameworkOf,
@@ -49,6 +50,24 @@ test('REGISTRATION-3: registration attempts are separated by random pauses whose
     assert(pause <= Math.min(1000 * 2 ** (i + 1), 60_000), `pause ${i}: ${pause}`);
   });
   assert(Math.max(...pauses) > 30_000);
+});
+
+test('REGISTRATION-3: an agent registers with a newly detected master at once if updates wait for an acknowledgement, and else after a pause', () => {
+  for (const acknowledges of [false, true]) {
+    const world = registeredWorld();
+    const containerId = run(world, taskOf('t'));
+    containerStarted(world, containerId);
+    assert(states(world).length > 0);
+    if (acknowledges) acknowledgeAll(world);
+    world.sent.length = 0;
+    world.input({ kind: 'masterDetected', master: pidOf('master', '10.0.0.9:5050') });
+    const pause = (world.core.nextDeadline() ?? 0) - world.nowMs;
+    assert(acknowledges ? pause > 0 && pause <= 1000 : pause <= 0, `${acknowledges}: ${pause}`);
+    world.pass(0);
+    assert.deepEqual(sentNames(world), acknowledges ? [] : ['ReregisterAgentMessage']);
+    // The next attempts pause.
+    assert(world.core.nextDeadline() !== undefined && (world.core.nextDeadline() as number) > world.nowMs);
+  }
 });
 
 test('REGISTRATION-2: the id is on disk before the agent sends UpdateAgentMessage under it', () => {

@@ -4,7 +4,8 @@
 // REGISTRATION-1: messages that do not come from the detected master change nothing; only pings of its process are answered.
 // REGISTRATION-2: a new id is on disk before the agent sends anything under it; an id other than its own ends the process.
 // REGISTRATION-3: attempts are separated by random pauses whose bound doubles up to a minute, and the first one is delayed
-//     too, so that a thousand agents don't register at once.
+//     too, so that a thousand agents don't register at once. An agent with updates that wait for an acknowledgement makes the
+//     first attempt at a newly detected master at once, because frameworks wait for these.
 // REGISTRATION-4: the agent registers again when a ping says that it is disconnected, when pings stop, and when the
 //     connection breaks.
 // REGISTRATION-5: after a restart the agent registers when its executors have subscribed, at most
@@ -93,11 +94,17 @@ function noteAttemptsInDoubt({ state }: Context): void {
 export function startRegistrationIfRecovered(ctx: Context): void {
   const { awaited, options, registration } = ctx.state;
   if (awaited.size > 0 || registration.master === undefined || options.recover !== 'reconnect') return;
-  if (!registration.registered) startRegistration(ctx);
+  if (!registration.registered) startRegistration(ctx, hasUnacknowledged(ctx.state));
 }
 
-/** Starts to register with the leading master, after a random pause (REGISTRATION-3). */
-function startRegistration(ctx: Context): void {
+/** Whether updates of tasks or operations, or ends of executors, wait to be received by a master or a framework. */
+const hasUnacknowledged = ({ frameworks, operations, unconfirmedExits }: AgentState): boolean =>
+  operations.size > 0 ||
+  unconfirmedExits.length > 0 ||
+  [...frameworks.values()].some(({ streams }) => [...streams.values()].some(({ updates }) => updates.length > 0));
+
+/** Starts to register with the leading master, after a random pause unless `isAtOnce` (REGISTRATION-3). */
+function startRegistration(ctx: Context, isAtOnce = false): void {
   const { state } = ctx;
   pauseAll(ctx);
   cancelTimer(ctx, { kind: 'ping' });
@@ -107,7 +114,8 @@ function startRegistration(ctx: Context): void {
     attempts: 0,
     hasReported: false,
   };
-  setTimer(ctx, { kind: 'register' }, pauseMs(state));
+  const pause = pauseMs(state);
+  setTimer(ctx, { kind: 'register' }, isAtOnce ? 0 : pause);
 }
 
 /** REGISTRATION-3. */
