@@ -95,10 +95,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
     connection: undefined,
     teardown: undefined,
   };
-  // The stream of a leader that is paused or cut off does not end.
-  const unfollow = masters.follow(() => client.life?.abort());
-  client.abort.signal.addEventListener('abort', unfollow);
-  void staySubscribed(client).then(unfollow);
+  void staySubscribed(client);
   const close = (): void => {
     client.abort.abort();
     client.queue.end();
@@ -157,6 +154,12 @@ async function staySubscribed(client: Client): Promise<void> {
       isFinal: (error) =>
         !(error instanceof Error) ||
         (error instanceof MesetaError && (error.code === 'framework' || isFinalRefusal(error))),
+      follow: (onOther) =>
+        client.masters.follow(() => {
+          onOther();
+          // The stream of a leader that is paused or cut off does not end.
+          client.life?.abort();
+        }),
       signal: client.abort.signal,
     });
   } catch (error) {
