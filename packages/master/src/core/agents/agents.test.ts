@@ -225,6 +225,43 @@ test('after a master failover agents and frameworks return; missing agents are m
   assert.deepEqual(back.take('FAILURE').failure?.agent_id?.value, missing.id);
 });
 
+/** The agent re-registers with a master that knows it from the registry. */
+const comeBack = (world: World, { id, info }: TestAgent): void =>
+  world.agent(undefined, { unregistered: true }).send({
+    name: 'ReregisterAgentMessage',
+    body: {
+      agent: { ...info, id: { value: id } },
+      version: '1.12.0',
+      agent_capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+    },
+  });
+
+test('after a master failover offers wait until most agents are back if a role has quota, and else come with the first agent', () => {
+  for (const hasQuota of [true, false]) {
+    const old = createWorld();
+    const agents = Array.from({ length: 5 }, () => old.agent());
+    const cpus = { cpus: { value: 1 } };
+    const quota_configs = [{ role: 'web', guarantees: cpus, limits: cpus }];
+    if (hasQuota) assert.equal(old.operator({ type: 'UPDATE_QUOTA', update_quota: { quota_configs } })?.status, 200);
+    const world = createWorld({ registry: old.master.state.registrar.durable });
+    const scheduler = world.subscribe({ roles: ['other'] });
+    scheduler.take('SUBSCRIBED');
+    agents.forEach((agent, n) => {
+      comeBack(world, agent);
+      world.wait(2000);
+      // Four of five are the share of --allocator_agent_recovery_factor.
+      assert.equal(scheduler.has('OFFERS'), !hasQuota || n >= 3, `quota ${hasQuota}, ${n + 1} agents`);
+    });
+    const waiting = createWorld({ registry: old.master.state.registrar.durable, allocatorRecoveryTimeoutMs: 60_000 });
+    const patient = waiting.subscribe({ roles: ['other'] });
+    comeBack(waiting, agents[0] as TestAgent);
+    waiting.wait(55_000);
+    assert.equal(patient.has('OFFERS'), !hasQuota);
+    waiting.wait(10_000);
+    assert.equal(patient.has('OFFERS'), true);
+  }
+});
+
 test('a drain ends when the last terminal update is acknowledged; then the agent can be reactivated', () => {
   const world = createWorld();
   const { agent, scheduler } = runTask(world);
