@@ -1,13 +1,21 @@
-// The failover of a master: the next one starts from the registry, and all agents re-register with their tasks. Measured from
-// the first message to the last answer; the baseline is decoding the same messages.
+// The failover of a master.
+//
+// A restart: the next master starts from the registry, and all agents re-register with their tasks. Measured from the first message
+// to the last answer; the baseline is decoding the same messages.
+//
+// An election: the leader of two masters is killed. Agents and frameworks follow the election as real ones do: an agent pauses for
+// up to a second before it re-registers, a framework of the SDK for up to a quarter of a second. Measured with a standby that has
+// rehearsed, and with one that has not as the baseline.
 import { ReregisterAgentMessageCodec } from '@meseta/wire/codecs';
 import { benchmark, type Scale } from '../lib/benchmark.js';
 import { createBenchDaemons } from '../lib/daemons.js';
+import { type ElectionSize, type Failover, lacksServer, measureFailover } from '../lib/election.js';
 import { agentInfo, reregistration, runningTask } from '../lib/emulated-agent.js';
 import { type Emulator, type FrameworkShare, startEmulator } from '../lib/emulator.js';
 import type { Measured } from '../lib/figures.js';
 import { cpuOf, memoryOf } from '../lib/processes.js';
 import { subscribe } from '../lib/scheduler.js';
+import { quantile } from '../lib/statistics.js';
 
 const FRAMEWORKS = 10;
 const TASKS_PER_AGENT = 10;
@@ -43,7 +51,50 @@ function decoding(agents: number, frameworks: readonly FrameworkShare[]): number
   return all();
 }
 
-async function run({ full }: Scale): Promise<readonly Measured[]> {
+const FULL_ELECTION: ElectionSize = { agents: 4000, frameworks: 200, tasksPerAgent: 10, sessionTimeoutMs: 10_000 };
+const SHORT_ELECTION: ElectionSize = { agents: 200, frameworks: 20, tasksPerAgent: 10, sessionTimeoutMs: 4000 };
+
+async function runElection(size: ElectionSize): Promise<readonly Measured[]> {
+  const missing = lacksServer();
+  if (missing !== undefined) {
+    console.log(`the election is left out: apt-get install ${missing}`);
+    return [];
+  }
+  const cold = await measureFailover(size, false);
+  const rehearsed = await measureFailover(size, true);
+  const figure = (name: string, read: (failover: Failover) => number, limit?: number): Measured => ({
+    name,
+    unit: 'ms',
+    value: read(rehearsed),
+    baseline: { name: 'without a rehearsal', value: read(cold) },
+    ...(limit === undefined ? {} : { target: { of: 'value', is: 'at most', limit } }),
+  });
+  const spread = (name: string, of: (failover: Failover) => readonly number[], limit?: number) => [
+    figure(`${name}, p50`, (failover) => quantile(of(failover), 0.5)),
+    figure(`${name}, p95`, (failover) => quantile(of(failover), 0.95), limit),
+    figure(`${name}, the last`, (failover) => quantile(of(failover), 1)),
+  ];
+  return [
+    figure('detection', ({ detection }) => detection),
+    figure('registry read', ({ registryRead }) => registryRead),
+    ...spread(`${size.agents} agents back after detection`, ({ agents }) => agents),
+    ...spread('agents back after their pause', ({ agentsAfterPause }) => agentsAfterPause, MAX_BACK_MS),
+    ...spread(`${size.frameworks} frameworks back after detection`, ({ frameworks }) => frameworks, MAX_BACK_MS),
+    figure('CPU of the new leader', ({ cpu }) => cpu),
+    { ...figure('RSS of the new leader', ({ rssMiB }) => rssMiB), unit: 'MB' },
+    { name: 'longest pause of the rehearsing standby', unit: 'ms', value: rehearsed.longestPause ?? Number.NaN },
+  ];
+}
+
+/** At the 95th percentile. */
+const MAX_BACK_MS = 500;
+
+const run = async ({ full }: Scale): Promise<readonly Measured[]> => [
+  ...(await runRestart(full)),
+  ...(await runElection(full ? FULL_ELECTION : SHORT_ELECTION)),
+];
+
+async function runRestart(full: boolean): Promise<readonly Measured[]> {
   const agents = full ? 5000 : 1000;
   const daemons = createBenchDaemons();
   let emulator: Emulator | undefined;

@@ -1,8 +1,10 @@
 // A process of emulated agents, controlled over IPC by emulator.ts. Each agent has its own address unless several share one.
-// Agents answer pings, report launched tasks as running at once, and re-register with their tasks.
-import type { Pid } from '@meseta/base';
-import { pidOf } from '@meseta/base';
+// Agents answer pings, report launched tasks as running at once, and re-register with their tasks. The agents of a process share
+// one observer of the election.
+import { backoffPauseMs, type Pid, pidOf } from '@meseta/base';
+import { coordinatorAt } from '@meseta/coordination/coordinator';
 import type { LibprocessMessage, Task, TaskState, TaskStatus } from '@meseta/wire';
+import { readElectedMaster } from '@meseta/wire/leader-info';
 import { decodeMessage } from '@meseta/wire/libprocess-codec';
 import { agentInfo, registration, reregistration, runningTask, statusUpdate } from './emulated-agent.js';
 import { type EmulatedPeer, openPeer } from './emulated-peer.js';
@@ -14,6 +16,8 @@ interface Agent {
   readonly peer: EmulatedPeer;
   id: string | undefined;
   registered: boolean;
+  /** When it first re-registered with the last elected leader. */
+  firstSentMs: number;
   /** The running tasks that the agent reports when it re-registers. */
   tasks: readonly Task[];
 }
@@ -29,7 +33,13 @@ const state = {
   running: [] as { readonly agent: Agent; readonly frameworkId: string; readonly taskId: string }[],
   /** When the first message of the last wave was sent and its last answer received, on the wall clock. */
   wave: { beganMs: 0, endedMs: 0 },
+  /** Since the election of another leader. */
+  returns: { isAwaited: false, detectedMs: 0, answeredMs: [] as number[], tookMs: [] as number[] },
 };
+
+/** The default of --registration_backoff_factor, and the longest pause of an agent. */
+const BACKOFF = { firstMs: 1000, longestMs: 60_000 };
+const RANDOM = { uint32: () => Math.floor(Math.random() * 2 ** 32) };
 
 const wall = (): number => performance.timeOrigin + performance.now();
 const send = (report: EmulatorReport): void => void process.send?.(report);
@@ -39,6 +49,11 @@ function registered(agent: Agent, id: string): void {
   agent.id = id;
   agent.registered = true;
   state.counts.registered++;
+  if (state.returns.detectedMs > 0) {
+    state.returns.answeredMs.push(wall());
+    state.returns.tookMs.push(wall() - agent.firstSentMs);
+    return reportReturn();
+  }
   if (state.counts.registered < state.agents.length) return;
   state.wave.endedMs = wall();
   send({ kind: 'registered', ...state.wave });
@@ -104,7 +119,7 @@ async function open(order: Extract<EmulatorOrder, { kind: 'open' }>): Promise<vo
     state.peers.push(peer);
     for (let i = 1; i <= Math.min(perAddress, first + count - at); i++) {
       const actor = `slave(${i})`;
-      const agent: Agent = { at: at + i - 1, actor, peer, id: undefined, registered: false, tasks: [] };
+      const agent: Agent = { at: at + i - 1, actor, peer, id: undefined, registered: false, firstSentMs: 0, tasks: [] };
       own.set(actor, agent);
       state.agents.push(agent);
     }
@@ -143,14 +158,53 @@ function assignTasks(frameworks: readonly FrameworkShare[]): void {
 function reregister(master: string): void {
   state.master = pidOf('master', master);
   begin();
-  const infos = state.frameworks.map(({ info }) => info);
   for (const agent of state.agents) {
     agent.registered = false;
     agent.peer.disconnect();
-    const used = infos.filter(({ id }) => agent.tasks.some((task) => task.framework_id.value === id?.value));
-    const body = reregistration(agentInfo(agent.at, portOf(agent), agent.id), agent.tasks, used);
-    agent.peer.send(agent.actor, state.master, { name: 'ReregisterAgentMessage', body });
+    sendReregistration(agent);
   }
+}
+
+function sendReregistration(agent: Agent): void {
+  const infos = state.frameworks.map(({ info }) => info);
+  const used = infos.filter(({ id }) => agent.tasks.some((task) => task.framework_id.value === id?.value));
+  const body = reregistration(agentInfo(agent.at, portOf(agent), agent.id), agent.tasks, used);
+  agent.peer.send(agent.actor, state.master, { name: 'ReregisterAgentMessage', body });
+}
+
+function follow({ address, sessionTimeoutMs }: Extract<EmulatorOrder, { kind: 'follow' }>): void {
+  const coordinator = coordinatorAt(address);
+  if (!coordinator.ok) throw new Error(coordinator.error);
+  coordinator.value({ sessionTimeoutMs, warn: console.error }).watch((leader) => {
+    const read = leader && readElectedMaster(leader.info);
+    if (!read?.ok || read.value.pid === state.master) return;
+    state.master = read.value.pid as Pid;
+    state.returns.detectedMs = wall();
+    begin();
+    for (const agent of state.agents) {
+      agent.registered = false;
+      agent.peer.disconnect();
+      attempt(agent, 0, 0);
+    }
+  });
+  send({ kind: 'following' });
+}
+
+/** Re-registers after a pause, again and again until it is answered. */
+function attempt(agent: Agent, attempts: number, firstSentMs: number): void {
+  const pauseMs = backoffPauseMs(BACKOFF, attempts, RANDOM);
+  setTimeout(() => {
+    if (agent.registered) return;
+    const sentMs = attempts === 0 ? wall() : firstSentMs;
+    agent.firstSentMs = sentMs;
+    sendReregistration(agent);
+    attempt(agent, attempts + 1, sentMs);
+  }, pauseMs);
+}
+
+function reportReturn(): void {
+  const { isAwaited, ...returns } = state.returns;
+  if (isAwaited && returns.answeredMs.length === state.agents.length) send({ kind: 'returned', ...returns });
 }
 
 function count(): void {
@@ -183,6 +237,11 @@ process.on('message', (order: EmulatorOrder) => {
   if (order.kind === 'register') register();
   if (order.kind === 'assignTasks') assignTasks(order.frameworks);
   if (order.kind === 'reregister') reregister(order.master);
+  if (order.kind === 'follow') follow(order);
+  if (order.kind === 'awaitReturn') {
+    state.returns.isAwaited = true;
+    reportReturn();
+  }
   if (order.kind === 'count') count();
   if (order.kind === 'sendUpdates') sendUpdates(order.perSecond, order.forMs, order.message);
 });

@@ -22,6 +22,9 @@ export type EmulatorOrder =
   | { readonly kind: 'register' }
   | { readonly kind: 'assignTasks'; readonly frameworks: readonly FrameworkShare[] }
   | { readonly kind: 'reregister'; readonly master: string }
+  /** From now on the agents follow the election, as real ones do: they re-register with each other leader. */
+  | { readonly kind: 'follow'; readonly address: string; readonly sessionTimeoutMs: number }
+  | { readonly kind: 'awaitReturn' }
   | { readonly kind: 'count' }
   /** Sends TASK_RUNNING updates with changed health for launched tasks, `perSecond` per second. */
   | { readonly kind: 'sendUpdates'; readonly perSecond: number; readonly forMs: number; readonly message: string };
@@ -32,7 +35,19 @@ export type EmulatorReport =
   | { readonly kind: 'assigned' }
   | { readonly kind: 'updatesSent' }
   | { readonly kind: 'registered'; readonly beganMs: number; readonly endedMs: number }
+  | { readonly kind: 'following' }
+  | ({ readonly kind: 'returned' } & AgentReturns)
   | ({ readonly kind: 'counts' } & EmulatorCounts);
+
+/** What happened after the election of another leader. */
+export interface AgentReturns {
+  /** When the last process of agents saw the new leader. */
+  readonly detectedMs: number;
+  /** Of each agent, when its re-registration was answered. */
+  readonly answeredMs: readonly number[];
+  /** Of each agent, the time from its first re-registration, after its pause, to the answer. */
+  readonly tookMs: readonly number[];
+}
 
 export interface EmulatorCounts {
   readonly registered: number;
@@ -57,6 +72,10 @@ export interface Emulator {
   /** Gives each agent running tasks to report. */
   assignTasks(frameworks: readonly FrameworkShare[]): Promise<void>;
   reregister(master: string): Promise<number>;
+  /** The agents follow the election at this address. */
+  follow(address: string, sessionTimeoutMs: number): Promise<void>;
+  /** Resolves when all agents have re-registered with another leader. */
+  awaitReturn(): Promise<AgentReturns>;
   counts(): Promise<EmulatorCounts>;
   /** Sends status updates of launched tasks for `forMs`, `perSecond` from all agents together, each with that message. */
   sendUpdates(perSecond: number, forMs: number, message: string): Promise<void>;
@@ -116,6 +135,17 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       await all('updatesSent', { kind: 'sendUpdates', perSecond: perSecond / processes, forMs, message });
     },
     reregister: (to) => wave({ kind: 'reregister', master: to }),
+    async follow(address, sessionTimeoutMs) {
+      await all('following', { kind: 'follow', address, sessionTimeoutMs });
+    },
+    async awaitReturn() {
+      const reports = await all('returned', { kind: 'awaitReturn' });
+      return {
+        detectedMs: Math.max(...reports.map((report) => report.detectedMs)),
+        answeredMs: reports.flatMap((report) => report.answeredMs),
+        tookMs: reports.flatMap((report) => report.tookMs),
+      };
+    },
     async counts() {
       const reports = await all('counts', { kind: 'count' });
       const sum = (key: keyof EmulatorCounts): number => reports.reduce((total, report) => total + report[key], 0);

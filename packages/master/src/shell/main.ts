@@ -8,8 +8,15 @@ import { configurationOf } from './configuration.js';
 import { masterFlags } from './flags.js';
 import { startMaster } from './start.js';
 
-/** Resolves with the exit status. A signal ends the process with status 0 without resolving it. */
-export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/**
+ * Resolves with the exit status. A signal ends the process with status 0 without resolving it. `rehearses`: a benchmark compares
+ * standbys with and without a rehearsal.
+ */
+export async function masterMain(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  { rehearses = true }: { readonly rehearses?: boolean } = {},
+): Promise<number> {
   const fail = (text: string): number => {
     process.stderr.write(`meseta master: ${oneLine(text)}\n`);
     return 1;
@@ -46,7 +53,8 @@ export async function masterMain(argv: readonly string[], env: NodeJS.ProcessEnv
       log.error(`ending: ${message}`);
       process.exit(1);
     };
-    startMaster(configuration.value, end).then(
+    const config = configuration.value;
+    startMaster({ ...config, rehearses: config.rehearses && rehearses }, end).then(
       (started) => {
         if (!started.ok) return resolve(fail(started.error.text));
         log.info(`master at http://${started.value.address}`);

@@ -32,7 +32,7 @@ const CAPABILITIES = (
   ] as const
 ).map((type) => ({ type }));
 
-export const agentIdOf = (n: number): AgentId => `${CLUSTER}-S${n}` as AgentId;
+const agentIdOf = (n: number): AgentId => `${CLUSTER}-S${n}` as AgentId;
 export const agentPidOf = (n: number): Pid => pidOf('slave(1)', `198.51.100.${n % 256}:${5051 + Math.floor(n / 256)}`);
 
 /** Sixteen bytes in base64 that differ by `n`. */
