@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { present, type TaskId } from '@meseta/base';
 import type { FrameworkInfo, ReregisterAgentMessage } from '@meseta/wire';
-import { createWorld, MASTER_ID, runTask } from '../testing.js';
+import { createWorld, MASTER_ID, runTask, type TestAgent, type World } from '../testing.js';
 
 const aware = { capabilities: [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }] } as const;
 
