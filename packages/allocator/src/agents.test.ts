@@ -259,13 +259,19 @@ test('a copy of a shared resource is offered, but does not change the total', ()
   cluster.allocator.recoverResources(fid('f'), aid('A'), converted, 0);
 });
 
-test('converted resources stay offered to a framework that no longer subscribes to the role', () => {
+/** The resources of an agent are offered to a framework that has left the role since. */
+function offeredInFormerRole() {
   const cluster = testCluster();
   const { allocator } = cluster;
   cluster.agent('A', 'cpus:4');
   cluster.framework('f', ['r']);
   const offered = only(cluster.run()).resources.resources;
   allocator.updateFramework(fid('f'), frameworkInfo(['other']));
+  return { allocator, offered };
+}
+
+test('converted resources stay offered to a framework that no longer subscribes to the role', () => {
+  const { allocator, offered } = offeredInFormerRole();
   const consumed = allocate(res('cpus:4'), 'r');
   const reservations = [{ role: 'r', type: 'DYNAMIC' as const }];
   const converted = consumed.map((resource) => ({ ...resource, reservations }));
@@ -279,12 +285,7 @@ test('converted resources stay offered to a framework that no longer subscribes 
 });
 
 test('a client ends when a conversion consumes the last resources offered to it in a role that its framework left', () => {
-  const cluster = testCluster();
-  const { allocator } = cluster;
-  cluster.agent('A', 'cpus:4');
-  cluster.framework('f', ['r']);
-  const offered = only(cluster.run()).resources.resources;
-  allocator.updateFramework(fid('f'), frameworkInfo(['other']));
+  const { allocator, offered } = offeredInFormerRole();
   assert.equal(allocator.totals().clients, 2);
   allocator.updateAllocation(fid('f'), aid('A'), offered, [{ consumed: offered, converted: [] }]);
   assert.equal(allocator.totals().clients, 1);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '@meseta/platform/testing/until';
 import type { Explanation } from '@meseta/sdk';
+import { collectOutput } from './testing/output.js';
 import { createTestCluster, type TestCluster } from './testing.js';
 
 const meseta = join(process.cwd(), 'bin/meseta');
@@ -32,16 +33,11 @@ interface Running {
 
 function start(...argv: readonly string[]): Running {
   const child = spawn(process.execPath, [meseta, ...argv], { env: { ...process.env, MESETA_MASTER: cluster.master } });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (part) => {
-    out += part;
-  });
-  child.stderr.on('data', (part) => {
-    err += part;
-  });
-  const ended = new Promise<Ended>((resolve) => child.once('close', (status) => resolve({ status, out, err })));
-  return { ended, out: () => out, interrupt: () => void child.kill('SIGINT') };
+  const { out, err } = collectOutput(child);
+  const ended = new Promise<Ended>((resolve) =>
+    child.once('close', (status) => resolve({ status, out: out(), err: err() })),
+  );
+  return { ended, out, interrupt: () => void child.kill('SIGINT') };
 }
 
 const run = (...argv: readonly string[]): Promise<Ended> => start(...argv).ended;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pause, until } from '@meseta/platform/testing/until';
 import { commandTask, connectScheduler, launch, type Scheduler } from '@meseta/sdk';
+import { collectOutput } from './testing/output.js';
 import { createTestCluster, type TestCluster } from './testing.js';
 
 const meseta = join(process.cwd(), 'bin/meseta');
@@ -56,16 +57,9 @@ interface Running {
 
 function startProgram(program: string, argv: readonly string[]): Running {
   const child = spawn(program, argv, { env: { ...process.env, MESETA_MASTER: cluster.master, SHELL: '/bin/sh' } });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (part) => {
-    out += part;
-  });
-  child.stderr.on('data', (part) => {
-    err += part;
-  });
+  const { out, err } = collectOutput(child);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { child, out: () => out, err: () => err, ended };
+  return { child, out, err, ended };
 }
 
 const start = (...argv: readonly string[]): Running => startProgram(process.execPath, [meseta, ...argv]);
