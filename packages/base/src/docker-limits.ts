@@ -16,7 +16,7 @@ export const DOCKER_LIMITS = {
     beyond: 'the task fails with REASON_CONTAINER_LAUNCH_FAILED and the name of the field',
     source: 'Meseta',
   },
-  engineAnswer: {
+  engineResponse: {
     most: 4 * 2 ** 20,
     unit: 'bytes',
     what: "An answer of the Docker engine about one container or image, a line of its events, a message of a container's output",

@@ -363,7 +363,7 @@ export const LIMITS = table({
     beyond: 'the connection is not read until responses are sent',
     source: 'Meseta',
   },
-  unreadAnswers: {
+  unreadResponses: {
     most: 2 ** 20,
     unit: 'bytes',
     what: 'Responses to libprocess messages that their sender does not read',

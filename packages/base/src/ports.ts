@@ -407,7 +407,7 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   /** By lower-case name. */
   readonly headers: ReadonlyMap<string, string>;
@@ -432,7 +432,7 @@ export interface Outbound {
   get(
     url: string,
     options: OutboundRequest & { readonly maxBytes: number; readonly timeoutMs: number },
-  ): Promise<SystemResult<HttpAnswer>>;
+  ): Promise<SystemResult<HttpResponse>>;
   /**
    * GETs `url` (http, https) into a new file of mode 0600, following redirects. Fails with `unauthorized` for the status 401,
    * `unavailable` for 429 and those of servers (5xx), `unexpectedStatus` for another one than 200, `stalled` when nothing

@@ -84,7 +84,7 @@ type Called<T> =
   | { readonly ok: false; readonly error: { readonly code: string; readonly text: string; readonly status?: number } };
 
 /** The response of a call. Throws a CommandError if the call failed. */
-export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>): Promise<T> {
+export async function resultOf<T>(cluster: Cluster, called: Promise<Called<T>>): Promise<T> {
   const result = await called;
   if (result.ok) return result.value;
   const { code, text, status } = result.error;
@@ -97,7 +97,7 @@ export async function answerOf<T>(cluster: Cluster, called: Promise<Called<T>>):
 /** The JSON document of a v0 endpoint of the master, for fields that no v1 call returns. */
 export async function readJson<T>(cluster: Cluster, path: string): Promise<T> {
   const send = masterSender(cluster.address, cluster.credential, cluster.leaderWait);
-  return jsonOf<T>(await answerOf(cluster, send('GET', path, {})), `the master at ${cluster.shown}`);
+  return jsonOf<T>(await resultOf(cluster, send('GET', path, {})), `the master at ${cluster.shown}`);
 }
 
 /**

@@ -1,11 +1,11 @@
 // Finds agents, frameworks and machines by the names that people use for them.
 import type { AgentInfo, FrameworkInfo, MachineID, MasterResponseGetAgentsAgent } from '@meseta/sdk';
-import { answerOf, type Cluster } from './cluster.js';
+import { type Cluster, resultOf } from './cluster.js';
 import { CommandError } from './command.js';
 
 /** An agent by its id, the end of its id (`S3`), its hostname or hostname:port. */
 export async function agentNamed(cluster: Cluster, name: string): Promise<MasterResponseGetAgentsAgent> {
-  const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+  const { agents = [] } = await resultOf(cluster, cluster.master.call('GET_AGENTS'));
   return findOnly(
     'agent',
     name,
@@ -29,7 +29,7 @@ export async function agentIdNamed(cluster: Cluster, name: string): Promise<{ re
 
 /** The id of a framework by its id, the end of its id, or its name; of a completed framework only by its id. */
 export async function frameworkIdNamed(cluster: Cluster, name: string): Promise<string> {
-  const answer = await answerOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
+  const answer = await resultOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
   const infos = (answer.frameworks ?? []).map(({ framework_info }) => framework_info);
   const completed = (answer.completed_frameworks ?? []).map(({ framework_info }) => framework_info);
   if (completed.some(({ id }) => id?.value === name)) return name;
@@ -46,7 +46,7 @@ export async function frameworkIdNamed(cluster: Cluster, name: string): Promise<
 
 /** The machine HOST or HOST/IP, or the machine of the agent with this name. */
 export async function machineNamed(cluster: Cluster, name: string): Promise<MachineID> {
-  const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+  const { agents = [] } = await resultOf(cluster, cluster.master.call('GET_AGENTS'));
   const agent = agents.find(({ agent_info }) => hasName(agent_info, name));
   const ip = /@\[?([^\]]+?)\]?:\d+$/.exec(agent?.pid ?? '')?.[1];
   if (agent !== undefined) return { hostname: agent.agent_info.hostname, ...(ip === undefined ? {} : { ip }) };

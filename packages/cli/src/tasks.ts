@@ -1,6 +1,6 @@
 // The tasks of the cluster, and finding one by the name that people use.
 import { isTerminal, type Task } from '@meseta/sdk';
-import { answerOf, type Cluster } from './cluster.js';
+import { type Cluster, resultOf } from './cluster.js';
 import { CommandError } from './command.js';
 
 export interface ListedTask {
@@ -12,8 +12,8 @@ export interface ListedTask {
 
 export async function tasksOf(cluster: Cluster): Promise<readonly ListedTask[]> {
   const [tasks, agents] = await Promise.all([
-    answerOf(cluster, cluster.master.call('GET_TASKS')),
-    answerOf(cluster, cluster.master.call('GET_AGENTS')),
+    resultOf(cluster, cluster.master.call('GET_TASKS')),
+    resultOf(cluster, cluster.master.call('GET_AGENTS')),
   ]);
   const known = new Map((agents.agents ?? []).map((agent) => [agent.agent_info.id?.value, agent]));
   return [tasks.pending_tasks, tasks.tasks, tasks.unreachable_tasks, tasks.completed_tasks]

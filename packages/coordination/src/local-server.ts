@@ -199,7 +199,7 @@ async function stopServers(state: State): Promise<void> {
 
 /** Waits for the server; undefined once it answers. */
 async function findStartFailure(state: State, kind: ServerKind, member: Member): Promise<string | undefined> {
-  const answers = kind === 'etcd' ? etcdAnswers : zooKeeperAnswers;
+  const answers = kind === 'etcd' ? isEtcdUp : isZooKeeperUp;
   for (const untilMs = performance.now() + START_TIMEOUT_MS; !(await answers(member.place.ip, member.port)); ) {
     const child = state.processes.get(member.name);
     if (performance.now() > untilMs || child === undefined || hasEnded(child))
@@ -256,7 +256,7 @@ function etcdCommand(member: Member, members: readonly Member[]): readonly strin
   ];
 }
 
-const etcdAnswers = (host: string, port: number): Promise<boolean> =>
+const isEtcdUp = (host: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const request = get({ host, port, path: '/health', timeout: CHECK_TIMEOUT_MS }, (answer) => {
       answer.resume();
@@ -266,7 +266,7 @@ const etcdAnswers = (host: string, port: number): Promise<boolean> =>
     request.on('error', () => resolve(false));
   });
 
-const zooKeeperAnswers = (host: string, port: number): Promise<boolean> =>
+const isZooKeeperUp = (host: string, port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const handlers = {
       onOpen: () => connection.write(connectFrame(NEW_SESSION, 0n, 2 * TICK_MS)),

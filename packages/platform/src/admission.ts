@@ -12,7 +12,7 @@ import {
   refusal,
 } from '@meseta/api';
 import type { Result } from '@meseta/base';
-import { answerText, isCertified, refuse } from './answers.js';
+import { isCertified, refuse, sendText } from './responses.js';
 
 /** A request that passed the checks, with its response. */
 export interface AdmittedRequest<Name extends string, Principal> {
@@ -49,7 +49,7 @@ export function createAdmission<Name extends string, Principal>({
     const split = target.indexOf('?');
     const match = route(split < 0 ? target : target.slice(0, split));
     if (match === undefined) {
-      answerText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
+      sendText(response, 404, `404 Not Found: no endpoint answers ${target}\n`);
       return undefined;
     }
     const query = new URLSearchParams(split < 0 ? '' : target.slice(split + 1));

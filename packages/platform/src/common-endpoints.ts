@@ -14,11 +14,11 @@ import {
 import { parseDuration } from '@meseta/base';
 import type { FileInfo } from '@meseta/wire';
 import { jsonArray, jsonDouble, jsonNumber, jsonObject, jsonString } from '@meseta/wire/json';
-import { type Answerable, answerBody, answerJson, answerText, refuse } from './answers.js';
 import type { LoggingLevel } from './logging-level.js';
+import { type HttpExchange, refuse, sendBody, sendJson, sendText } from './responses.js';
 import { browse, download, type FindRoot, modeText, readPart, wholeText } from './shown-files.js';
 
-type CommonExchange = Answerable & {
+type CommonExchange = HttpExchange & {
   /** A HEAD is a GET. */
   readonly method: Method;
   readonly match: { readonly rest: string };
@@ -44,17 +44,17 @@ export function createCommonHandlers<Exchange extends CommonExchange>(
 ): CommonHandlers<Exchange> {
   const { component, logging, metrics, filesFor } = options;
   return {
-    metrics: (exchange) => answerMetrics(exchange, metrics),
-    prometheus: (exchange) => answerPrometheus(exchange, metrics()),
+    metrics: (exchange) => serveMetrics(exchange, metrics),
+    prometheus: (exchange) => servePrometheus(exchange, metrics()),
     logging: (exchange) => toggleLogging(exchange, logging),
-    filesBrowse: (exchange) => answerBrowse(exchange, filesFor(exchange)),
-    filesRead: (exchange) => answerRead(exchange, filesFor(exchange)),
-    filesDownload: (exchange) => answerDownload(exchange, filesFor(exchange)),
-    filesDebug: (exchange) => answerAttached(exchange, options.attached(exchange)),
-    version: (exchange) => answerJson(exchange, options.versionJson),
-    help: (exchange) => answerHelp(exchange, component, exchange.match.rest),
-    openApi: (exchange) => answerOpenApi(exchange, component, options.version),
-    systemStats: (exchange) => answerSystemStats(exchange, metrics()),
+    filesBrowse: (exchange) => serveBrowse(exchange, filesFor(exchange)),
+    filesRead: (exchange) => serveRead(exchange, filesFor(exchange)),
+    filesDownload: (exchange) => serveDownload(exchange, filesFor(exchange)),
+    filesDebug: (exchange) => serveAttached(exchange, options.attached(exchange)),
+    version: (exchange) => sendJson(exchange, options.versionJson),
+    help: (exchange) => serveHelp(exchange, component, exchange.match.rest),
+    openApi: (exchange) => serveOpenApi(exchange, component, options.version),
+    systemStats: (exchange) => serveSystemStats(exchange, metrics()),
   };
 }
 
@@ -62,24 +62,24 @@ const metricsJson = (metrics: Metrics): string =>
   jsonObject([...metrics].map(([name, { value }]) => [name, jsonDouble(value)]));
 
 /** /metrics/snapshot. `?timeout=` limits the wait for slow metrics in Mesos; here no metric is slow. */
-function answerMetrics(exchange: Answerable, metrics: () => Metrics): void {
+function serveMetrics(exchange: HttpExchange, metrics: () => Metrics): void {
   const timeout = exchange.query.get('timeout');
   const parsed = timeout === null ? undefined : parseDuration(timeout);
   if (parsed?.ok === false) {
     refuse(exchange.response, refusal('badRequest', `Parameter 'timeout': ${parsed.error}`));
     return;
   }
-  answerJson(exchange, metricsJson(metrics()));
+  sendJson(exchange, metricsJson(metrics()));
 }
 
 /** /metrics. */
-function answerPrometheus({ response }: Answerable, metrics: Metrics): void {
-  answerBody(response, 200, { 'Content-Type': PROMETHEUS_TYPE }, Buffer.from(prometheusText(metrics)));
+function servePrometheus({ response }: HttpExchange, metrics: Metrics): void {
+  sendBody(response, 200, { 'Content-Type': PROMETHEUS_TYPE }, Buffer.from(prometheusText(metrics)));
 }
 
 /** /system/stats.json, under its older names. */
-const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
-  answerJson(
+const serveSystemStats = (exchange: HttpExchange, metrics: Metrics): void =>
+  sendJson(
     exchange,
     metricsJson(
       new Map(
@@ -91,20 +91,20 @@ const answerSystemStats = (exchange: Answerable, metrics: Metrics): void =>
   );
 
 /** /help; `asked` is the rest of the path. */
-function answerHelp(exchange: Answerable, component: Component, asked: string): void {
+function serveHelp(exchange: HttpExchange, component: Component, asked: string): void {
   const { response, query } = exchange;
   if (asked === '' && query.get('format') === 'json') {
-    answerJson(exchange, JSON.stringify(helpDocument(component)));
+    sendJson(exchange, JSON.stringify(helpDocument(component)));
     return;
   }
   const text = helpText(component, asked);
-  if (text === undefined) answerText(response, 400, `No help available for '/${asked}'.\n`);
-  else answerText(response, 200, text);
+  if (text === undefined) sendText(response, 400, `No help available for '/${asked}'.\n`);
+  else sendText(response, 200, text);
 }
 
 /** /openapi.json. */
-const answerOpenApi = (exchange: Answerable, component: Component, version: string): void =>
-  answerJson(exchange, JSON.stringify(openApiDocument(component, version)));
+const serveOpenApi = (exchange: HttpExchange, component: Component, version: string): void =>
+  sendJson(exchange, JSON.stringify(openApiDocument(component, version)));
 
 /**
  * /logging/toggle: a POST with `?level=1&duration=5mins` sets the level; without parameters it is shown. Unlike in Mesos a
@@ -114,7 +114,7 @@ function toggleLogging({ method, query, response }: CommonExchange, logging: Log
   const level = query.get('level');
   const duration = query.get('duration');
   if (level === null && duration === null) {
-    answerText(response, 200, `${logging.get()}\n`);
+    sendText(response, 200, `${logging.get()}\n`);
     return;
   }
   if (method !== 'POST') {
@@ -126,7 +126,7 @@ function toggleLogging({ method, query, response }: CommonExchange, logging: Log
   const done = parsed.ok
     ? logging.set(level === null || level === '' ? Number.NaN : Number(level), parsed.value)
     : parsed;
-  if (done.ok) answerText(response, 200);
+  if (done.ok) sendText(response, 200);
   else refuse(response, refusal('badRequest', `Parameters 'level' and 'duration': ${done.error}`));
 }
 
@@ -142,7 +142,7 @@ const fileJson = (info: FileInfo): string =>
   ]);
 
 /** The parameter `path`; without it the request is refused and the result undefined. */
-function pathOf({ query, response }: Answerable): string | undefined {
+function pathOf({ query, response }: HttpExchange): string | undefined {
   const path = query.get('path');
   if (path !== null && path !== '') return path;
   refuse(response, refusal('badRequest', "Parameter 'path' is required but missing"));
@@ -150,11 +150,11 @@ function pathOf({ query, response }: Answerable): string | undefined {
 }
 
 /** /files/browse. */
-async function answerBrowse(exchange: Answerable, find: FindRoot): Promise<void> {
+async function serveBrowse(exchange: HttpExchange, find: FindRoot): Promise<void> {
   const path = pathOf(exchange);
   if (path === undefined) return;
   const found = await browse(find, path);
-  if (found.ok) answerJson(exchange, jsonArray(found.value, fileJson));
+  if (found.ok) sendJson(exchange, jsonArray(found.value, fileJson));
   else refuse(exchange.response, found.error);
 }
 
@@ -163,7 +163,7 @@ const wholeNumber = (text: string | null): number | undefined =>
   text !== null && /^-?\d+$/.test(text) && Number(text) >= -1 ? Number(text) : undefined;
 
 /** /files/read. */
-async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
+async function serveRead(exchange: HttpExchange, find: FindRoot): Promise<void> {
   const { query, response } = exchange;
   const path = pathOf(exchange);
   if (path === undefined) return;
@@ -183,7 +183,7 @@ async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
   }
   // An offset of -1 requests the size.
   const [data, at] = offset < 0 ? ['', part.value.sizeBytes] : [wholeText(part.value.data), offset];
-  answerJson(
+  sendJson(
     exchange,
     jsonObject([
       ['data', jsonString(data)],
@@ -193,14 +193,14 @@ async function answerRead(exchange: Answerable, find: FindRoot): Promise<void> {
 }
 
 /** /files/download. */
-async function answerDownload(exchange: Answerable, find: FindRoot): Promise<void> {
+async function serveDownload(exchange: HttpExchange, find: FindRoot): Promise<void> {
   const path = pathOf(exchange);
   if (path === undefined) return;
   const refused = await download(find, path, exchange.response);
-  if (refused?.code === 'notFound') answerText(exchange.response, 404, `404 Not Found: ${path}\n`);
+  if (refused?.code === 'notFound') sendText(exchange.response, 404, `404 Not Found: ${path}\n`);
   else if (refused !== undefined) refuse(exchange.response, refused);
 }
 
 /** /files/debug: the attached paths. */
-const answerAttached = (exchange: Answerable, attached: Iterable<readonly [string, string]>): void =>
-  answerJson(exchange, jsonObject([...attached].map(([name, path]) => [name, jsonString(path)])));
+const serveAttached = (exchange: HttpExchange, attached: Iterable<readonly [string, string]>): void =>
+  sendJson(exchange, jsonObject([...attached].map(([name, path]) => [name, jsonString(path)])));

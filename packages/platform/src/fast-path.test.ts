@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import type { CallAnswer } from './fast-path.js';
+import type { CallResponse } from './fast-path.js';
 import { createHost, type Host } from './host.js';
 import { until } from './testing/until.js';
 
@@ -14,7 +14,7 @@ interface Taken {
   readonly host: Host;
   readonly calls: string[];
   /** Of calls with the body `later`. */
-  readonly later: ((answer: CallAnswer) => void)[];
+  readonly later: ((answer: CallResponse) => void)[];
 }
 
 /** Takes calls of /api, but those with the body `no`; node:http answers everything with what it is. */

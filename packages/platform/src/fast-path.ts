@@ -18,7 +18,7 @@ import { findHeadEnd, HEAD_END_BYTES } from './request-head.js';
 
 export type { CallHead } from './fast-path-head.js';
 
-export interface CallAnswer {
+export interface CallResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly text?: string | undefined;
@@ -33,7 +33,7 @@ export interface FastPath {
    * Handles the call; false leaves it to node:http. The body is valid until this returns. `answer` is called once, at any
    * time, and does nothing if the client has disconnected.
    */
-  tryHandle(head: CallHead, body: Uint8Array, answer: (answer: CallAnswer) => void): boolean;
+  tryHandle(head: CallHead, body: Uint8Array, answer: (answer: CallResponse) => void): boolean;
 }
 
 export interface FastPathOptions {
@@ -76,18 +76,18 @@ const linesOf = (headers: Readonly<Record<string, string>>): string =>
     .join('');
 
 /** Answers without a text. */
-const bareAnswers = createDatedTexts();
+const bareResponses = createDatedTexts();
 
-const headOfAnswer = (status: number, lines: string, length: number, date: string): string =>
+const headOfResponse = (status: number, lines: string, length: number, date: string): string =>
   `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}Content-Length: ${length}\r\n${date}Connection: keep-alive\r\n\r\n`;
 
-function answerBytes({ status, headers, text }: CallAnswer, common: string): string | Buffer {
+function bytesOfResponse({ status, headers, text }: CallResponse, common: string): string | Buffer {
   const lines = headers === undefined ? common : common + linesOf(headers);
   if (text === undefined || text === '') {
-    return bareAnswers(`${status} ${lines}`, (date) => headOfAnswer(status, lines, 0, date));
+    return bareResponses(`${status} ${lines}`, (date) => headOfResponse(status, lines, 0, date));
   }
   const typed = `${lines}Content-Type: text/plain; charset=utf-8\r\n`;
-  return Buffer.from(headOfAnswer(status, typed, Buffer.byteLength(text), dateLine()) + text);
+  return Buffer.from(headOfResponse(status, typed, Buffer.byteLength(text), dateLine()) + text);
 }
 
 interface Connection {
@@ -144,9 +144,9 @@ function tryHandle(connection: Connection, { head, bodyAt, end }: WholeCall): bo
     connection.answering = false;
     if (!connection.advancing) advance(connection);
   };
-  const answer = (it: CallAnswer): void => {
+  const answer = (it: CallResponse): void => {
     if (socket.destroyed) return;
-    if (socket.write(answerBytes(it, common), 'latin1')) continueReading();
+    if (socket.write(bytesOfResponse(it, common), 'latin1')) continueReading();
     else socket.once('drain', continueReading);
   };
   if (options.fastPath.tryHandle(head, unread.subarray(bodyAt, end), answer)) {

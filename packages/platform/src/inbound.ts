@@ -41,10 +41,10 @@ export const MAX_HEAD_BYTES = LIMITS.requestHead.most;
 /** After a read of this size more bytes may be waiting. */
 const LARGE_READ_BYTES = 2 ** 15;
 
-const datedAnswers = createDatedTexts();
+const datedResponses = createDatedTexts();
 
 const answerOf = (status: string): string =>
-  datedAnswers(status, (date) => `HTTP/1.1 ${status}\r\n${date}Content-Length: 0\r\n\r\n`);
+  datedResponses(status, (date) => `HTTP/1.1 ${status}\r\n${date}Content-Length: 0\r\n\r\n`);
 
 /** The status, and the reason of a refusal. */
 export const replyTo = (delivered: Delivered): { readonly status: 202 | 400 | 404; readonly reason: string } => {
@@ -117,7 +117,7 @@ function readMessages(socket: Socket, connection: PeerConnection, options: Inbou
     if (answer !== '') socket.write(answer, 'latin1');
     answer = '';
     if (close) socket.end();
-    else if (socket.writableLength > LIMITS.unreadAnswers.most) {
+    else if (socket.writableLength > LIMITS.unreadResponses.most) {
       options.bad(remote(), 'it reads none of its answers');
       socket.destroy();
     }

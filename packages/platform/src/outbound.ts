@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   type AbortSignalLike,
   err,
-  type HttpAnswer,
+  type HttpResponse,
   type Outbound,
   type OutboundRequest,
   ok,
@@ -217,7 +217,7 @@ function abortAfter(timeoutMs: number, signal: AbortSignalLike | undefined) {
   };
 }
 
-async function readAnswer(response: http.IncomingMessage, maxBytes: number): Promise<SystemResult<HttpAnswer>> {
+async function readResponse(response: http.IncomingMessage, maxBytes: number): Promise<SystemResult<HttpResponse>> {
   const parts: Buffer[] = [];
   try {
     for await (const part of atMost(maxBytes, `the answer has more than ${maxBytes} bytes`)(response)) parts.push(part);
@@ -237,7 +237,7 @@ const get: Outbound['get'] = async (url, options) => {
   const { signal } = ending;
   const wanted = { method: 'GET' as const, idleTimeoutMs: timeoutMs, signal, insecure: false, headers, maxRedirects };
   const response = await follow(url, wanted);
-  const answer = response.ok ? await readAnswer(response.value, maxBytes) : response;
+  const answer = response.ok ? await readResponse(response.value, maxBytes) : response;
   ending.stop();
   const isLate = !answer.ok && answer.error.code === 'aborted' && options.signal?.aborted !== true;
   return isLate ? failure('timedOut', `no whole answer in ${timeoutMs} ms`) : answer;

@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './answers.js';
 import type { Rendering } from './render-queue.js';
+import { acceptsGzip, createCompressor, GZIP_HEADERS, MIN_GZIP_BYTES } from './responses.js';
 
 /** Written in one turn: a turn per piece would take long while other renderings are in progress. */
 const WINDOW_BYTES = 2 ** 18;

@@ -228,7 +228,7 @@ test("NESTED-5: a standalone container can't have the id of a task's container",
 type Act = 'launch' | 'wait' | 'kill' | 'remove' | 'attach';
 
 /** The status of the answer; undefined: the call waits. */
-function answerTo(world: World, act: Act, container_id: ContainerID): number | undefined {
+function respondTo(world: World, act: Act, container_id: ContainerID): number | undefined {
   const calls: { readonly [key in Act]: AgentCall } = {
     launch: { type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id } },
     wait: { type: 'WAIT_NESTED_CONTAINER', wait_nested_container: { container_id } },
@@ -242,7 +242,7 @@ function answerTo(world: World, act: Act, container_id: ContainerID): number | u
 const ACTS = ['launch', 'wait', 'kill', 'remove', 'attach'] as const;
 
 const answersTo = (make: () => World, id: ContainerID, acts: readonly Act[]) =>
-  Object.fromEntries(acts.map((act) => [act, answerTo(make(), act, id)]));
+  Object.fromEntries(acts.map((act) => [act, respondTo(make(), act, id)]));
 
 test('the replies to calls for unknown, running and ended nested containers', () => {
   let parent = '';
@@ -307,15 +307,15 @@ test('NESTED-2: the exit status of a nested container is kept until the outermos
   const innerId = nest(world, inner).containerId;
   containerKilled(world, innerId);
   containerKilled(world, outerId);
-  assert.deepEqual([answerTo(world, 'wait', inner), answerTo(world, 'wait', outer)], [200, 200]);
-  assert.equal(answerTo(world, 'remove', outer), 200);
-  assert.equal(answerTo(world, 'wait', inner), 404, 'removed with the container around it');
+  assert.deepEqual([respondTo(world, 'wait', inner), respondTo(world, 'wait', outer)], [200, 200]);
+  assert.equal(respondTo(world, 'remove', outer), 200);
+  assert.equal(respondTo(world, 'wait', inner), 404, 'removed with the container around it');
   const late = { value: 'late', parent: { value: root } };
   const lateId = nest(world, late).containerId;
-  assert.equal(answerTo(world, 'wait', late), undefined);
+  assert.equal(respondTo(world, 'wait', late), undefined);
   exit(world, root, 0);
   assert.deepEqual(statusesOf(containerKilled(world, lateId)), [200], 'the waiting call is answered');
-  assert.equal(answerTo(world, 'wait', late), 404);
+  assert.equal(respondTo(world, 'wait', late), 404);
   assert.equal(world.core.state.nestedContainers.size, 0);
   acknowledgeAll(world);
 });
@@ -329,7 +329,7 @@ test('NESTED-4: the id of an ended container can be launched again', () => {
   const second = nest(world, id);
   assert.notEqual(second.containerId, first.containerId);
   assert.equal(second.sandbox, first.sandbox);
-  assert.equal(answerTo(world, 'wait', id), undefined);
+  assert.equal(respondTo(world, 'wait', id), undefined);
 });
 
 test("NESTED-5: no container is launched with the id of a task's container before it runs and while it ends", () => {
@@ -364,7 +364,7 @@ test('a failed nested launch gets 400 and keeps an exit status like one that ran
   assert.ok(spec);
   const { containerId } = spec;
   assert.deepEqual(statusesOf(launchFailed(world, containerId, 'no such user')), [400]);
-  assert.equal(answerTo(world, 'wait', id), 200);
+  assert.equal(respondTo(world, 'wait', id), 200);
 });
 
 test("resources and cgroup settings that a container can't have get 400", () => {

@@ -209,7 +209,7 @@ export function handleRegistered(ctx: Context, message: AgentRegisteredMessage):
     exitForWrongId(ctx, message.agent_id);
     return;
   }
-  if (isLateAnswer(ctx)) return;
+  if (isLateResponse(ctx)) return;
   const problem = checkAgentId('agent_id', message.agent_id.value);
   if (problem !== undefined) {
     log(ctx, 'warning', `ignored a registration: ${problem}`);
@@ -230,7 +230,7 @@ export function handleReregistered(ctx: Context, message: AgentReregisteredMessa
     exitForWrongId(ctx, message.agent_id);
     return;
   }
-  if (isLateAnswer(ctx)) return;
+  if (isLateResponse(ctx)) return;
   log(ctx, 'info', `registered again as agent ${message.agent_id.value}`);
   acceptRegistration(ctx, message.connection);
   afterCommit(ctx, { kind: 'announceRegistered' });
@@ -238,7 +238,7 @@ export function handleReregistered(ctx: Context, message: AgentReregisteredMessa
 }
 
 /** REGISTRATION-9. */
-function isLateAnswer(ctx: Context): boolean {
+function isLateResponse(ctx: Context): boolean {
   if (ctx.state.registration.hasReported) return false;
   log(ctx, 'info', 'ignored an answer to a registration over an earlier connection');
   return true;

@@ -9,11 +9,11 @@ import type { AgentInput, ConnectionId } from '../core/io.js';
 import { registeredWorld, runToRunning, taskOf } from '../core/testing.js';
 import { createAttachments } from './attachments.js';
 import {
-  answerContainerCall,
   type CallReply,
   type ContainerCallOptions,
   createContainerCalls,
   findDenial,
+  serveContainerCall,
 } from './container-calls.js';
 
 const container_id = { value: 'dbg', parent: { value: 'p' } };
@@ -59,7 +59,7 @@ test('a nested launch is authorized for the user that its command will run as, n
     const request = new IncomingMessage(new Socket());
     request.headers.accept = 'application/json';
     const response = new ServerResponse(request);
-    await answerContainerCall(options, { request, response, principal: principalOf('x') }, call);
+    await serveContainerCall(options, { request, response, principal: principalOf('x') }, call);
     return response.statusCode;
   };
   assert.equal(await statusOf(nobody), 200);

@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { agentCalls, type Refusal, refusal, responseType } from '@meseta/api';
 import { type ContainerId, type ExecutorId, err, ok, type Result } from '@meseta/base';
-import { answerBody, answerText, refuse } from '@meseta/platform/answers';
+import { refuse, sendBody, sendText } from '@meseta/platform/responses';
 import { allows, forbidden, isBearer, type Principal } from '@meseta/security';
 import type { AgentCall, CommandInfo, ContainerID } from '@meseta/wire';
 import { AgentResponseCodec } from '@meseta/wire/codecs';
@@ -143,13 +143,13 @@ export interface ContainerCallOptions extends OutputOptions {
   readonly attachments: Attachments;
 }
 
-export async function answerContainerCall(
+export async function serveContainerCall(
   options: ContainerCallOptions,
   { request, response, principal }: Pick<Exchange, 'request' | 'response' | 'principal'>,
   call: AgentCall,
 ): Promise<void> {
   const problem = checkContainerCall(call);
-  if (problem !== undefined) return answerText(response, 400, problem);
+  if (problem !== undefined) return sendText(response, 400, problem);
   const denied = findDenial(options, principal, call);
   if (denied !== undefined) return refuse(response, denied);
   const media = mediaOf(request.headers, call);
@@ -161,11 +161,11 @@ export async function answerContainerCall(
   if (reply === undefined) return;
   const { container } = reply;
   if (container !== undefined && isStreamed(call)) return attachOutput(options, response, media.value, call, container);
-  if (reply.response === undefined) return answerText(response, reply.status, reply.text);
+  if (reply.response === undefined) return sendText(response, reply.status, reply.text);
   const { record: type } = media.value;
   const body =
     type === JSON_TYPE ? AgentResponseCodec.write(reply.response) : AgentResponseCodec.encode(reply.response);
-  answerBody(response, reply.status, { 'Content-Type': type }, Buffer.from(body));
+  sendBody(response, reply.status, { 'Content-Type': type }, Buffer.from(body));
 }
 
 const isStreamed = ({ type }: AgentCall): boolean =>

@@ -8,7 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { agentCalls, checkCall, type Refusal, refusal, responseType } from '@meseta/api';
 import { type ContainerId, err, LIMITS, ok, overLimit, type Result } from '@meseta/base';
 import type { Containerizer } from '@meseta/containers/containerizer';
-import { answerText, refuse } from '@meseta/platform/answers';
+import { refuse, sendText } from '@meseta/platform/responses';
 import { type AgentCall, type AgentProcessIO, renderWireError } from '@meseta/wire';
 import { AgentCallCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
@@ -56,12 +56,12 @@ async function* recordsOf(request: IncomingMessage, type: MediaType): AsyncGener
 }
 
 /** Answers a request whose body is a stream of records. */
-export async function answerInput(options: InputOptions, exchange: Exchange): Promise<void> {
+export async function serveInput(options: InputOptions, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
   // The rest of the body is read and dropped: a socket that is closed with unread bytes is reset, and the response lost.
   const answer = ({ status, text }: Answer): void => {
     request.resume();
-    if (!response.headersSent && !response.destroyed) answerText(response, status, text, { Connection: 'close' });
+    if (!response.headersSent && !response.destroyed) sendText(response, status, text, { Connection: 'close' });
   };
   const decline = (reason: Refusal): void => {
     response.setHeader('Connection', 'close');

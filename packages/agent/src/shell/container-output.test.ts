@@ -16,7 +16,7 @@ import { recordReader } from '@meseta/wire/recordio';
 import type { ConnectionId } from '../core/io.js';
 import { registeredWorld } from '../core/testing.js';
 import { createAttachments } from './attachments.js';
-import { answerContainerCall, type CallReply, type ContainerCallOptions } from './container-calls.js';
+import { type CallReply, type ContainerCallOptions, serveContainerCall } from './container-calls.js';
 
 const container_id = { value: 'dbg', parent: { value: 'p' } };
 const containerId = 'c' as ContainerId;
@@ -56,7 +56,7 @@ async function serveSession(
   const server = createServer();
   const nextResponse = new Promise<ServerResponse>((resolve) => {
     server.on('request', (request, response) => {
-      void answerContainerCall(options, { request, response, principal: undefined }, call);
+      void serveContainerCall(options, { request, response, principal: undefined }, call);
       resolve(response);
     });
   });

@@ -7,7 +7,7 @@
 import type { ServerResponse } from 'node:http';
 import { checkExecutorCall, decodeBody, responseType } from '@meseta/api';
 import { type BodyReader, createStreamWriter, realClock, type StreamWriter } from '@meseta/platform';
-import { answerText, refuse } from '@meseta/platform/answers';
+import { refuse, sendText } from '@meseta/platform/responses';
 import type { ExecutorEvent } from '@meseta/wire';
 import { ExecutorCallCodec, ExecutorEventCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
@@ -40,7 +40,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
     async handle(bodies, { request, response, principal }) {
       const body = await bodies.read(request);
       if (!body.ok) {
-        answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+        sendText(response, body.error.status, body.error.message, { Connection: 'close' });
         return;
       }
       const call = decodeBody(request.headers['content-type'], body.value, ExecutorCallCodec);
@@ -63,7 +63,7 @@ export function createExecutorApi(push: (input: AgentInput) => void): ExecutorAp
     reply(id, status, text) {
       const connection = connections.get(id);
       connections.delete(id);
-      if (connection !== undefined) answerText(connection.response, status, text);
+      if (connection !== undefined) sendText(connection.response, status, text);
     },
     open(id) {
       const connection = connections.get(id);

@@ -5,10 +5,10 @@ import type { Files } from '@meseta/base';
 import type { Containerizer } from '@meseta/containers/containerizer';
 import { createBodyReader } from '@meseta/platform';
 import { type AdmittedRequest, createAdmission } from '@meseta/platform/admission';
-import { answerJson, answerText, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
+import { refuse, sendJson, sendText } from '@meseta/platform/responses';
 import { versionDocument } from '@meseta/resources/v0-json';
 import { type HttpGate, type Principal, SAFE_HEADERS } from '@meseta/security';
 import type { AgentCore } from '../core/machine.js';
@@ -21,7 +21,7 @@ import type { ContainerCalls } from './container-calls.js';
 import { currentMetrics } from './current-metrics.js';
 import type { ExecutorApi } from './executor-api.js';
 import { measureContainers } from './measure.js';
-import { answerCall } from './operator-calls.js';
+import { serveCall } from './operator-calls.js';
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -91,7 +91,7 @@ async function containers(options: HttpOptions, exchange: Exchange): Promise<voi
       (framework === null || frameworkId === framework) &&
       (executor === null || info.executor_id.value === executor),
   );
-  answerJson(exchange, containersJson(selected));
+  sendJson(exchange, containersJson(selected));
 }
 
 function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint]: Handler } {
@@ -115,16 +115,16 @@ function createHandlers(options: HttpOptions): { readonly [Name in AgentEndpoint
       attached: ({ approver }) => attachedList(core.state, approver, options.logFile),
       filesFor: ({ approver }) => rootsFor(core.state, approver, options.logFile),
     }),
-    operator: (exchange) => answerCall(operatorOptions, bodies, exchange),
+    operator: (exchange) => serveCall(operatorOptions, bodies, exchange),
     executor: (exchange) => options.executorApi.handle(bodies, exchange),
     resourceProvider: notImplemented('resource providers'),
-    health: ({ response }) => answerText(response, 200),
-    flags: (exchange) => answerJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
-    state: (exchange) => answerJson(exchange, statePieces(core.state, facts(), exchange.approver)),
+    health: ({ response }) => sendText(response, 200),
+    flags: (exchange) => sendJson(exchange, `{"flags":${flagsJson(options.shown)}}`),
+    state: (exchange) => sendJson(exchange, statePieces(core.state, facts(), exchange.approver)),
     containers: (exchange) => containers(options, exchange),
     statistics: async (exchange) =>
-      answerJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),
+      sendJson(exchange, statisticsListJson(await measureContainers(options, exchange.approver))),
     containerizerDebug: (exchange) =>
-      answerJson(exchange, JSON.stringify({ pending: options.containerizer.pendingOperations() })),
+      sendJson(exchange, JSON.stringify({ pending: options.containerizer.pendingOperations() })),
   };
 }

@@ -2,8 +2,8 @@
 import { agentCalls, checkCall, decodeBody, type Refusal, refusal, responseType } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { answerBody, answerText, bytesOf, refuse } from '@meseta/platform/answers';
 import { buildInfo } from '@meseta/platform/build-info';
+import { bytesOf, refuse, sendBody, sendText } from '@meseta/platform/responses';
 import { browse, readPart } from '@meseta/platform/shown-files';
 import { allows, forbidden, type Principal } from '@meseta/security';
 import type { AgentCall, AgentResponse } from '@meseta/wire';
@@ -15,8 +15,8 @@ import { getAgent, getExecutors, getFrameworks, getOperations, getState, getTask
 import { responsePieces } from '../views/v1-pieces.js';
 import { rootsFor } from './attached-files.js';
 import type { Attachments } from './attachments.js';
-import { answerContainerCall, isContainerCall } from './container-calls.js';
-import { answerInput } from './container-input.js';
+import { isContainerCall, serveContainerCall } from './container-calls.js';
+import { serveInput } from './container-input.js';
 import { currentMetrics } from './current-metrics.js';
 import type { Exchange, HttpOptions } from './http.js';
 import { measureContainers, measureNested } from './measure.js';
@@ -26,7 +26,7 @@ export interface OperatorOptions extends HttpOptions {
   readonly attachments: Attachments;
 }
 
-export async function answerCall(options: OperatorOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
+export async function serveCall(options: OperatorOptions, bodies: BodyReader, exchange: Exchange): Promise<void> {
   const { request, response, principal, approver } = exchange;
   const stray = findStrayHeader(request.headers);
   if (stray !== undefined) {
@@ -34,12 +34,12 @@ export async function answerCall(options: OperatorOptions, bodies: BodyReader, e
     return;
   }
   if (request.headers['content-type'] === RECORDIO_TYPE) {
-    await answerInput(options, exchange);
+    await serveInput(options, exchange);
     return;
   }
   const body = await bodies.read(request);
   if (!body.ok) {
-    answerText(response, body.error.status, body.error.message, { Connection: 'close' });
+    sendText(response, body.error.status, body.error.message, { Connection: 'close' });
     return;
   }
   const call = decodeBody(request.headers['content-type'], body.value, AgentCallCodec);
@@ -49,7 +49,7 @@ export async function answerCall(options: OperatorOptions, bodies: BodyReader, e
   }
   const definition = checkCall(agentCalls, call.value);
   if (definition.ok && isContainerCall(call.value)) {
-    await answerContainerCall(options, exchange, call.value);
+    await serveContainerCall(options, exchange, call.value);
     return;
   }
   const accepted = responseType(request.headers.accept);
@@ -68,14 +68,14 @@ export async function answerCall(options: OperatorOptions, bodies: BodyReader, e
     return;
   }
   if (answer.value === undefined) {
-    answerText(response, 200);
+    sendText(response, 200);
     return;
   }
   const encoded =
     accepted.value === JSON_TYPE
       ? bytesOf([responsePieces(answer.value)])
       : Buffer.from(AgentResponseCodec.encode(answer.value));
-  answerBody(response, 200, { 'Content-Type': accepted.value }, encoded);
+  sendBody(response, 200, { 'Content-Type': accepted.value }, encoded);
 }
 
 /** Calls that are authorized as a whole. For the others the answer contains the objects that the principal may see. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytesOf } from '@meseta/platform/answers';
+import { bytesOf } from '@meseta/platform/responses';
 import type { AgentResponse, Task } from '@meseta/wire';
 import { AgentResponseCodec } from '@meseta/wire/codecs';
 import { listPieces, withLists } from './pieces.js';

@@ -1,6 +1,6 @@
 // `meseta agent`: lists the agents of the cluster, and drains, deactivates, reactivates or marks them gone.
 import { type MasterResponseGetAgentsAgent, scalarSum } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { type Cluster, clusterOf, printJson, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { defineListing } from '../listing.js';
@@ -38,7 +38,7 @@ const list = defineListing(
   'Lists the agents with their state and their resources in use.',
   columns,
   async (cluster) => {
-    const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+    const { agents = [] } = await resultOf(cluster, cluster.master.call('GET_AGENTS'));
     return { document: agents, rows: agents };
   },
 );
@@ -82,7 +82,7 @@ ${NAMES}`,
   run(values, names, path) {
     const graceMs = values.grace === undefined ? undefined : parseDurationOption(path, 'grace', values.grace);
     return forEachAgent(values, names, 'draining', (cluster, agent_id) =>
-      answerOf(
+      resultOf(
         cluster,
         cluster.master.call('DRAIN_AGENT', {
           agent_id,
@@ -109,7 +109,7 @@ ${NAMES}`,
     options: clusterOptions,
     run: (values, names) =>
       forEachAgent(values, names, outcome, (cluster, agent_id) =>
-        answerOf<unknown>(cluster, cluster.master.call(type, { agent_id })),
+        resultOf<unknown>(cluster, cluster.master.call(type, { agent_id })),
       ),
   });
 

@@ -1,7 +1,7 @@
 // `meseta explain`: the master's reasons why a framework gets no offer or a task does not run.
 import { escapeControls } from '@meseta/base';
 import type { ExplainedReason, Explanation } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOf, printJson, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import { agentIdNamed, frameworkIdNamed } from '../names.js';
 import { printText } from '../output.js';
@@ -25,7 +25,7 @@ launched. FRAMEWORK is the id of a framework, the end of its id, or its name.`,
       throw usageError(path, `expected FRAMEWORK or 'task TASK', got '${first} ${task}'`);
     const cluster = clusterOf(values);
     const named = isTask ? values.framework : first;
-    const explanation = await answerOf(
+    const explanation = await resultOf(
       cluster,
       cluster.master.explain({
         framework_id: named === undefined ? undefined : await frameworkIdNamed(cluster, named),

@@ -1,6 +1,6 @@
 // `meseta framework`: lists frameworks and tears them down.
 import type { MasterResponseGetFrameworksFramework } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson, printRows } from '../cluster.js';
+import { clusterOf, printJson, printRows, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { frameworkIdNamed } from '../names.js';
@@ -12,7 +12,7 @@ const list = defineCommand({
   options: { ...clusterOptions, all: { type: 'boolean', help: 'include completed frameworks' } },
   async run(values) {
     const cluster = clusterOf(values);
-    const answer = await answerOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
+    const answer = await resultOf(cluster, cluster.master.call('GET_FRAMEWORKS'));
     const completed = values.all ? (answer.completed_frameworks ?? []) : [];
     const rows = [
       ...(answer.frameworks ?? []).map((shown) => ({ framework: shown, state: stateOf(shown) })),
@@ -36,7 +36,7 @@ const teardown = defineCommand({
   async run(values, [name = '']) {
     const cluster = clusterOf(values);
     const value = await frameworkIdNamed(cluster, name);
-    await answerOf(cluster, cluster.master.call('TEARDOWN', { framework_id: { value } }));
+    await resultOf(cluster, cluster.master.call('TEARDOWN', { framework_id: { value } }));
     if (values.json) printJson({ framework_id: value });
     else printText(`${value}: torn down`);
     return EXIT.done;

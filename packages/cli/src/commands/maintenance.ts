@@ -1,6 +1,6 @@
 // `meseta maintenance`: the schedule of maintenance windows, and taking machines down and up (Mesos: docs/maintenance.md).
 import type { MachineID, MaintenanceWindow } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printRows } from '../cluster.js';
+import { type Cluster, clusterOf, printRows, resultOf } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { defineListing } from '../listing.js';
@@ -12,10 +12,10 @@ const NAMES =
   'MACHINE is HOST, HOST/IP or an agent on the machine, named by its id, the end of its id or its hostname.';
 
 const windowsOf = async (cluster: Cluster): Promise<readonly MaintenanceWindow[]> =>
-  (await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_SCHEDULE'))).schedule.windows ?? [];
+  (await resultOf(cluster, cluster.master.call('GET_MAINTENANCE_SCHEDULE'))).schedule.windows ?? [];
 
 const updateSchedule = (cluster: Cluster, windows: readonly MaintenanceWindow[]): Promise<unknown> =>
-  answerOf(cluster, cluster.master.call('UPDATE_MAINTENANCE_SCHEDULE', { schedule: { windows } }));
+  resultOf(cluster, cluster.master.call('UPDATE_MAINTENANCE_SCHEDULE', { schedule: { windows } }));
 
 interface MachineRow {
   readonly machine: string;
@@ -30,7 +30,7 @@ const statusColumns = [
 ];
 
 const status = defineListing('Lists the machines that are draining or down.', statusColumns, async (cluster) => {
-  const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
+  const { status: shown } = await resultOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
   const rows: readonly MachineRow[] = [
     ...(shown.draining_machines ?? []).map(({ id, statuses = [] }) => ({
       machine: machineText(id),
@@ -141,7 +141,7 @@ ${NAMES}`,
   async run(values, names) {
     const cluster = clusterOf(values);
     const ids = await machinesNamed(cluster, names);
-    await answerOf(cluster, cluster.master.call('START_MAINTENANCE', { machines: ids }));
+    await resultOf(cluster, cluster.master.call('START_MAINTENANCE', { machines: ids }));
     if (!values.json) printText(`${ids.map(machineText).join(', ')}: down`);
     return EXIT.done;
   },
@@ -154,13 +154,13 @@ const up = defineCommand({
   options: clusterOptions,
   async run(values, names) {
     const cluster = clusterOf(values);
-    const { status: shown } = await answerOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
+    const { status: shown } = await resultOf(cluster, cluster.master.call('GET_MAINTENANCE_STATUS'));
     const ids = names.map((name) => {
       const found = (shown.down_machines ?? []).find((id) => machineText(id) === name || id.hostname === name);
       if (found === undefined) throw new CommandError(`${name} is not down`);
       return found;
     });
-    await answerOf(cluster, cluster.master.call('STOP_MAINTENANCE', { machines: ids }));
+    await resultOf(cluster, cluster.master.call('STOP_MAINTENANCE', { machines: ids }));
     if (!values.json) printText(`${ids.map(machineText).join(', ')}: up`);
     return EXIT.done;
   },

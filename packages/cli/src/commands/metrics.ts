@@ -1,5 +1,5 @@
 // `meseta metrics`: the master's metrics under their names in Mesos.
-import { answerOf, clusterOf, printRows } from '../cluster.js';
+import { clusterOf, printRows, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 
 interface Metric {
@@ -14,7 +14,7 @@ export const metrics = defineCommand({
   options: clusterOptions,
   async run(values, texts) {
     const cluster = clusterOf(values);
-    const answer = await answerOf(cluster, cluster.master.call('GET_METRICS', {}));
+    const answer = await resultOf(cluster, cluster.master.call('GET_METRICS', {}));
     const shown = (answer.metrics ?? []).filter(
       ({ name }) => texts.length === 0 || texts.some((text) => name.includes(text)),
     );

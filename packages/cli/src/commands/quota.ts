@@ -1,6 +1,6 @@
 // `meseta quota`: lists, sets and removes the guarantees and limits of roles.
 import type { QuotaConfig } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { type Cluster, clusterOf, printJson, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { printText } from '../output.js';
@@ -9,7 +9,7 @@ import { amountsText, type RoleRow, rolesOf } from '../roles-table.js';
 import { formatTable } from '../table.js';
 
 const configsOf = async (cluster: Cluster): Promise<readonly QuotaConfig[]> =>
-  (await answerOf(cluster, cluster.master.call('GET_QUOTA'))).status.configs ?? [];
+  (await resultOf(cluster, cluster.master.call('GET_QUOTA'))).status.configs ?? [];
 
 const list = defineCommand({
   summary: 'Lists guarantees, limits and consumption.',
@@ -86,6 +86,6 @@ const remove = defineCommand({
 });
 
 const updateQuota = (cluster: Cluster, config: QuotaConfig, forced: boolean | undefined): Promise<unknown> =>
-  answerOf(cluster, cluster.master.call('UPDATE_QUOTA', { quota_configs: [config], ...(forced && { force: true }) }));
+  resultOf(cluster, cluster.master.call('UPDATE_QUOTA', { quota_configs: [config], ...(forced && { force: true }) }));
 
 export const quota: Group = { summary: 'Manages the quota of roles.', verbs: { list, set, remove } };

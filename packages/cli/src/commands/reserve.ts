@@ -1,6 +1,6 @@
 // `meseta reserve` and `meseta unreserve`: dynamic reservations of an agent's resources for a role.
 import type { Resource } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOf, printJson, resultOf } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import { agentNamed } from '../names.js';
 import { printText } from '../output.js';
@@ -38,7 +38,7 @@ export const reserve = defineCommand({
     const cluster = clusterOf(values);
     const { agent_info } = await agentNamed(cluster, name);
     const resources = parseResources(path, text).map((resource) => ({ ...resource, reservations: [reservation] }));
-    await answerOf(
+    await resultOf(
       cluster,
       cluster.master.call('RESERVE_RESOURCES', { agent_id: agent_info.id ?? { value: name }, resources }),
     );
@@ -59,7 +59,7 @@ export const unreserve = defineCommand({
     const cluster = clusterOf(values);
     const { agent_info, total_resources = [] } = await agentNamed(cluster, name);
     const resources = parseResources(path, text).map((wanted) => withReservation(wanted, total_resources, role));
-    await answerOf(
+    await resultOf(
       cluster,
       cluster.master.call('UNRESERVE_RESOURCES', { agent_id: agent_info.id ?? { value: name }, resources }),
     );

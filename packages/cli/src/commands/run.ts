@@ -15,7 +15,7 @@ import {
   type Scheduler,
   type TaskStatus,
 } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { type Cluster, clusterOf, printJson, resultOf } from '../cluster.js';
 import {
   CommandError,
   clusterOptions,
@@ -150,7 +150,7 @@ interface EarlyEnd {
 /** Waits for an offer, launches the task and follows it; returns the exit status. */
 async function runOnCluster(cluster: Cluster, run: Run): Promise<number> {
   // The scheduler would wait for its master without a limit; the user is to see that none answers.
-  await answerOf(cluster, cluster.master.call('GET_HEALTH'));
+  await resultOf(cluster, cluster.master.call('GET_HEALTH'));
   const { address: master, credential } = cluster;
   const scheduler = connectScheduler({ master, framework: run.framework, credential });
   const interruption = watchInterruption(scheduler, run);

@@ -1,6 +1,6 @@
 // `meseta state`: a summary of the cluster; --json prints the whole state.
 import { type MasterResponseGetState, type Resource, scalarSum, type Task } from '@meseta/sdk';
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOf, printJson, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 import { printText } from '../output.js';
 import { formatSpan, formatTable } from '../table.js';
@@ -13,12 +13,12 @@ export const state = defineCommand({
   options: clusterOptions,
   async run(values) {
     const cluster = clusterOf(values);
-    const response = await answerOf(cluster, cluster.master.call('GET_STATE'));
+    const response = await resultOf(cluster, cluster.master.call('GET_STATE'));
     if (values.json) {
       printJson(response);
       return EXIT.done;
     }
-    const leader = await answerOf(cluster, cluster.master.call('GET_MASTER'));
+    const leader = await resultOf(cluster, cluster.master.call('GET_MASTER'));
     const { master_info: info, elected_time } = leader;
     const since = elected_time === undefined ? '' : `, leads for ${formatSpan(Date.now() - 1000 * elected_time)}`;
     const lines = [

@@ -1,6 +1,6 @@
 // `meseta task`: lists tasks, shows their output, runs commands beside them, ends them.
 import { isTerminal, scalarSum } from '@meseta/sdk';
-import { answerOf, clusterOf, printRows } from '../cluster.js';
+import { clusterOf, printRows, resultOf } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseDurationOption } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { printText } from '../output.js';
@@ -87,7 +87,7 @@ const kill = defineCommand({
     for (const { task } of names.map((name) => findTask(tasks, name))) {
       const { framework_id, task_id } = task;
       const asked = { framework_id, task_id, ...(kill_policy && { kill_policy }) };
-      await answerOf(cluster, cluster.master.killTask(asked));
+      await resultOf(cluster, cluster.master.killTask(asked));
       if (!values.json) printText(`${task_id.value}: kill requested`);
     }
     return EXIT.done;

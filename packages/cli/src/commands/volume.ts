@@ -1,6 +1,6 @@
 // `meseta volume`: persistent volumes on reserved disk.
 import type { AgentID, MasterResponseGetAgentsAgent, Resource } from '@meseta/sdk';
-import { answerOf, type Cluster, clusterOf, printJson } from '../cluster.js';
+import { type Cluster, clusterOf, printJson, resultOf } from '../cluster.js';
 import { CommandError, clusterOptions, defineCommand, EXIT, parseNumber, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { defineListing } from '../listing.js';
@@ -26,7 +26,7 @@ const columns = [
 ];
 
 const list = defineListing('Lists the persistent volumes of all agents.', columns, async (cluster) => {
-  const { agents = [] } = await answerOf(cluster, cluster.master.call('GET_AGENTS'));
+  const { agents = [] } = await resultOf(cluster, cluster.master.call('GET_AGENTS'));
   const rows: readonly ListedVolume[] = agents.flatMap((agent) =>
     volumesOf(agent).map((volume) => ({ agent, volume })),
   );
@@ -55,7 +55,7 @@ const create = defineCommand({
       ...(values.shared && { shared: {} }),
     };
     const agent_id = agent.agent_info.id ?? { value: name };
-    await answerOf(cluster, cluster.master.call('CREATE_VOLUMES', { agent_id, volumes: [volume] }));
+    await resultOf(cluster, cluster.master.call('CREATE_VOLUMES', { agent_id, volumes: [volume] }));
     if (values.json) printJson(volume);
     else printText(`${id}: created on ${agent.agent_info.hostname}`);
     return EXIT.done;
@@ -71,7 +71,7 @@ const destroy = defineCommand({
     const agent = await agentNamed(cluster, name);
     const volumes = ids.map((id) => volumeNamed(agent, id));
     const agent_id = agent.agent_info.id ?? { value: name };
-    await answerOf(cluster, cluster.master.call('DESTROY_VOLUMES', { agent_id, volumes }));
+    await resultOf(cluster, cluster.master.call('DESTROY_VOLUMES', { agent_id, volumes }));
     if (!values.json) printText(`${ids.join(', ')}: destroyed`);
     return EXIT.done;
   },
@@ -113,7 +113,7 @@ const grow = defineResize(
   (cluster, { agent_id, volume, size }) => {
     const { disk: _, shared: __, ...rest } = volume;
     const addition = { ...rest, scalar: size };
-    return answerOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
+    return resultOf(cluster, cluster.master.call('GROW_VOLUME', { agent_id, volume, addition }));
   },
 );
 
@@ -122,7 +122,7 @@ const shrink = defineResize(
   'Removes MB of disk from a volume; the disk stays reserved for the role.',
   'removed',
   (cluster, { agent_id, volume, size }) =>
-    answerOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size })),
+    resultOf(cluster, cluster.master.call('SHRINK_VOLUME', { agent_id, volume, subtract: size })),
 );
 
 function reservedDisk(agent: MasterResponseGetAgentsAgent, role: string): Resource {

@@ -3,7 +3,7 @@ import { escapeControls } from '@meseta/base';
 import type { MasterEvent } from '@meseta/sdk';
 import { isFinalRefusal } from '@meseta/sdk/errors';
 import { keepConnected } from '@meseta/sdk/reconnect';
-import { answerOf, clusterOf, jsonText } from '../cluster.js';
+import { clusterOf, jsonText, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT } from '../command.js';
 
 export const watch = defineCommand({
@@ -25,7 +25,7 @@ When the connection to the master ends, it connects again.`,
         if (wasConnected) process.stderr.write('meseta watch: the stream ended; connecting again\n');
         const opened = await cluster.master.subscribe();
         mayRecover = !opened.ok && !isFinalRefusal(opened.error);
-        const events = await answerOf(cluster, Promise.resolve(opened));
+        const events = await resultOf(cluster, Promise.resolve(opened));
         wasConnected = true;
         established();
         for await (const event of events) show(event);

@@ -1,5 +1,5 @@
 // `meseta weights`: lists and sets the weights of roles in the fair shares.
-import { answerOf, clusterOf, printJson } from '../cluster.js';
+import { clusterOf, printJson, resultOf } from '../cluster.js';
 import { clusterOptions, defineCommand, EXIT, usageError } from '../command.js';
 import type { Group } from '../dispatch.js';
 import { defineListing } from '../listing.js';
@@ -19,7 +19,7 @@ const list = defineListing(
   'Lists the weights that were set; every other role has weight 1.',
   columns,
   async (cluster) => {
-    const { weight_infos = [] } = await answerOf(cluster, cluster.master.call('GET_WEIGHTS'));
+    const { weight_infos = [] } = await resultOf(cluster, cluster.master.call('GET_WEIGHTS'));
     return { document: weight_infos, rows: weight_infos };
   },
 );
@@ -37,7 +37,7 @@ const set = defineCommand({
       return { role: pair.slice(0, at), weight };
     });
     const cluster = clusterOf(values);
-    await answerOf(cluster, cluster.master.call('UPDATE_WEIGHTS', { weight_infos }));
+    await resultOf(cluster, cluster.master.call('UPDATE_WEIGHTS', { weight_infos }));
     if (values.json) printJson(weight_infos);
     else for (const { role, weight } of weight_infos) printText(`${role}: ${weight}`);
     return EXIT.done;

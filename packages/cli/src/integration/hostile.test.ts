@@ -13,7 +13,7 @@ import { digestOf } from './testing/digest.js';
 import { agentCalls, type HostileCall, masterCalls, schedulerCalls } from './testing/hostile-calls.js';
 import { type HostileRequest, requestsOf, typesOf } from './testing/hostile-requests.js';
 import { headerRequests, v0Requests } from './testing/hostile-v0.js';
-import { type RawAnswer, sendAll } from './testing/pipeline.js';
+import { type RawResponse, sendAll } from './testing/pipeline.js';
 import { startWitness, type Witness } from './testing/witness.js';
 import { createTestCluster, type TestCluster } from './testing.js';
 
@@ -47,7 +47,7 @@ const rssOf = (name: 'master' | 'agent'): number =>
 const REFUSED: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 406, 409, 413, 415]);
 
 /** What is wrong with an answer. */
-function problemOf({ names }: HostileRequest, { status, body }: RawAnswer): string | undefined {
+function problemOf({ names }: HostileRequest, { status, body }: RawResponse): string | undefined {
   // HOSTILE-1
   if (status >= 300 && status !== 307 && status !== 501 && !REFUSED.has(status)) return 'no such status was expected';
   // HOSTILE-4

@@ -12,7 +12,7 @@ const request = {
   keepsPrivileges: false,
 };
 
-const answerOf = async (script: string): Promise<string> => {
+const responseOf = async (script: string): Promise<string> => {
   const helper = createImageHelper(createProcesses(), { program: '/bin/sh', arguments: ['-c', script] });
   const answer = await helper.run(request as Parameters<typeof helper.run>[0]);
   return answer.ok ? 'ok' : answer.error;
@@ -20,8 +20,8 @@ const answerOf = async (script: string): Promise<string> => {
 
 it('an answer of the helper that is too long, damaged or missing is an error', async () => {
   const tooLong = `head -c 9000000 /dev/zero | tr '\\0' x`;
-  assert.match(await answerOf(tooLong), /damaged, or has more than 8388608 bytes/);
-  assert.match(await answerOf('echo "{"'), /damaged/);
-  assert.match(await answerOf('exit 0'), /damaged/);
-  assert.match(await answerOf('echo why >&2; exit 3'), /ended with the status 3: why/);
+  assert.match(await responseOf(tooLong), /damaged, or has more than 8388608 bytes/);
+  assert.match(await responseOf('echo "{"'), /damaged/);
+  assert.match(await responseOf('exit 0'), /damaged/);
+  assert.match(await responseOf('echo why >&2; exit 3'), /ended with the status 3: why/);
 });

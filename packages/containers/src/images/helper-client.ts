@@ -1,13 +1,13 @@
 // Runs helper processes of images for the agent.
 import { type AbortSignalLike, err, type Processes, type Result } from '@meseta/base';
 import { createConcurrencyLimit } from '../concurrency.js';
-import type { HelperAnswers, HelperRequest } from './helper-protocol.js';
+import type { HelperRequest, HelperResponses } from './helper-protocol.js';
 
 export interface ImageHelper {
   run<Request extends HelperRequest>(
     request: Request,
     signal?: AbortSignalLike,
-  ): Promise<Result<HelperAnswers[Request['kind']], string>>;
+  ): Promise<Result<HelperResponses[Request['kind']], string>>;
 }
 
 const HELPER_TIMEOUT_MS = 3_600_000;
@@ -17,9 +17,9 @@ const MAX_HELPERS = 4;
 const ANSWER_BYTES = 8 * 2 ** 20;
 
 /** Its input is hostile, so its answer may be too long, and cut. */
-function parseAnswer<Answer>(text: string): Result<Answer, string> {
+function parseResponse<Response>(text: string): Result<Response, string> {
   try {
-    return JSON.parse(text) as Result<Answer, string>;
+    return JSON.parse(text) as Result<Response, string>;
   } catch {
     return err(`the answer of the helper process is damaged, or has more than ${ANSWER_BYTES} bytes`);
   }
@@ -45,7 +45,7 @@ export function createImageHelper(
       if (!run.ok) return err(run.error.message);
       const { end, stdout, stderr, timedOut } = run.value;
       if (timedOut) return err(`it was not done after ${HELPER_TIMEOUT_MS / 60_000} minutes`);
-      if (end.kind === 'exited' && end.code === 0) return parseAnswer<HelperAnswers[Request['kind']]>(stdout);
+      if (end.kind === 'exited' && end.code === 0) return parseResponse<HelperResponses[Request['kind']]>(stdout);
       const how = end.kind === 'exited' ? `the status ${end.code}` : `the signal ${end.signal}`;
       return err(`the helper process ended with ${how}: ${stderr.trim().slice(-500) || 'without a message'}`);
     },

@@ -50,7 +50,7 @@ export interface ArchivedImage {
   readonly layers: readonly BlobSource[];
 }
 
-export interface HelperAnswers {
+export interface HelperResponses {
   readonly unpack: readonly UnpackedLayer[];
   readonly copy: null;
   readonly inspect: ArchivedImage;

@@ -4,7 +4,7 @@ import { err, ok, type Result, type SystemResult, type TreeDirectory } from '@me
 import { directoryMembers, findImage, type Members } from './archive.js';
 import { decompress } from './compression.js';
 import { copyLayers } from './copy-layers.js';
-import type { ArchivedImage, BlobSource, HelperAnswers, HelperRequest } from './helper-protocol.js';
+import type { ArchivedImage, BlobSource, HelperRequest, HelperResponses } from './helper-protocol.js';
 import { tarMembers } from './tar-members.js';
 import { type UnpackedLayer, unpackLayer } from './unpack.js';
 
@@ -121,7 +121,7 @@ async function inspect(ports: HelperPorts, request: Request<'inspect'>): Promise
 export async function handleHelperRequest(
   ports: HelperPorts,
   request: HelperRequest,
-): Promise<Result<HelperAnswers[HelperRequest['kind']], string>> {
+): Promise<Result<HelperResponses[HelperRequest['kind']], string>> {
   try {
     switch (request.kind) {
       case 'unpack':

@@ -12,7 +12,7 @@ import {
   backoffPauseMs,
   type Clock,
   err,
-  type HttpAnswer,
+  type HttpResponse,
   LIMITS,
   type Outbound,
   ok,
@@ -153,7 +153,7 @@ const get = (
   session: Session,
   url: string,
   headers: { readonly [name: string]: string },
-): Promise<SystemResult<HttpAnswer>> =>
+): Promise<SystemResult<HttpResponse>> =>
   repeat(session, async () => {
     const answer = await session.ports.outbound.get(url, {
       headers,
@@ -224,7 +224,7 @@ function reasonOf(body: Uint8Array): string {
 const urlOf = ({ endpoint }: Session, path: string): string => `${endpoint.origin}/v2/${endpoint.repository}/${path}`;
 
 /** GETs a document of the repository, with authorization if the registry asks for it. */
-async function fetchDocument(session: Session, path: string, accept: string): Promise<Result<HttpAnswer, string>> {
+async function fetchDocument(session: Session, path: string, accept: string): Promise<Result<HttpResponse, string>> {
   const where = `${session.endpoint.host}/${session.endpoint.repository}`;
   for (let attempts = 0; ; attempts++) {
     const answer = await get(session, urlOf(session, path), headersOf(session, accept));

@@ -150,14 +150,14 @@ async function attemptOnce(state: State, call: EtcdCall<unknown>, timeoutMs: num
 }
 
 /**
- * Sends the request. `onAnswer` gets the answer, whose body is not read yet; `onFailure` is called when the request ends, after
+ * Sends the request. `onResponse` gets the answer, whose body is not read yet; `onFailure` is called when the request ends, after
  * an answer too.
  */
 function sendRequest(
   state: State,
   path: string,
   body: object,
-  onAnswer: (answer: IncomingMessage) => void,
+  onResponse: (answer: IncomingMessage) => void,
   onFailure: (text: string, mayBeDone: boolean) => void,
 ): ClientRequest {
   const { servers, tls } = state.options;
@@ -186,7 +186,7 @@ function sendRequest(
     }
   });
   state.open.add(request);
-  request.on('response', onAnswer);
+  request.on('response', onResponse);
   request.on('error', (error) => onFailure(`${host}:${port}: ${error.message || 'no connection'}`, mayBeDone));
   request.on('close', () => {
     state.open.delete(request);
@@ -201,7 +201,7 @@ function send(state: State, path: string, body: object, timeoutMs: number): Prom
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const onAnswer = (answer: IncomingMessage): void => {
+    const onResponse = (answer: IncomingMessage): void => {
       answer.on('data', (chunk: Buffer) => {
         size += chunk.length;
         if (size > MAX_ANSWER_BYTES) request.destroy(new Error(`the answer has more than ${MAX_ANSWER_BYTES} bytes`));
@@ -210,7 +210,7 @@ function send(state: State, path: string, body: object, timeoutMs: number): Prom
       answer.on('error', () => {});
       answer.on('end', () => resolve(attemptOf(answer.statusCode ?? 0, path, Buffer.concat(chunks))));
     };
-    const request = sendRequest(state, path, body, onAnswer, (text, mayBeDone) =>
+    const request = sendRequest(state, path, body, onResponse, (text, mayBeDone) =>
       resolve({ kind: 'failed', mayBeDone, text }),
     );
     const timer = setTimeout(() => request.destroy(new Error('no answer in time')), Math.max(1, timeoutMs));
@@ -257,13 +257,13 @@ function watchOnce(state: State, prefix: string, onChange: () => void): Promise<
       timer = undefined;
       if (!state.isClosed) onChange();
     };
-    const onAnswer = (answer: IncomingMessage): void => {
+    const onResponse = (answer: IncomingMessage): void => {
       answer.on('data', () => {
         timer ??= setTimeout(report, REPORT_PAUSE_MS);
       });
       answer.on('error', () => {});
     };
-    sendRequest(state, WATCH_PATH, watchBody(prefix), onAnswer, () => {
+    sendRequest(state, WATCH_PATH, watchBody(prefix), onResponse, () => {
       clearTimeout(timer);
       resolve();
     });

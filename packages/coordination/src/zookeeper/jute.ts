@@ -1,7 +1,7 @@
 // Jute, the encoding of ZooKeeper's protocol: big-endian integers; texts, buffers and lists with a length before them.
 
 /** Thrown by the reader for bytes that are no answer of the protocol; session.ts catches it. */
-export class MalformedAnswer extends Error {}
+export class InvalidResponse extends Error {}
 
 /** More children than a directory of the registry ever has. */
 const MAX_LIST = 1_000_000;
@@ -62,7 +62,7 @@ export function createJuteReader(frame: Buffer): JuteReader {
   let at = 0;
   const take = (bytes: number): number => {
     const from = at;
-    if (bytes < 0 || from + bytes > frame.length) throw new MalformedAnswer('it ends too early');
+    if (bytes < 0 || from + bytes > frame.length) throw new InvalidResponse('it ends too early');
     at += bytes;
     return from;
   };
@@ -79,7 +79,7 @@ export function createJuteReader(frame: Buffer): JuteReader {
     },
     length() {
       const length = reader.int();
-      if (length > MAX_LIST) throw new MalformedAnswer(`a list has ${length} elements, expected at most ${MAX_LIST}`);
+      if (length > MAX_LIST) throw new InvalidResponse(`a list has ${length} elements, expected at most ${MAX_LIST}`);
       return Math.max(length, 0);
     },
     skip: (bytes) => void take(bytes),

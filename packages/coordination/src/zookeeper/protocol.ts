@@ -1,7 +1,7 @@
 // The requests and answers of ZooKeeper that a coordination needs (zookeeper.jute and zookeeper/ZooDefs.java of Apache
 // ZooKeeper 3.8: operations, error codes, fields and their order).
 import type { Login } from '../service-address.js';
-import { createJuteReader, createJuteWriter, type JuteReader, type JuteWriter, MalformedAnswer } from './jute.js';
+import { createJuteReader, createJuteWriter, InvalidResponse, type JuteReader, type JuteWriter } from './jute.js';
 
 const OPERATION = {
   create: 1,
@@ -204,7 +204,7 @@ export const transactionOperation = (changes: readonly Change[]): Operation<read
       const isLast = from.bool();
       from.skip(4);
       if (isLast) break;
-      if (versions.length === changes.length) throw new MalformedAnswer('a transaction has too many results');
+      if (versions.length === changes.length) throw new InvalidResponse('a transaction has too many results');
       versions.push(type === OPERATION.setData ? readStat(from).version : undefined);
       if (type === OPERATION.create) from.text();
       // Changes beside the one that failed have the error -2.
@@ -214,7 +214,7 @@ export const transactionOperation = (changes: readonly Change[]): Operation<read
       }
     }
     if (failure !== undefined) throw new FailedTransaction(failure);
-    if (versions.length !== changes.length) throw new MalformedAnswer('a transaction has too few results');
+    if (versions.length !== changes.length) throw new InvalidResponse('a transaction has too few results');
     return versions;
   },
 });
@@ -278,6 +278,6 @@ export function readConnected(
   const id = from.long();
   const password = Buffer.from(from.buffer());
   if (timeoutMs <= 0 || id === 0n) return undefined;
-  if (password.length > 1024) throw new MalformedAnswer('the password of the session is too long');
+  if (password.length > 1024) throw new InvalidResponse('the password of the session is too long');
   return { session: { id, password }, timeoutMs };
 }

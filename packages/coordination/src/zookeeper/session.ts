@@ -14,7 +14,7 @@ import { err, ok, type Result } from '@meseta/base';
 import type { Login, Server } from '../service-address.js';
 import type { TlsContents } from '../tls-files.js';
 import { type Connection, openConnection } from './connection.js';
-import { createJuteReader, type JuteReader, MalformedAnswer } from './jute.js';
+import { createJuteReader, InvalidResponse, type JuteReader } from './jute.js';
 import {
   authFrame,
   closeOperation,
@@ -242,10 +242,10 @@ function takeFrame(state: State, frame: Buffer): void {
   if (state.endReason !== undefined) return;
   state.lastReceivedMs = nowMs();
   try {
-    if (state.isConnected) takeAnswer(state, createJuteReader(frame));
+    if (state.isConnected) handleResponse(state, createJuteReader(frame));
     else takeConnected(state, frame);
   } catch (cause) {
-    if (!(cause instanceof MalformedAnswer)) throw cause;
+    if (!(cause instanceof InvalidResponse)) throw cause;
     state.connection?.destroy(`the server's answer is malformed: ${cause.message}`);
   }
 }
@@ -261,7 +261,7 @@ function takeConnected(state: State, frame: Buffer): void {
   for (const request of state.waiting.splice(0)) send(state, request);
 }
 
-function takeAnswer(state: State, from: JuteReader): void {
+function handleResponse(state: State, from: JuteReader): void {
   const xid = from.int();
   const zxid = from.long();
   const failure = errorOf(from.int());
@@ -273,7 +273,7 @@ function takeAnswer(state: State, from: JuteReader): void {
     return;
   }
   const sent = state.sent[0];
-  if (sent?.xid !== xid) throw new MalformedAnswer('it is out of order');
+  if (sent?.xid !== xid) throw new InvalidResponse('it is out of order');
   // A malformed answer leaves the request among those without an answer.
   const result = failure === undefined ? read(sent.request.operation, from) : err(failure);
   state.sent.shift();

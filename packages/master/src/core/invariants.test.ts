@@ -179,7 +179,7 @@ class Walk {
   /** While the store is held, registry writes wait, and agents and operators act in the meantime. */
   holdStore(held: boolean): void {
     this.world.holdStore(held);
-    if (!held && this.world.master.state.registrar.commits.inFlight.length > 0) this.world.answerStore();
+    if (!held && this.world.master.state.registrar.commits.inFlight.length > 0) this.world.completeWrites();
   }
 
   private takeOfAgent([kind, pick]: Step): void {

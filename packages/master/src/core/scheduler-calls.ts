@@ -118,11 +118,11 @@ function perform(ctx: Context, framework: Framework, call: SchedulerCall): void 
       return decline(ctx, framework, call.decline ?? {});
     case 'ACCEPT_INVERSE_OFFERS': {
       const { inverse_offer_ids, filters } = call.accept_inverse_offers ?? {};
-      return answerInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'ACCEPT', filters);
+      return respondToInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'ACCEPT', filters);
     }
     case 'DECLINE_INVERSE_OFFERS': {
       const { inverse_offer_ids, filters } = call.decline_inverse_offers ?? {};
-      return answerInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'DECLINE', filters);
+      return respondToInverseOffers(ctx, framework, inverse_offer_ids ?? [], 'DECLINE', filters);
     }
     case 'REVIVE':
       return revive(ctx, framework, call.revive?.roles ?? []);
@@ -169,7 +169,7 @@ function decline(
   }
 }
 
-function answerInverseOffers(
+function respondToInverseOffers(
   ctx: Context,
   framework: Framework,
   ids: readonly { readonly value: string }[],

@@ -24,11 +24,11 @@ export function reconcile(ctx: Context, framework: Framework, call: SchedulerCal
 /** One task of an implicit reconciliation; it may have been removed meanwhile. */
 export function reconcileKnownTask(ctx: Context, framework: Framework, taskId: TaskId): void {
   const task = framework.tasks.get(taskId);
-  if (task !== undefined) answerWithLatestStatus(ctx, framework, task);
+  if (task !== undefined) reportLatestStatus(ctx, framework, task);
 }
 
 /** The last state that was sent to the scheduler, not the latest known one. */
-function answerWithLatestStatus(ctx: Context, framework: Framework, task: Task): void {
+function reportLatestStatus(ctx: Context, framework: Framework, task: Task): void {
   const last = task.statuses?.at(-1);
   answer(ctx, framework, task, {
     state: task.status_update_state ?? task.state,
@@ -52,11 +52,11 @@ function answer(ctx: Context, framework: Framework, task: NamedItem, update: Mas
 export function reconcileTask(ctx: Context, framework: Framework, item: SchedulerCallReconcileTask): void {
   const { agents } = ctx.state;
   const known = framework.tasks.get(idOf<TaskId>(item.task_id));
-  if (known !== undefined) return answerWithLatestStatus(ctx, framework, known);
+  if (known !== undefined) return reportLatestStatus(ctx, framework, known);
   const agentId = item.agent_id === undefined ? undefined : idOf<AgentId>(item.agent_id);
   // The agent may still re-register and report the task.
   if (agentId === undefined ? agents.recovered.size > 0 : agents.recovered.has(agentId)) return;
-  const answerWith = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
+  const reportState = (state: TaskState, what: string, unreachable_time?: TimeInfo): void =>
     answer(ctx, framework, item, {
       state,
       reason: 'REASON_RECONCILIATION',
@@ -64,18 +64,18 @@ export function reconcileTask(ctx: Context, framework: Framework, item: Schedule
       ...(unreachable_time === undefined ? {} : { more: { unreachable_time } }),
     });
   if (agentId === undefined)
-    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
+    return reportState(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
   if (agents.registered.has(agentId))
-    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_GONE'), 'Task is unknown to the agent');
+    return reportState(taskStateFor(isPartitionAware(framework), 'TASK_GONE'), 'Task is unknown to the agent');
   const since = agents.unreachable.get(agentId)?.sinceMs;
   if (since !== undefined) {
-    return answerWith(
+    return reportState(
       taskStateFor(isPartitionAware(framework), 'TASK_UNREACHABLE'),
       'Task is unreachable',
       timeInfo(since),
     );
   }
   if (agents.gone.has(agentId))
-    return answerWith(taskStateFor(isPartitionAware(framework), 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
-  answerWith(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
+    return reportState(taskStateFor(isPartitionAware(framework), 'TASK_GONE_BY_OPERATOR'), 'Task is gone');
+  reportState(taskStateFor(isPartitionAware(framework), 'TASK_UNKNOWN'), 'Task is unknown');
 }

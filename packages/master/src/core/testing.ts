@@ -51,7 +51,7 @@ export interface World {
   now(): Now;
   feed(input: MasterInput): void;
   /** Answers one batch, after `holdStore(true)`. */
-  answerStore(): void;
+  completeWrites(): void;
   holdStore(held: boolean): void;
   /** Advances the clock from deadline to deadline, and feeds a tick at each. */
   wait(ms: number): void;
@@ -235,7 +235,7 @@ class TestWorld implements World {
         break;
       case 'persist':
         this.persisted.push(...effect.operations);
-        if (!this.storeHeld) this.answerStore();
+        if (!this.storeHeld) this.completeWrites();
         break;
       case 'note':
         this.notes.push(effect.note);
@@ -263,7 +263,7 @@ class TestWorld implements World {
     return inbox;
   }
 
-  answerStore(): void {
+  completeWrites(): void {
     this.feed({ kind: 'persisted' });
   }
 

@@ -2,7 +2,7 @@
 import type { MasterEndpoint } from '@meseta/api';
 import type { BodyReader } from '@meseta/platform';
 import type { AdmittedRequest } from '@meseta/platform/admission';
-import { answerText } from '@meseta/platform/answers';
+import { sendText } from '@meseta/platform/responses';
 
 export type Exchange = AdmittedRequest<MasterEndpoint, string>;
 
@@ -15,6 +15,6 @@ export const header = ({ request }: Exchange, name: string): string | undefined 
 export async function readBody(bodies: BodyReader, exchange: Exchange): Promise<Uint8Array | undefined> {
   const body = await bodies.read(exchange.request);
   if (body.ok) return body.value;
-  answerText(exchange.response, body.error.status, body.error.message, { Connection: 'close' });
+  sendText(exchange.response, body.error.status, body.error.message, { Connection: 'close' });
   return undefined;
 }

@@ -10,7 +10,7 @@ import {
 } from '@meseta/api';
 import { type Clock, err, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { answerJson, refuse } from '@meseta/platform/answers';
+import { refuse, sendJson } from '@meseta/platform/responses';
 import { bodyType, JSON_TYPE } from '@meseta/wire/media';
 import type { MasterInput } from '../core/io.js';
 import type { MasterState } from '../core/state.js';
@@ -45,7 +45,7 @@ export function createExtensions({ bodies, requests, clock, approverOf, state, p
       if (!read.ok) return refuse(response, refusal('badRequest', read.error));
       const answer = explain(state(), read.value, approverOf(principal), clock.now());
       if (!answer.ok) return refuse(response, refusal('notFound', answer.error));
-      answerJson(exchange, ExplanationCodec.write(answer.value));
+      sendJson(exchange, ExplanationCodec.write(answer.value));
     },
   };
 }

@@ -1,9 +1,9 @@
 // Assigns a handler to each endpoint.
 import type { Metrics } from '@meseta/api';
 import { type BodyReader, type RenderQueue, realClock } from '@meseta/platform';
-import { answerJson, answerText } from '@meseta/platform/answers';
 import { createCommonHandlers } from '@meseta/platform/common-endpoints';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
+import { sendJson, sendText } from '@meseta/platform/responses';
 import type { FindRoot } from '@meseta/platform/shown-files';
 import { versionDocument } from '@meseta/resources/v0-json';
 import type { Authorizer } from '@meseta/security';
@@ -68,8 +68,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     ...createExtensions({ ...options, clock: realClock }),
     operator: createOperatorApi(options),
     scheduler: options.scheduler.handle,
-    health: ({ response }) => answerText(response, 200),
-    flags: (exchange) => answerJson(exchange, flagsDocument(facts)),
+    health: ({ response }) => sendText(response, 200),
+    flags: (exchange) => sendJson(exchange, flagsDocument(facts)),
     redirect: redirectToLeader(options),
     maintenanceSchedule: get(reads.maintenanceSchedule, changes.updateSchedule),
     weights: get(reads.weights, changes.updateWeights),
@@ -84,7 +84,7 @@ const redirectToLeader =
   ({ leader }: Pick<HandlersOptions, 'leader'>) =>
   ({ response, match }: Exchange): void => {
     const elected = leader();
-    if (match.rest !== '') answerText(response, 404, '404 Not Found\n');
-    else if (elected === undefined) answerText(response, 503, 'No leader elected');
-    else answerText(response, 307, '', { Location: `//${elected.authority}` });
+    if (match.rest !== '') sendText(response, 404, '404 Not Found\n');
+    else if (elected === undefined) sendText(response, 503, 'No leader elected');
+    else sendText(response, 307, '', { Location: `//${elected.authority}` });
   };

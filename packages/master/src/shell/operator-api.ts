@@ -11,8 +11,8 @@ import {
 } from '@meseta/api';
 import { ok, type Result } from '@meseta/base';
 import type { BodyReader, RenderQueue } from '@meseta/platform';
-import { answerBody, answerText, refuse } from '@meseta/platform/answers';
 import type { LoggingLevel } from '@meseta/platform/logging-level';
+import { refuse, sendBody, sendText } from '@meseta/platform/responses';
 import { browse, type FindRoot, readPart } from '@meseta/platform/shown-files';
 import { type Authorizer, allows, forbidden, principalOf } from '@meseta/security';
 import type { MasterCall, MasterResponse } from '@meseta/wire';
@@ -94,13 +94,13 @@ async function read(
     });
     return options.renders.send(response, 200, { 'Content-Type': mediaType }, rendering);
   }
-  const answer = answerOf(options, type, approver) ?? (await fileAnswer(options, call, principal));
+  const answer = responseOf(options, type, approver) ?? (await fileResponse(options, call, principal));
   if (!answer.ok) return refuse(response, answer.error);
   const body = Buffer.from(encodeAs(mediaType, MasterResponseCodec, answer.value));
-  answerBody(response, 200, { 'Content-Type': mediaType }, body);
+  sendBody(response, 200, { 'Content-Type': mediaType }, body);
 }
 
-function answerOf(
+function responseOf(
   { state, facts, metrics, logging }: OperatorApiOptions,
   type: string,
   approver: Approver,
@@ -136,7 +136,7 @@ function answerOf(
 }
 
 /** LIST_FILES and READ_FILE. */
-async function fileAnswer(
+async function fileResponse(
   { filesFor }: OperatorApiOptions,
   { type, list_files: list, read_file: read = { path: '', offset: 0 } }: MasterCall,
   principal: string | undefined,
@@ -162,5 +162,5 @@ function setLevel(
     refuse(response, refusal('badRequest', `Field 'set_logging_level': ${set.error}`));
     return;
   }
-  answerText(response, 200);
+  sendText(response, 200);
 }

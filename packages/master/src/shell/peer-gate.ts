@@ -197,7 +197,7 @@ export function createPeerGate(options: PeerGateOptions): PeerGate {
   });
   const identity = createPeerIdentity(security, state, authentication);
   const fail = (received: ReceivedMessage, message: string): void => {
-    if (identity.mayBeAnswered(received)) {
+    if (identity.mayRespond(received)) {
       send(received.from, 'master', { name: 'FrameworkErrorMessage', body: { message } });
     } else drop('meseta/unauthenticated_messages', received.from, message);
   };

@@ -47,7 +47,7 @@ export interface PeerIdentity {
   /** PEER-IDENTITY-2. */
   mayRegister(arrived: ReceivedMessage): boolean;
   /** PEER-IDENTITY-3. */
-  mayBeAnswered(arrived: Pick<ReceivedMessage, 'from' | 'connection'>): boolean;
+  mayRespond(arrived: Pick<ReceivedMessage, 'from' | 'connection'>): boolean;
   /** Whether the pid is that of a registered agent or driver. */
   isRegistered(pid: Pid): boolean;
   /** Whether the pid is registered and, if it must, has authenticated on this connection. */
@@ -72,7 +72,7 @@ export function createPeerIdentity(
       );
     },
     mayRegister: ({ from, message, connection }) => !isAgentRegistration(message) || admitsFrom(connection.ip, from),
-    mayBeAnswered: ({ from, connection }) =>
+    mayRespond: ({ from, connection }) =>
       !security.authenticateFrameworks ||
       hasAuthenticated(from, connection) ||
       !(authentication.isKnown(from) || state.frameworkByPid.has(from)),

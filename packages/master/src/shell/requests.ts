@@ -9,7 +9,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock, Id } from '@meseta/base';
 import { createStreamWriter, type StreamEnd, type StreamWriter } from '@meseta/platform';
-import { answerText } from '@meseta/platform/answers';
+import { sendText } from '@meseta/platform/responses';
 import type { SchedulerEvent } from '@meseta/wire';
 import { SchedulerEventCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';
@@ -81,7 +81,7 @@ export function createRequests({ clock, onStreamClosed, onStreamBacklog }: Reque
   return {
     add: (response, mediaType) =>
       addWaiting({
-        answer: ({ status, text }) => answerText(response, status, text),
+        answer: ({ status, text }) => sendText(response, status, text),
         stream: { response, mediaType },
       }),
     addWithoutStream: (answer) => addWaiting({ answer, stream: undefined }),

@@ -1,7 +1,7 @@
 // POST /api/v1/scheduler. Checks that need no master state are made here, all others by the core.
 import { checkSchedulerCall, decodeBody, type Refusal, refusal, responseType } from '@meseta/api';
 import type { BodyReader } from '@meseta/platform';
-import { refuse } from '@meseta/platform/answers';
+import { refuse } from '@meseta/platform/responses';
 import type { SchedulerCall } from '@meseta/wire';
 import { SchedulerCallCodec } from '@meseta/wire/codecs';
 import { JSON_TYPE, type MediaType } from '@meseta/wire/media';

@@ -1,7 +1,7 @@
 // The v0 endpoints that show state: documents rendered through the render queue.
 import { jsonWrapping, refusal } from '@meseta/api';
 import type { RenderQueue } from '@meseta/platform';
-import { answerJson, refuse } from '@meseta/platform/answers';
+import { refuse, sendJson } from '@meseta/platform/responses';
 import {
   MaintenanceClusterStatusCodec,
   MaintenanceScheduleCodec,
@@ -89,19 +89,19 @@ export function createV0Reads(options: V0ApiOptions) {
       };
     }),
     maintenanceSchedule: (exchange: Exchange) =>
-      answerJson(
+      sendJson(
         exchange,
         MaintenanceScheduleCodec.write(maintenanceScheduleOf(state(), approverOf(exchange.principal))),
       ),
     maintenanceStatus: (exchange: Exchange) =>
-      answerJson(
+      sendJson(
         exchange,
         MaintenanceClusterStatusCodec.write(maintenanceStatusOf(state(), approverOf(exchange.principal))),
       ),
     quota: (exchange: Exchange) =>
-      answerJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), approverOf(exchange.principal)))),
+      sendJson(exchange, QuotaStatusCodec.write(quotaStatusOf(state(), approverOf(exchange.principal)))),
     weights: (exchange: Exchange) => {
-      answerJson(exchange, jsonArray(weightsOf(state(), approverOf(exchange.principal)), WeightInfoCodec.write));
+      sendJson(exchange, jsonArray(weightsOf(state(), approverOf(exchange.principal)), WeightInfoCodec.write));
     },
   };
 }

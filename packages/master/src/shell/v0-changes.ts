@@ -3,7 +3,7 @@
 import { bodyText, refusal } from '@meseta/api';
 import { err, ok, type Result } from '@meseta/base';
 import type { BodyReader } from '@meseta/platform';
-import { refuse } from '@meseta/platform/answers';
+import { refuse } from '@meseta/platform/responses';
 import { type Codec, type MasterCall, renderWireError } from '@meseta/wire';
 import {
   MachineIDCodec,

@@ -115,8 +115,8 @@ function recordListedTasks(
 ): void {
   const id = body.agent.id?.value as AgentId;
   const isWorkedOn = core.state.agents.reregistering.get(id)?.message === body;
-  const isAnswered = effects.some((it) => it.kind === 'send' && it.message.name === 'AgentReregisteredMessage');
-  if (!isWorkedOn && !isAnswered) return;
+  const isReregistered = effects.some((it) => it.kind === 'send' && it.message.name === 'AgentReregisteredMessage');
+  if (!isWorkedOn && !isReregistered) return;
   const alive = (body.tasks ?? []).filter(({ state }) => !isTerminal(state));
   listedTasks.set(id, new Set(alive.map(({ framework_id, task_id }) => `${framework_id.value} ${task_id.value}`)));
 }

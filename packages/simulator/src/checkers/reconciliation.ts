@@ -38,14 +38,14 @@ function createReconciliationChecker({ world }: Cluster, count: Count): Checker 
           if (!effects.some((it) => it.kind === 'reply' && it.reply.status === 202)) return;
         }
         const answers = statusesSent(effects).map(({ task_id, state }) => [task_id.value, state] as const);
-        checkAnswers(world, master.name, expected, answers);
+        checkReported(world, master.name, expected, answers);
         count('tasks reconciled', expected.length);
       },
     },
   };
 }
 
-function checkAnswers(
+function checkReported(
   world: World,
   name: string,
   expected: readonly (readonly [string, Answer])[],
@@ -72,11 +72,11 @@ function expectedOf(state: MasterState, call: SchedulerCall): readonly (readonly
   return (call.reconcile?.tasks ?? []).map((task) => {
     const known = framework.tasks.get(task.task_id.value as TaskId);
     if (known !== undefined) return [task.task_id.value, known.status_update_state ?? known.state];
-    return [task.task_id.value, answerForUnknownTask(state, task, stateFor)];
+    return [task.task_id.value, stateOfUnknownTask(state, task, stateFor)];
   });
 }
 
-function answerForUnknownTask(
+function stateOfUnknownTask(
   { agents }: MasterState,
   { agent_id }: SchedulerCallReconcileTask,
   stateFor: (answer: TaskState) => TaskState,

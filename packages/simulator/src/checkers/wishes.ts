@@ -77,7 +77,7 @@ function createWishesChecker(cluster: Cluster, count: Count): Checker {
       masterStepped(master, _input, effects) {
         for (const effect of effects) {
           if (effect.kind === 'reply')
-            noteAnswer(book, master, effect.request, effect.reply.status, masters.leader() === master);
+            recordResponse(book, master, effect.request, effect.reply.status, masters.leader() === master);
           if (effect.kind !== 'send' || book.gone.size === 0 || masters.leader() !== master) continue;
           const { name, body } = effect.message;
           if (name !== 'AgentRegisteredMessage' && name !== 'AgentReregisteredMessage') continue;
@@ -140,7 +140,7 @@ function noteCall(book: Book, call: MasterCall, weights: ReadonlyMap<string, num
   return { call, wishes: made };
 }
 
-function noteAnswer(book: Book, master: MasterProcess, request: string, status: number, leads: boolean): void {
+function recordResponse(book: Book, master: MasterProcess, request: string, status: number, leads: boolean): void {
   const pending = book.pending.get(master)?.get(request);
   if (pending === undefined || (status === 200 && !leads)) return;
   book.tick++;

@@ -39,7 +39,7 @@ test('REGISTRY-STORE-1: an append is answered after it was written, and the next
 test('REGISTRY-STORE-4: the append whose answer is lost was written; later ones are answered', () => {
   const { timeline, written, store, epoch } = startStore(1);
   const answers: string[] = [];
-  store.losesNextAnswer = true;
+  store.losesNextResponse = true;
   for (const role of ['red', 'blue']) {
     store.append(epoch, [setWeight(role)], (outcome) => void answers.push(outcome));
     timeline.runUntil(timeline.nowMs() + 1_000);

@@ -17,7 +17,7 @@ export interface RegistryStore {
   /** Called once, at the next append, before it is written. */
   onNextWrite: (() => void) | undefined;
   /** The answer to the next append that is written is lost. */
-  losesNextAnswer: boolean;
+  losesNextResponse: boolean;
   /** Until that time the store answers nothing. */
   answersFromMs: number;
   nextEpoch(): number;
@@ -59,7 +59,7 @@ export function createRegistryStore(
   const store: RegistryStore = {
     meanWriteMs: 5,
     onNextWrite: undefined,
-    losesNextAnswer: false,
+    losesNextResponse: false,
     answersFromMs: 0,
     nextEpoch: () => ++lastEpoch,
     read(epoch) {
@@ -82,8 +82,8 @@ export function createRegistryStore(
         }
         pending = pending.filter((it) => it !== append);
         const isWritten = write(append);
-        const isLost = isWritten && store.losesNextAnswer;
-        if (isLost) store.losesNextAnswer = false;
+        const isLost = isWritten && store.losesNextResponse;
+        if (isLost) store.losesNextResponse = false;
         if (isLost || !isWritten) onFailed(epoch);
         append.done(isLost ? 'unknown' : isWritten ? 'written' : 'fenced');
       };

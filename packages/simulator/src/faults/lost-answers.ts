@@ -13,10 +13,10 @@ export const lostAnswer: FaultKind<LostAnswer> = {
   share: 0.23,
   draw: () => ({ kind: 'lostAnswer' }),
   inject({ masters: { store } }) {
-    store.losesNextAnswer = true;
+    store.losesNextResponse = true;
     return true;
   },
   heal({ masters: { store } }) {
-    store.losesNextAnswer = false;
+    store.losesNextResponse = false;
   },
 };

@@ -7,7 +7,7 @@ import { QUIET_NETWORK } from '../engine/network.js';
 import { createPeers, type Peers } from '../engine/peers.js';
 import { createWorld, type World } from '../world.js';
 import { createDriver } from './driver.js';
-import type { HttpAnswer } from './http.js';
+import type { HttpResponse } from './http.js';
 
 const DRIVER_ADDRESS = '10.0.3.1:4000';
 const DRIVER = pidOf('scheduler-runner', DRIVER_ADDRESS);
@@ -41,7 +41,7 @@ function startDriver() {
   const answers: string[] = [];
   const end = dial(MASTER, {
     data(payload) {
-      const answer = payload as HttpAnswer;
+      const answer = payload as HttpResponse;
       answers.push(answer.kind === 'event' ? (answer.event.type ?? '') : answer.kind);
     },
     ended: (how) => void answers.push(how),

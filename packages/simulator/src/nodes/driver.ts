@@ -11,7 +11,7 @@ import type { Machine } from '../engine/machine.js';
 import type { End, Handlers } from '../engine/network.js';
 import { createPeers } from '../engine/peers.js';
 import type { World } from '../world.js';
-import type { HttpAnswer, HttpRequest } from './http.js';
+import type { HttpRequest, HttpResponse } from './http.js';
 import { masterPid } from './master.js';
 
 /** Connects a scheduler to the leading master: for its subscription, and for each call. */
@@ -39,7 +39,7 @@ export function createDriver({ world, address, name, old, stopped }: DriverOptio
   let session: Session | undefined;
   /** This process was registered before: it re-registers instead of failing over. */
   let wasRegistered = false;
-  const deliver = (to: Session, answer: HttpAnswer): void => to.handlers.data(answer);
+  const deliver = (to: Session, answer: HttpResponse): void => to.handlers.data(answer);
 
   const peers = createPeers({
     network: world.network,

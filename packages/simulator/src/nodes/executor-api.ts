@@ -9,7 +9,7 @@ import { freeze } from '../engine/freeze.js';
 import type { End, Handlers } from '../engine/network.js';
 import { roundTrip } from './http.js';
 
-export type ExecutorAnswer =
+export type ExecutorResponse =
   | { readonly kind: 'reply'; readonly status: number }
   | { readonly kind: 'opened' }
   | { readonly kind: 'event'; readonly event: ExecutorEvent };

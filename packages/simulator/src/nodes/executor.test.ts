@@ -7,7 +7,7 @@ import { type End, type NetworkOptions, QUIET_NETWORK } from '../engine/network.
 import { containerSpec } from '../engine/testing.js';
 import { createWorld } from '../world.js';
 import { startExecutor } from './executor.js';
-import type { ExecutorAnswer } from './executor-api.js';
+import type { ExecutorResponse } from './executor-api.js';
 
 const AGENT = createMachine('agent', '10.0.2.1:5051', 1);
 const EXECUTOR_ADDRESS = '10.0.4.1:4000';
@@ -32,7 +32,7 @@ function startWithAgent(environment: ContainerSpec['environment'], network: Netw
   const world = createWorld({ seed: 1, encoded: false, network });
   const calls: ExecutorCall[] = [];
   let stream: End | undefined;
-  const write = (answer: ExecutorAnswer): void => stream?.write(answer);
+  const write = (answer: ExecutorResponse): void => stream?.write(answer);
   const send = (event: ExecutorEvent): void => write({ kind: 'event', event });
   const startAgent = (): void =>
     world.network.listen(AGENT.address, {

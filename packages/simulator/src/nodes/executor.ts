@@ -21,7 +21,7 @@ import { type Machine, timeOn } from '../engine/machine.js';
 import type { End } from '../engine/network.js';
 import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
-import { type ExecutorAnswer, transmitCall } from './executor-api.js';
+import { type ExecutorResponse, transmitCall } from './executor-api.js';
 
 export interface ExecutorProcess {
   readonly name: string;
@@ -174,7 +174,7 @@ function connect(executor: Executor): void {
   const ended = (): void => runWhenAwake(executor, () => handleDisconnect(executor, session));
   const session: Session = {
     stream: world.network.connect(address, agent, 'http', {
-      data: (payload) => runWhenAwake(executor, () => receiveAnswer(executor, session, payload as ExecutorAnswer)),
+      data: (payload) => runWhenAwake(executor, () => receiveResponse(executor, session, payload as ExecutorResponse)),
       ended,
     }),
     calls: world.network.connect(address, agent, 'http', { data: () => {}, ended }),
@@ -218,7 +218,7 @@ function handleDisconnect(executor: Executor, session: Session): void {
   runAfter(executor, between(executor.random, 0, backoffMs), () => connect(executor));
 }
 
-function receiveAnswer(executor: Executor, session: Session, answer: ExecutorAnswer): void {
+function receiveResponse(executor: Executor, session: Session, answer: ExecutorResponse): void {
   if (executor.session !== session) return;
   if (answer.kind === 'reply') handleDisconnect(executor, session);
   else if (answer.kind === 'event') receiveEvent(executor, session, answer.event);

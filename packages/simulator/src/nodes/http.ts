@@ -8,7 +8,7 @@ export type HttpRequest =
   | { readonly kind: 'schedulerCall'; readonly streamId: StreamId | undefined; readonly call: SchedulerCall }
   | { readonly kind: 'operatorCall'; readonly call: MasterCall };
 
-export type HttpAnswer =
+export type HttpResponse =
   | { readonly kind: 'reply'; readonly reply: Reply }
   | { readonly kind: 'opened'; readonly stream: StreamId }
   | { readonly kind: 'event'; readonly event: SchedulerEvent };
@@ -33,7 +33,7 @@ export function transmitRequest(request: HttpRequest, encoded: boolean): HttpReq
     : { ...request, call: roundTrip(MasterCallCodec, request.call) };
 }
 
-export function transmitAnswer(answer: HttpAnswer, encoded: boolean): HttpAnswer {
+export function transmitResponse(answer: HttpResponse, encoded: boolean): HttpResponse {
   if (!encoded || answer.kind !== 'event') return freeze(answer);
   return { kind: 'event', event: roundTrip(SchedulerEventCodec, answer.event) };
 }

@@ -12,7 +12,7 @@ import { createPeers, type Peers } from '../engine/peers.js';
 import { startCoreProcess } from '../engine/process.js';
 import type { RegistryStore } from '../engine/registry-store.js';
 import { coreFailed, type World } from '../world.js';
-import { type HttpAnswer, type HttpRequest, transmitAnswer } from './http.js';
+import { type HttpRequest, type HttpResponse, transmitResponse } from './http.js';
 
 export interface MasterProcess {
   readonly name: string;
@@ -169,9 +169,9 @@ function performOnNetwork(world: World, name: string, peers: Peers, http: HttpSe
 
 interface HttpServer {
   accept(end: End): Handlers;
-  answer(request: RequestId, answer: HttpAnswer): void;
+  answer(request: RequestId, answer: HttpResponse): void;
   open(request: RequestId, stream: StreamId): void;
-  write(stream: StreamId, answer: HttpAnswer): void;
+  write(stream: StreamId, answer: HttpResponse): void;
   close(stream: StreamId): void;
 }
 
@@ -180,7 +180,7 @@ function createHttpServer(world: World, core: MasterCore, push: (input: MasterIn
   const unanswered = new Map<RequestId, { readonly end: End; opened(stream: StreamId): void }>();
   const streams = new Map<StreamId, End>();
   let next = 0;
-  const answerTo = (end: End, answer: HttpAnswer): void => end.write(transmitAnswer(answer, world.encoded));
+  const respondTo = (end: End, answer: HttpResponse): void => end.write(transmitResponse(answer, world.encoded));
 
   return {
     accept(end) {
@@ -190,7 +190,7 @@ function createHttpServer(world: World, core: MasterCore, push: (input: MasterIn
         data(payload) {
           const received = payload as HttpRequest;
           if (!core.state.recovered) {
-            answerTo(end, { kind: 'reply', reply: { status: 503 } });
+            respondTo(end, { kind: 'reply', reply: { status: 503 } });
             end.close();
             return;
           }
@@ -208,7 +208,7 @@ function createHttpServer(world: World, core: MasterCore, push: (input: MasterIn
       const found = unanswered.get(request);
       unanswered.delete(request);
       if (found === undefined) return;
-      answerTo(found.end, answer);
+      respondTo(found.end, answer);
       found.end.close();
     },
     open(request, stream) {
@@ -221,11 +221,11 @@ function createHttpServer(world: World, core: MasterCore, push: (input: MasterIn
       }
       found.opened(stream);
       streams.set(stream, found.end);
-      answerTo(found.end, { kind: 'opened', stream });
+      respondTo(found.end, { kind: 'opened', stream });
     },
     write(stream, answer) {
       const end = streams.get(stream);
-      if (end !== undefined) answerTo(end, answer);
+      if (end !== undefined) respondTo(end, answer);
     },
     close(stream) {
       streams.get(stream)?.close();

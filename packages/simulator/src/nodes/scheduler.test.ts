@@ -6,7 +6,7 @@ import type { Offer, SchedulerCall, SchedulerEvent, TaskInfo, TaskState } from '
 import { type End, QUIET_NETWORK } from '../engine/network.js';
 import { createWorld } from '../world.js';
 import { createMemory, type Memory, type TaskView } from './framework-memory.js';
-import type { HttpAnswer, HttpRequest } from './http.js';
+import type { HttpRequest, HttpResponse } from './http.js';
 import { createMasters } from './masters.js';
 import { type Script, startScheduler } from './scheduler.js';
 
@@ -22,7 +22,7 @@ function startWithMaster(memory: Memory, script: Script, reconciles: boolean) {
   masters.crash(0, 'reset', Number.POSITIVE_INFINITY);
   const masterAddress = masters.machines[0]?.address ?? '';
   let stream: End | undefined;
-  const write = (end: End | undefined, answer: HttpAnswer): void => end?.write(answer);
+  const write = (end: End | undefined, answer: HttpResponse): void => end?.write(answer);
   const send = (event: SchedulerEvent): void => write(stream, { kind: 'event', event });
   network.listen(masterAddress, {
     accepted: (end) => ({

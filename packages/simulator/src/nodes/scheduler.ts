@@ -24,7 +24,7 @@ import type { Scheduled } from '../engine/timeline.js';
 import type { World } from '../world.js';
 import { createDriver, type Dial } from './driver.js';
 import { isAlive, launchedTask, type Memory, type TaskView } from './framework-memory.js';
-import { type HttpAnswer, type HttpRequest, transmitRequest } from './http.js';
+import { type HttpRequest, type HttpResponse, transmitRequest } from './http.js';
 import type { Masters } from './masters.js';
 
 /** The behaviour of a kind of framework. Each function is called after the client has handled the event. */
@@ -198,7 +198,7 @@ function connect(client: Client): void {
   if (client.leader === undefined) return connectIn(client, 1_000);
   const session: Session = {
     end: client.dial(client.leader, {
-      data: (payload) => client.session === session && receiveAnswer(client, session, payload as HttpAnswer),
+      data: (payload) => client.session === session && receiveResponse(client, session, payload as HttpResponse),
       ended: () => {
         if (client.session !== session) return;
         dropSession(client);
@@ -247,7 +247,7 @@ function dropSession(client: Client): void {
   }
 }
 
-function receiveAnswer(client: Client, session: Session, answer: HttpAnswer): void {
+function receiveResponse(client: Client, session: Session, answer: HttpResponse): void {
   session.lastEventMs = client.world.timeline.nowMs();
   if (answer.kind === 'reply') {
     dropSession(client);
@@ -350,7 +350,7 @@ function call(client: Client, content: Partial<SchedulerCall>, answered?: (statu
   let status: number | undefined;
   const end = client.dial(client.leader, {
     data: (payload) => {
-      const answer = payload as HttpAnswer;
+      const answer = payload as HttpResponse;
       if (answer.kind === 'reply') status = answer.reply.status;
     },
     ended: () => answered?.(status),

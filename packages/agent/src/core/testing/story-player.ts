@@ -46,9 +46,9 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => void } =
   registered(scene, options: Partial<AgentOptions>) {
     continueWith(scene, options);
     scene.world.input({ kind: 'start', checkpoint: [], containers: [] });
-    answerRegistration(scene.world, 'AgentRegisteredMessage');
+    acceptRegistration(scene.world, 'AgentRegisteredMessage');
   },
-  reregistered: ({ world }) => answerRegistration(world, 'AgentReregisteredMessage'),
+  reregistered: ({ world }) => acceptRegistration(world, 'AgentReregisteredMessage'),
   restart: ({ world }, { containers = [], config = {} }: RestartLine) => world.restart(containers, config),
   wait: ({ world }, ms: number) => world.pass(ms),
   holdWrites({ world }) {
@@ -95,7 +95,7 @@ function continueWith(scene: Scene, options: Partial<AgentOptions>): void {
 const idOf = ({ containers }: Scene, name: string): ContainerId => containers.get(name) ?? (name as ContainerId);
 
 /** The master is detected and answers the first registration. */
-function answerRegistration(world: World, name: 'AgentRegisteredMessage' | 'AgentReregisteredMessage'): void {
+function acceptRegistration(world: World, name: 'AgentRegisteredMessage' | 'AgentReregisteredMessage'): void {
   world.input({ kind: 'masterDetected', master: MASTER });
   world.pass(world.core.state.options.registrationBackoffMs);
   world.message({ name, body: { agent_id: { value: 'S0' } } });

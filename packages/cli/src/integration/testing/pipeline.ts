@@ -8,7 +8,7 @@ export interface RawRequest {
   readonly body: Uint8Array | string;
 }
 
-export interface RawAnswer {
+export interface RawResponse {
   readonly status: number;
   readonly body: string;
 }
@@ -25,7 +25,7 @@ function bytesOf({ method, target, headers, body }: RawRequest): Buffer {
 }
 
 /** Takes answers off a connection's bytes. */
-function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buffer) => void {
+function createResponseReader(onResponse: (answer: RawResponse) => void): (bytes: Buffer) => void {
   let buffered: Buffer = Buffer.alloc(0);
   const next = (): boolean => {
     const end = buffered.indexOf('\r\n\r\n');
@@ -37,7 +37,7 @@ function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buff
     if (length !== undefined) {
       const stop = start + Number(length);
       if (buffered.length < stop) return false;
-      onAnswer({ status, body: buffered.toString('utf8', start, stop) });
+      onResponse({ status, body: buffered.toString('utf8', start, stop) });
       buffered = buffered.subarray(stop);
       return true;
     }
@@ -53,7 +53,7 @@ function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buff
       at = stop + 2;
       if (size === 0) break;
     }
-    onAnswer({ status, body });
+    onResponse({ status, body });
     buffered = buffered.subarray(at);
     return true;
   };
@@ -67,17 +67,17 @@ function createAnswerReader(onAnswer: (answer: RawAnswer) => void): (bytes: Buff
 export async function sendAll<R extends RawRequest>(
   address: string,
   requests: Iterable<R>,
-  onAnswer: (request: R, answer: RawAnswer) => void,
+  onResponse: (request: R, answer: RawResponse) => void,
   connections = 4,
 ): Promise<void> {
   const source = requests[Symbol.iterator]();
-  await Promise.all(Array.from({ length: connections }, () => sendOver(address, source, onAnswer)));
+  await Promise.all(Array.from({ length: connections }, () => sendOver(address, source, onResponse)));
 }
 
 function sendOver<R extends RawRequest>(
   address: string,
   source: Iterator<R>,
-  onAnswer: (request: R, answer: RawAnswer) => void,
+  onResponse: (request: R, answer: RawResponse) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const unanswered: R[] = [];
@@ -95,9 +95,9 @@ function sendOver<R extends RawRequest>(
       }
       if (done && unanswered.length === 0) socket.end();
     };
-    const read = createAnswerReader((answer) => {
+    const read = createResponseReader((answer) => {
       const request = unanswered.shift();
-      if (request !== undefined) onAnswer(request, answer);
+      if (request !== undefined) onResponse(request, answer);
     });
     socket.on('connect', fill);
     socket.on('data', (bytes: Buffer) => {

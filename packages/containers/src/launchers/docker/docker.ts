@@ -15,8 +15,8 @@ import type { Launcher } from '../launcher.js';
 import type { DockerPlan } from './docker-plan.js';
 import { checkEnd, followOutput, killUntilEnded, removeLater } from './endings.js';
 import { createEngine, type Engine, type ExecCommand, type FinishedExec } from './engine.js';
-import type { Listed } from './engine-answers.js';
-import type { Answer } from './engine-calls.js';
+import type { EngineResult } from './engine-calls.js';
+import type { Listed } from './engine-responses.js';
 import type { RegistryCredentials } from './image-names.js';
 import { endOf, factsOf, hostOf, isRunning, pidOf } from './inspected.js';
 import { limitChange } from './limits.js';
@@ -42,7 +42,7 @@ export interface DockerLauncher extends Omit<Launcher, 'launch' | 'exec' | 'proc
   update(record: ContainerRecord): void;
   /** What the engine measures; undefined if it doesn't answer or the container doesn't run. */
   stats(containerId: ContainerId): Promise<unknown>;
-  exec(containerId: ContainerId, command: ExecCommand, timeoutMs: number): Answer<FinishedExec>;
+  exec(containerId: ContainerId, command: ExecCommand, timeoutMs: number): EngineResult<FinishedExec>;
   /** The address at which this machine reaches the container's ports. */
   host(containerId: ContainerId, ipv6: boolean): Promise<Result<string, string>>;
 }

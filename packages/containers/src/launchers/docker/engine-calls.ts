@@ -1,13 +1,13 @@
 // Requests to the Docker engine over its unix socket: the version of its API, errors as values, limits of answers.
 import { err, type LocalResponse, ok, overLimit, type Result, type SendLocalRequest } from '@meseta/base';
-import { isTooDeep } from './engine-answers.js';
+import { isTooDeep } from './engine-responses.js';
 
 /** unreachable: the engine doesn't answer, so nothing is known. refused: its answer is an error with an HTTP status. */
 export type EngineProblem =
   | { readonly kind: 'unreachable'; readonly message: string }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string };
 
-export type Answer<T> = Promise<Result<T, EngineProblem>>;
+export type EngineResult<T> = Promise<Result<T, EngineProblem>>;
 
 /** The lowest version of the API with all that is used here (Docker 20.10), and the highest one it was written for. */
 const LOWEST_VERSION: Version = [1, 41];
@@ -38,7 +38,7 @@ export function parseJson(text: string): unknown {
 }
 
 /** Reads a whole body. */
-async function readBody(response: LocalResponse, limit: 'engineAnswer' | 'engineList'): Answer<string> {
+async function readBody(response: LocalResponse, limit: 'engineResponse' | 'engineList'): EngineResult<string> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for (;;) {
@@ -77,7 +77,7 @@ export async function readLines(
     }
     begun.push(rest);
     begunBytes += rest.length;
-    const problem = overLimit('engineAnswer', 'a line of the engine', begunBytes);
+    const problem = overLimit('engineResponse', 'a line of the engine', begunBytes);
     if (problem !== undefined) {
       response.close();
       return err(problem);
@@ -122,18 +122,18 @@ function agree(answer: unknown): Result<string, string> {
 
 export interface EngineCalls {
   /** Agrees on a version of the API. Every other call needs it once, and again after the engine was restarted. */
-  connect(): Answer<void>;
+  connect(): EngineResult<void>;
   /** A response that began, whose status is no error. */
-  open(call: Call): Answer<LocalResponse>;
-  requestJson(call: Call, limit?: 'engineList'): Answer<unknown>;
+  open(call: Call): EngineResult<LocalResponse>;
+  requestJson(call: Call, limit?: 'engineList'): EngineResult<unknown>;
   /** Without an answer. */
-  act(call: Call): Answer<void>;
+  act(call: Call): EngineResult<void>;
 }
 
 export function createEngineCalls(send: SendLocalRequest, socket: string): EngineCalls {
   let version: string | undefined;
 
-  async function open({ timeoutMs, ...call }: Call): Answer<LocalResponse> {
+  async function open({ timeoutMs, ...call }: Call): EngineResult<LocalResponse> {
     if (version === undefined) {
       const connected = await connect();
       if (!connected.ok) return connected;
@@ -144,17 +144,17 @@ export function createEngineCalls(send: SendLocalRequest, socket: string): Engin
     if (!response.ok) return err(unreachable(`${socket}: ${response.error.message}`));
     const { status } = response.value;
     if (status < 400) return response;
-    const text = await readBody(response.value, 'engineAnswer');
+    const text = await readBody(response.value, 'engineResponse');
     if (!text.ok) return text;
     return err({ kind: 'refused', status, message: messageOf(text.value, status) });
   }
 
-  async function request(call: Call, limit: 'engineAnswer' | 'engineList' = 'engineAnswer'): Answer<string> {
+  async function request(call: Call, limit: 'engineResponse' | 'engineList' = 'engineResponse'): EngineResult<string> {
     const response = await open({ timeoutMs: CALL_TIMEOUT_MS, ...call });
     return response.ok ? readBody(response.value, limit) : response;
   }
 
-  async function requestJson(call: Call, limit?: 'engineList'): Answer<unknown> {
+  async function requestJson(call: Call, limit?: 'engineList'): EngineResult<unknown> {
     const text = await request(call, limit);
     if (!text.ok) return text;
     const json = parseJson(text.value);
@@ -162,15 +162,15 @@ export function createEngineCalls(send: SendLocalRequest, socket: string): Engin
     return isTooDeep(json) ? err(unreachable(`${call.path}: the engine's answer is nested too deep`)) : ok(json);
   }
 
-  const act = async (call: Call): Answer<void> => {
+  const act = async (call: Call): EngineResult<void> => {
     const done = await request(call);
     return done.ok ? ok(undefined) : done;
   };
 
-  async function connect(): Answer<void> {
+  async function connect(): EngineResult<void> {
     const response = await send({ socket, method: 'GET', path: '/version', idleTimeoutMs: CALL_TIMEOUT_MS });
     if (!response.ok) return err(unreachable(`${socket}: ${response.error.message}`));
-    const text = await readBody(response.value, 'engineAnswer');
+    const text = await readBody(response.value, 'engineResponse');
     if (!text.ok) return text;
     const agreed = agree(parseJson(text.value));
     if (!agreed.ok) return err(unreachable(`${socket}: ${agreed.error}`));

@@ -1,16 +1,16 @@
 // The Docker engine's HTTP API, as far as this agent uses it.
 import { err, type LocalResponse, ok, type SendLocalRequest, timerMs } from '@meseta/base';
-import { fieldsOf, type Inspected, inspectedIn, type Listed, listedIn } from './engine-answers.js';
 import {
-  type Answer,
   CALL_TIMEOUT_MS,
   createEngineCalls,
   cut,
   type EngineCalls,
+  type EngineResult,
   parseJson,
   readLines,
   unreachable,
 } from './engine-calls.js';
+import { fieldsOf, type Inspected, inspectedIn, type Listed, listedIn } from './engine-responses.js';
 import { credentialsFor, type ImageName, imageReference, type RegistryCredentials } from './image-names.js';
 import type { LimitChange } from './limits.js';
 
@@ -29,29 +29,29 @@ export type FinishedExec =
 
 export interface Engine {
   /** Agrees on a version of the API: again after the engine was restarted, as it may be another one. */
-  connect(): Answer<void>;
+  connect(): EngineResult<void>;
   /** Makes the image available; downloads it if it is missing or `force` is set. */
-  provideImage(image: ImageName, force: boolean, signal: AbortSignal): Answer<void>;
+  provideImage(image: ImageName, force: boolean, signal: AbortSignal): EngineResult<void>;
   /** `body`: of request.ts. */
-  create(name: string, body: string): Answer<void>;
-  start(name: string): Answer<void>;
-  kill(name: string, signal: string): Answer<void>;
+  create(name: string, body: string): EngineResult<void>;
+  start(name: string): EngineResult<void>;
+  kill(name: string, signal: string): EngineResult<void>;
   /** Sends the container's stop signal, and SIGKILL after the timeout. */
-  stop(name: string, timeoutMs: number): Answer<void>;
+  stop(name: string, timeoutMs: number): EngineResult<void>;
   /** Kills it first if it runs. */
-  remove(name: string): Answer<void>;
+  remove(name: string): EngineResult<void>;
   /** As the engine wrote it too. undefined: there is no such container. */
-  inspect(name: string): Answer<{ readonly container: Inspected; readonly json: unknown } | undefined>;
+  inspect(name: string): EngineResult<{ readonly container: Inspected; readonly json: unknown } | undefined>;
   /** All containers with the label, ended ones too. */
-  list(label: string): Answer<readonly Listed[]>;
-  update(name: string, limits: LimitChange): Answer<void>;
-  stats(name: string): Answer<unknown>;
+  list(label: string): EngineResult<readonly Listed[]>;
+  update(name: string, limits: LimitChange): EngineResult<void>;
+  stats(name: string): EngineResult<unknown>;
   /** Runs a command in the container, and discards its output. */
-  exec(name: string, command: ExecCommand, timeoutMs: number): Answer<FinishedExec>;
+  exec(name: string, command: ExecCommand, timeoutMs: number): EngineResult<FinishedExec>;
   /** The events of containers with the label. */
-  events(label: string, signal: AbortSignal): Answer<LocalResponse>;
+  events(label: string, signal: AbortSignal): EngineResult<LocalResponse>;
   /** The output from a time on (seconds since 1970, with a fraction), as frames with timestamps. */
-  logs(name: string, since: string, signal: AbortSignal): Answer<LocalResponse>;
+  logs(name: string, since: string, signal: AbortSignal): EngineResult<LocalResponse>;
 }
 
 export interface ExecCommand {
@@ -70,7 +70,7 @@ async function pull(
   credentials: RegistryCredentials,
   image: ImageName,
   signal: AbortSignal,
-): Answer<void> {
+): EngineResult<void> {
   const auth = credentialsFor(credentials, image);
   const response = await open({
     method: 'POST',

@@ -1,7 +1,7 @@
 // What the engine's description of a container means for the agent. Pure.
 import type { NetworkInfo, NetworkInfoIPAddress } from '@meseta/wire';
 import type { ContainerEnd, StartedFacts } from '../../types.js';
-import type { Inspected } from './engine-answers.js';
+import type { Inspected } from './engine-responses.js';
 
 /** Statuses are stored and sent again until they are acknowledged. */
 const MAX_DATA_BYTES = 256 * 1024;

@@ -19,14 +19,14 @@ const responseOf = (status: number, ...parts: readonly string[]): LocalResponse 
   };
 };
 
-interface Answered {
+interface Handled {
   readonly send: SendLocalRequest;
   /** `METHOD path` of the requests, without the version and the query. */
   readonly asked: string[];
 }
 
 /** Answers with these bodies by `METHOD path`; what has none never ends. */
-function answering(answers: { readonly [request: string]: () => string | Promise<string> }): Answered {
+function answering(answers: { readonly [request: string]: () => string | Promise<string> }): Handled {
   const asked: string[] = [];
   const send: SendLocalRequest = async ({ method, path }) => {
     if (path === '/version') return { ok: true, value: responseOf(200, '{"ApiVersion": "1.41"}') };

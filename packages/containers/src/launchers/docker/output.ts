@@ -54,7 +54,7 @@ function createFrameParser(): (bytes: Uint8Array) => readonly Frame[] | undefine
     while (rest.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + rest.readUInt32BE(4);
       const stream = rest[0] ?? 0;
-      if (stream > STDERR || end > LIMITS.engineAnswer.most) return undefined;
+      if (stream > STDERR || end > LIMITS.engineResponse.most) return undefined;
       neededLength = end;
       if (rest.length < end) break;
       neededLength = HEADER_BYTES;

@@ -7,8 +7,8 @@ import { createConcurrencyLimit } from '../../concurrency.js';
 import { AGENT_LABEL } from './docker-plan.js';
 import { checkEnd, removeLater } from './endings.js';
 import type { EngineEvent } from './engine.js';
-import type { Listed } from './engine-answers.js';
 import { type EngineProblem, parseJson, readLines } from './engine-calls.js';
+import type { Listed } from './engine-responses.js';
 import { type DockerState, idOf, nameOf, pause } from './state.js';
 
 const FIRST_RETRY_MS = 100;

@@ -13,7 +13,7 @@ test('REGISTRAR-2: an agent gets its id when the registry has it; a repeated reg
   agent.register();
   assert.equal(agent.has('AgentRegisteredMessage'), false);
   world.holdStore(false);
-  world.answerStore();
+  world.completeWrites();
   assert.equal(agent.id, `${MASTER_ID}-S0`);
   assert.deepEqual(
     agent.received.map(({ name }) => name),

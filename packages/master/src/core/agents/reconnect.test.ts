@@ -15,7 +15,7 @@ function crossedRegistrations(send: (agent: TestAgent, own: AgentId) => void) {
   world.holdStore(true);
   send(agent, own);
   world.holdStore(false);
-  world.answerStore();
+  world.completeWrites();
   world.wait(10_000);
   return { world, agent, own, scheduler };
 }

@@ -89,7 +89,7 @@ const VERBS: { readonly [verb: string]: (scene: Scene, value: never) => readonly
   persisted(scene) {
     if (scene.answeredBatches === batchCount(scene.world)) return ['no batch is with the store'];
     scene.answeredBatches++;
-    scene.world.answerStore();
+    scene.world.completeWrites();
     return undefined;
   },
   counters: ({ world, shownCounters }) => changedCounters(world.master, shownCounters),

@@ -7,7 +7,7 @@ import { type EndpointDefinition, jsonWrapping, type Refusal, refusal, statusOf 
 import { createPieceCollector } from './piece-collector.js';
 
 /** The parts of a request and its endpoint that an answer needs. */
-export interface Answerable {
+export interface HttpExchange {
   readonly response: ServerResponse;
   readonly match: { readonly endpoint: EndpointDefinition };
   readonly query: URLSearchParams;
@@ -41,7 +41,7 @@ export const GZIP_HEADERS: Headers = { 'Content-Encoding': 'gzip', Vary: 'Accept
 export const createCompressor = () => createGzip({ level: GZIP_LEVEL });
 
 /** Answers with a complete body. */
-export function answerBody(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
+export function sendBody(response: ServerResponse, status: number, headers: Headers, body: Buffer): void {
   if (response.headersSent || response.destroyed) return;
   const { req } = response;
   const plain = (): void => {
@@ -67,17 +67,17 @@ export function bytesOf(texts: Iterable<Iterable<string>>): Buffer {
 }
 
 /** Answers with a status and an optional text. */
-export function answerText(response: ServerResponse, status: number, text = '', headers: Headers = {}): void {
+export function sendText(response: ServerResponse, status: number, text = '', headers: Headers = {}): void {
   const body = Buffer.from(text);
   const type = body.length === 0 ? {} : { 'Content-Type': 'text/plain; charset=utf-8' };
-  answerBody(response, status, { ...type, ...headers }, body);
+  sendBody(response, status, { ...type, ...headers }, body);
 }
 
 export const refuse = (response: ServerResponse, { code, text, headers }: Refusal): void =>
-  answerText(response, statusOf(code), text, headers);
+  sendText(response, statusOf(code), text, headers);
 
 /** Answers with a JSON document, wrapped in the function that `?jsonp=` names if the endpoint supports it. */
-export function answerJson({ response, match, query }: Answerable, document: string | Iterable<string>): void {
+export function sendJson({ response, match, query }: HttpExchange, document: string | Iterable<string>): void {
   const wrapping = jsonWrapping(match.endpoint.jsonp ? (query.get('jsonp') ?? undefined) : undefined);
   if (wrapping === undefined) {
     refuse(response, refusal('badRequest', "Parameter 'jsonp': expected the name of a function"));
@@ -86,5 +86,5 @@ export function answerJson({ response, match, query }: Answerable, document: str
   const { before, after } = wrapping;
   const body =
     typeof document === 'string' ? Buffer.from(before + document + after) : bytesOf([[before], document, [after]]);
-  answerBody(response, 200, { 'Content-Type': wrapping.contentType }, body);
+  sendBody(response, 200, { 'Content-Type': wrapping.contentType }, body);
 }
