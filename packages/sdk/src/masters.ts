@@ -14,10 +14,11 @@ export interface Masters {
   /** The URL of the leader, or of the only master, without a final slash. */
   find(): Promise<Result<string, Unreachable>>;
   /**
-   * Calls `onOther` whenever the service has elected another leader than the one before, until the returned function is called.
+   * Calls `onOther` with the URL whenever the service has elected another leader than the one before, until the returned function is
+   * called.
    * For addresses of masters it never calls.
    */
-  follow(onOther: () => void): () => void;
+  follow(onOther: (url: string) => void): () => void;
 }
 
 const SESSION_TIMEOUT_MS = 10_000;
@@ -84,7 +85,7 @@ function electedMasters(address: string): Masters {
         if (!observer.ok) return;
         observer.value.watch((leader) => {
           const url = urlOf(leader) ?? last;
-          if (last !== undefined && url !== undefined && url !== last) onOther();
+          if (last !== undefined && url !== undefined && url !== last) onOther(url);
           last = url;
         });
       });

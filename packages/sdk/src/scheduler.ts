@@ -78,6 +78,8 @@ interface Client {
   /** Aborted to abandon the subscription that is open or being opened. */
   life: AbortController | undefined;
   connection: Connection | undefined;
+  /** The URL of the master that the last subscription was sent to. */
+  target: string | undefined;
   /** The TEARDOWN that waits for its answer. */
   teardown: Promise<void> | undefined;
 }
@@ -93,6 +95,7 @@ export function connectScheduler(options: SchedulerOptions): Scheduler {
     frameworkId: options.frameworkId,
     life: undefined,
     connection: undefined,
+    target: undefined,
     teardown: undefined,
   };
   void staySubscribed(client);
@@ -155,10 +158,11 @@ async function staySubscribed(client: Client): Promise<void> {
         !(error instanceof Error) ||
         (error instanceof MesetaError && (error.code === 'framework' || isFinalRefusal(error))),
       follow: (onOther) =>
-        client.masters.follow(() => {
+        client.masters.follow((url) => {
           onOther();
-          // The stream of a leader that is paused or cut off does not end.
-          client.life?.abort();
+          // The stream of a leader that is paused or cut off does not end. A subscription that is on its way to the new leader
+          // goes on: the leader may read it after the next one, and take the framework that it has for one that failed over.
+          if (client.target !== url) client.life?.abort();
         }),
       signal: client.abort.signal,
     });
@@ -224,12 +228,17 @@ async function unlessSilent<T>(ms: number, life: AbortController, wait: () => Pr
 }
 
 async function openStream(
-  { masters, options }: Client,
+  client: Client,
   signal: AbortSignal,
   body: SchedulerCall,
 ): Promise<{ readonly master: SchedulerClient; readonly events: EventStream<SchedulerEvent> }> {
   // A client stays with the master that answered it last; each subscription looks for the leader anew.
-  const master = createSchedulerClient(clientOptions(masters.find, options.credential));
+  const find = async (): ReturnType<Masters['find']> => {
+    const found = await client.masters.find();
+    client.target = found.ok ? found.value : undefined;
+    return found;
+  };
+  const master = createSchedulerClient(clientOptions(find, client.options.credential));
   const opened = await master.subscribe(body, signal);
   if (!opened.ok) throw rejection('SUBSCRIBE', opened.error);
   return { master, events: opened.value };
