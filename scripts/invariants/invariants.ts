@@ -49,6 +49,13 @@ export const SITES: readonly Sites[] = [
   sites('master/src/registry/encode.ts', 1, 'inside', "the registry's own text"),
   sites('master/src/shell/registry-log.ts', 1, 'inside', 'a batch has an operation'),
   sites('master/src/shell/connected-master.ts', 1, 'inside', 'the core persists only after it was elected'),
+  sites(
+    'master/src/shell/rehearsal/memory-port.ts',
+    2,
+    'inside',
+    'the rehearsal sends calls with a head, to a started master',
+  ),
+  sites('master/src/shell/rehearsal/round.ts', 1, 'inside', 'flags of the rehearsal itself'),
   sites('platform/src/pid-namespaces.ts', 1, 'inside', 'root may enter the pid namespace that it came from'),
   sites('platform/src/network-namespaces.ts', 1, 'inside', 'root may enter the network namespace that it came from'),
   sites('platform/src/message-parser.ts', 1, 'guarded', 'packages/platform/src/message-parser.test.ts'),

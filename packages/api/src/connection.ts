@@ -35,8 +35,8 @@ export type Sender = (
   signal?: AbortSignal,
 ) => Promise<Result<IncomingResponse, CallError>>;
 
-/** The response of a master that neither leads nor knows a leader, as Mesos has it. */
-const NO_LEADER = { status: 503, text: 'No leader elected' } as const;
+/** The responses of a master that carries out no call yet: it knows no leader, as Mesos says it, or it still recovers. */
+const NOT_LEADING: ReadonlySet<string> = new Set(['No leader elected', 'The master has not finished its recovery']);
 const LEADER_PAUSE_MS = 500;
 
 /** Sends requests to the leader as it is known then; see `LeaderWait`. */
@@ -59,7 +59,7 @@ export function senderTo(options: ClientOptions): Sender {
 const isUnsent = (error: CallError): boolean =>
   error.code === 'unreachable'
     ? error.isUnsent === true
-    : error.code === 'refused' && error.status === NO_LEADER.status && error.text.trim() === NO_LEADER.text;
+    : error.code === 'refused' && error.status === 503 && NOT_LEADING.has(error.text.trim());
 
 /**
  * Returns the function that sends a request once. After a redirect further requests go to the address of the leader, until one
@@ -88,7 +88,7 @@ function singleSenderTo(options: ClientOptions): Sender {
     }
     const response = sent.value;
     const { status } = response;
-    origin = status === NO_LEADER.status ? undefined : new URL(response.url).origin;
+    origin = status === 503 ? undefined : new URL(response.url).origin;
     return status < 300 ? ok(response) : err({ code: 'refused', status, text: await errorTextOf(response) } as const);
   };
 }

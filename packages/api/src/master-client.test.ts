@@ -149,6 +149,7 @@ const waits: readonly (readonly [what: string, failure: () => Awaited<ReturnType
   [
     ['that was not sent', () => lost(true), true],
     ['that a master without a leader refused', () => refusedBy(503, 'No leader elected'), true],
+    ['that a master refused in its recovery', () => refusedBy(503, 'The master has not finished its recovery'), true],
     ['whose connection broke', () => lost(false), false],
     ['that a master refused for a limit', () => refusedBy(503, 'Too many'), false],
   ];

@@ -61,7 +61,9 @@ test('the parts of several isolators are one plan: lists are added, other values
   assert.deepEqual([rlimits, cgroups], [patches[0]?.rlimits, ['/a', '/b']]);
   assert.deepEqual(linux, {
     namespaces: ['mount', 'pid'],
+    shared: [],
     root: undefined,
+    sandboxInRoot: undefined,
     mounts: patches[2]?.linux?.mounts,
     devices: [],
     capabilities: undefined,

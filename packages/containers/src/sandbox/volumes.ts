@@ -39,7 +39,7 @@ export async function linkVolume(
   const name = names.pop();
   const isAbsolute = containerPath.startsWith('/');
   if (name === undefined || (isAbsolute && as === 'link')) return 'expected a path inside the sandbox';
-  const kind = as === 'mountOfExisting' ? await kindOfExisting(files, place) : await makePlace(files, link, owner);
+  const kind = await placeOf(files, link, owner);
   if (!kind.ok) return kind.error.message;
   if (isAbsolute) return undefined;
   const around = await descend(await openSandbox(files, sandbox), names, (directory, each) =>
@@ -53,7 +53,26 @@ export async function linkVolume(
 
 type PlaceKind = 'directory' | 'file';
 
-/** Makes the directory of a volume, and gives a persistent one to its user. */
+async function placeOf(files: Files, link: VolumeLink, owner: Owner | undefined): Promise<SystemResult<PlaceKind>> {
+  if (link.as === 'mountOfExisting') return kindOfExisting(files, link.place);
+  const made = await makePlace(files, link, owner);
+  const mayBeFile = link.as === 'mount' && !link.isPersistent && !made.ok && made.error.code === 'ENOTDIR';
+  // In a parent's sandbox, where files may be mounted.
+  return mayBeFile && (await isFileBelow(files, link.place)) ? ok('file') : made;
+}
+
+/** Whether a path leads to a regular file, through directories only. */
+async function isFileBelow(files: Files, { root, names }: DirectoryBelow): Promise<boolean> {
+  const name = names.at(-1);
+  if (name === undefined) return false;
+  const around = await descend(await openSandbox(files, root), names.slice(0, -1), (directory, each) =>
+    directory.openDirectory(each),
+  );
+  const stat = await within(around, (directory) => directory.statOf(name));
+  return stat.ok && stat.value.kind === 'file';
+}
+
+/** Makes the directory of a volume, through no link, and gives a persistent one to its user. */
 export async function makePlace(
   files: Files,
   { place, isPersistent }: Pick<VolumeLink, 'place' | 'isPersistent'>,
@@ -67,8 +86,6 @@ export async function makePlace(
   const changed = await within(made, async (volume) =>
     isPersistent && owner !== undefined ? volume.changeOwner(owner) : ok(undefined),
   );
-  // Of a parent's sandbox, where files may be mounted.
-  if (!changed.ok && changed.error.code === 'ENOTDIR' && !isPersistent) return ok('file');
   return changed.ok ? ok('directory') : changed;
 }
 

@@ -34,6 +34,19 @@ const startAgent = (changes: Partial<DockerOptions> = {}): Promise<Containerizer
     },
   });
 
+/** A port below those that the kernel gives to outgoing connections, one of which could take it before the engine does. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+        .once('error', () => resolve(false))
+        .listen(port, '0.0.0.0', () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+}
+
 const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } });
 
 function dockerSpec(
@@ -245,12 +258,7 @@ test(
     await engine.call('POST', '/networks/create', JSON.stringify(config));
     const server =
       'socket(S, 2, 1, 6); bind(S, pack("S n N x8", 2, 8080, 0)) or die; listen(S, 9); $SIG{CHLD} = "IGNORE"; $| = 1; print "up\\n"; while (accept(C, S)) { sysread(C, $b, 9999); syswrite(C, "HTTP/1.1 204 No\\r\\nConnection: close\\r\\n\\r\\n"); close C }';
-    const port = await new Promise<number>((resolve) => {
-      const probe = createServer().listen(0, '127.0.0.1', () => {
-        const address = probe.address();
-        probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-      });
-    });
+    const port = await freePort();
     const ports: Resource = { name: 'ports', type: 'RANGES', ranges: { range: [{ begin: port, end: port }] } };
     const it = dockerSpec(
       'net',
