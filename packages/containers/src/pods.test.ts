@@ -15,6 +15,7 @@ import type { ContainerId } from '@meseta/base';
 import { createNetworkNamespaces } from '@meseta/platform/network-namespaces';
 import type { ContainerInfo, LinuxInfo, Volume } from '@meseta/wire';
 import type { Containerizer } from './containerizer.js';
+import { asRoot, cgroupsLeft, launcherCgroup } from './testing/cgroups.js';
 import {
   alive,
   events,
@@ -29,16 +30,7 @@ import {
 } from './testing/launcher.js';
 import type { ContainerSpec, OuterContainer } from './types.js';
 
-const CGROUPS = '/sys/fs/cgroup';
-const HIERARCHY = [`${CGROUPS}/unified`, CGROUPS, `${CGROUPS}/freezer`].find((path) =>
-  existsSync(path.endsWith('freezer') ? path : `${path}/cgroup.procs`),
-);
-const own = `${HIERARCHY}/meseta-test-${process.pid}`;
-const asRoot = { skip: process.getuid?.() !== 0 ? 'needs root' : HIERARCHY === undefined && 'needs cgroups' };
-const cgroupsLeft = (): readonly string[] =>
-  existsSync(own) ? readdirSync(own, { withFileTypes: true }).flatMap((it) => (it.isDirectory() ? [it.name] : [])) : [];
-
-after(() => existsSync(own) && rmdirSync(own));
+after(() => existsSync(launcherCgroup) && rmdirSync(launcherCgroup));
 /** No process, cgroup, mount or record of a pod stays. */
 afterEach(() => {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');

@@ -3,33 +3,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { type ContainerId, type DevicePrograms, err, ok } from '@meseta/base';
-import { createDevicePrograms } from '@meseta/platform/device-programs';
-import { createFiles } from '@meseta/platform/files';
 import { type DeviceRule, encodeDeviceProgram } from '../cgroups/device-rules.js';
-import { readCgroupLayout } from '../cgroups/host.js';
+import { programs, unified, versions } from '../testing/device-cgroups.js';
 import { cgroupsOptions, testCgroup } from '../testing/isolation.js';
 import { next, output, path, spec, start } from '../testing/launcher.js';
 import { parseAllowedDevices } from './cgroups-devices.js';
 import type { IsolationOptions } from './select.js';
-
-const layout = readCgroupLayout(createFiles(), '/sys/fs/cgroup');
-const unified = layout.unified?.mountPoint;
-const programs = createDevicePrograms();
-const isRoot = process.getuid?.() === 0;
-
-/** Each version of cgroups, and why this machine can't show it. */
-const versions = [
-  {
-    version: 1,
-    hierarchy: '/sys/fs/cgroup',
-    missing: layout.controllers.get('devices')?.version === 1 ? false : 'devices of version 1 are not mounted',
-  },
-  {
-    version: 2,
-    hierarchy: unified ?? '',
-    missing: unified === undefined ? 'cgroup2 is not mounted' : !programs.ok && programs.error,
-  },
-].map((each) => ({ ...each, kernel: { skip: isRoot ? each.missing : 'needs root' } }));
 
 const device = (name: string, access: object) => ({ device: { path: name }, access });
 const probe = (sandbox: string): string =>

@@ -5,34 +5,16 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type ContainerId, err } from '@meseta/base';
-import { createDevicePrograms } from '@meseta/platform/device-programs';
 import { createFiles } from '@meseta/platform/files';
 import { createNvidiaDriver } from '@meseta/platform/nvidia';
 import { until } from '@meseta/platform/testing/until';
 import type { Resource } from '@meseta/wire';
-import { readCgroupLayout } from '../cgroups/host.js';
 import type { Containerizer } from '../containerizer.js';
 import { MACHINE, openGpus } from '../gpus/gpus.js';
+import { isRoot, programs, unified, versions } from '../testing/device-cgroups.js';
 import { cgroupsOptions, testCgroup } from '../testing/isolation.js';
 import { events, next, nextEvent, output, read, root, spec, start } from '../testing/launcher.js';
 import type { ContainerSpec } from '../types.js';
-
-const layout = readCgroupLayout(createFiles(), '/sys/fs/cgroup');
-const unified = layout.unified?.mountPoint;
-const programs = createDevicePrograms();
-const isRoot = process.getuid?.() === 0;
-const versions = [
-  {
-    version: 1,
-    hierarchy: '/sys/fs/cgroup',
-    missing: layout.controllers.get('devices')?.version === 1 ? false : 'devices of version 1 are not mounted',
-  },
-  {
-    version: 2,
-    hierarchy: unified ?? '',
-    missing: unified === undefined ? 'cgroup2 is not mounted' : !programs.ok && programs.error,
-  },
-].map((each) => ({ ...each, kernel: { skip: isRoot ? each.missing : 'needs root' } }));
 
 const DEVICES = { nvidiactl: [195, 255], 'nvidia-uvm': [511, 0], nvidia0: [195, 0], nvidia1: [195, 1] };
 

@@ -15,18 +15,13 @@ import { after, afterEach, test } from 'node:test';
 import type { ContainerId } from '@meseta/base';
 import type { Volume } from '@meseta/wire';
 import type { Containerizer } from '../../containerizer.js';
+import { asRoot, launcherCgroup } from '../../testing/cgroups.js';
 import { events, next, nextEvent, output, root, spec, start } from '../../testing/launcher.js';
 import type { ContainerSpec } from '../../types.js';
 
 const NOBODY = 65534;
-const CGROUPS = '/sys/fs/cgroup';
-const HIERARCHY = [`${CGROUPS}/unified`, CGROUPS, `${CGROUPS}/freezer`].find((path) =>
-  existsSync(path.endsWith('freezer') ? path : `${path}/cgroup.procs`),
-);
-const own = `${HIERARCHY}/meseta-test-${process.pid}`;
-const asRoot = { skip: process.getuid?.() !== 0 ? 'needs root' : HIERARCHY === undefined && 'needs cgroups' };
 
-after(() => existsSync(own) && rmdirSync(own));
+after(() => existsSync(launcherCgroup) && rmdirSync(launcherCgroup));
 afterEach(() => {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   assert.deepEqual(

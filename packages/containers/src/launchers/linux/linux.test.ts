@@ -15,6 +15,7 @@ import {
 import { after, afterEach, test } from 'node:test';
 import { until } from '@meseta/platform/testing/until';
 import type { ContainerInfo } from '@meseta/wire';
+import { asRoot, CGROUPS, cgroupsLeft, launcherCgroup } from '../../testing/cgroups.js';
 import {
   alive,
   forgetEvents,
@@ -30,12 +31,6 @@ import {
 import type { ContainerSpec } from '../../types.js';
 
 const NOBODY = 65534;
-const CGROUPS = '/sys/fs/cgroup';
-const HIERARCHY = [`${CGROUPS}/unified`, CGROUPS, `${CGROUPS}/freezer`].find((path) =>
-  existsSync(path.endsWith('freezer') ? path : `${path}/cgroup.procs`),
-);
-const asRoot = { skip: process.getuid?.() !== 0 ? 'needs root' : HIERARCHY === undefined && 'needs cgroups' };
-const own = `${HIERARCHY}/meseta-test-${process.pid}`;
 
 const start = (names = 'filesystem/linux,volume/host_path,namespaces/pid,namespaces/ipc') =>
   startContainerizer({ launcher: 'linux', isolation: { names } });
@@ -45,13 +40,11 @@ const mountsOfTest = (): readonly string[] =>
   readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => line.includes(root));
-const cgroupsLeft = (): readonly string[] =>
-  existsSync(own) ? readdirSync(own, { withFileTypes: true }).flatMap((it) => (it.isDirectory() ? [it.name] : [])) : [];
 
 afterEach(() => assert.deepEqual(mountsOfTest(), []));
 after(() => {
   assert.deepEqual(cgroupsLeft(), []);
-  if (existsSync(own)) rmdirSync(own);
+  if (existsSync(launcherCgroup)) rmdirSync(launcherCgroup);
 });
 
 const volume = (path: string, mode: 'RW' | 'RO' = 'RW'): ContainerInfo => ({
@@ -73,7 +66,8 @@ test('nothing of a container stays: no process, cgroup, mount or namespace', asR
   const it = spec('c', command, { container: volume(source) });
   containers.launch(it);
   const { pid } = await next('started', 'c');
-  const read = (): readonly number[] => readFileSync(`${own}/c/cgroup.procs`, 'utf8').trim().split('\n').map(Number);
+  const read = (): readonly number[] =>
+    readFileSync(`${launcherCgroup}/c/cgroup.procs`, 'utf8').trim().split('\n').map(Number);
   // The first process of the namespace, the shell and three that sleep.
   await until('all processes run', () => read().length >= 5);
   const namespace = readlinkSync(`/proc/${pid}/ns/pid`);
@@ -172,7 +166,7 @@ test('a container that ends while no agent runs leaves no cgroup, also if no age
 test('LIFECYCLE-2: the cgroup of a container that was not started is removed by the next agent', asRoot, async () => {
   const first = await start();
   await first.close();
-  mkdirSync(`${own}/orphan`);
+  mkdirSync(`${launcherCgroup}/orphan`);
   const record = { containerId: 'orphan', sandbox: `${root}/s`, resources: [], volumes: [] };
   writeFileSync(`${root}/run/records/orphan`, `${JSON.stringify(record)}\n`);
   const second = await start();
